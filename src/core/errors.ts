@@ -1,0 +1,28 @@
+/** Faults of Eventflow itself: one class, and the one table of their codes. What a client did wrong is a Refusal. */
+
+export const ERROR_CODES = {
+  CONFIG_INVALID: 'The configuration has unknown keys or values that are not allowed.',
+  STORE_LOCKED: 'Another process has the data directory open.',
+  STORE_VERSION: 'The data directory was written in a format that this version does not read.',
+  STORE_FAILED: 'The store could not read or write.',
+  STORE_CORRUPT: 'A record in the store cannot be read.',
+  LISTEN_FAILED: 'A listener could not be opened.',
+  PLUGIN_FAILED: 'A plugin could not be set up, started or stopped.',
+  NAMESPACE_TAKEN: 'Two plugins claim the same topic prefix.',
+  TRANSPORT_UNSUPPORTED: 'The installed MQTT transport is not the version that Eventflow was built for.',
+  ACCESS_FILE_INVALID: 'A password or access file cannot be read.',
+  NOT_RUNNING: 'The broker is not running.',
+} as const
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** A fault with a stable `code`, text for people in `message`, and what led to it in `cause`. */
+export class EventflowError extends Error {
+  override readonly name = 'EventflowError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}

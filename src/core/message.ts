@@ -1,0 +1,117 @@
+/**
+ * Message: what travels through the house, from intake to outbox.
+ *
+ * It does not own its bytes at first: they are a window on the chunk that the socket delivered. Whoever keeps a message
+ * beyond the current turn of the event loop calls `keep()` first, or it would hold 64 KiB for every few bytes of payload.
+ */
+
+export type QoS = 0 | 1 | 2
+
+export interface MessageFields {
+  topic: string
+  payload: Buffer
+  /** Default 0. */
+  qos?: QoS
+  /** Default false. */
+  retain?: boolean
+  /**
+   * Properties of an MQTT 5.0 PUBLISH as they stand on the wire: checked, without their length, and without message
+   * expiry, topic alias and subscription identifiers, which are made anew on the way out. Default null: none.
+   */
+  properties?: Buffer | null
+  /** Client identifier of the publisher; '' (the default) for the broker itself. */
+  from?: string
+  /** Milliseconds since the epoch. */
+  receivedAt?: number
+  /** Milliseconds since the epoch; 0 (the default): never. */
+  expiresAt?: number
+}
+
+export class Message {
+  readonly topic: string
+  readonly qos: QoS
+  readonly retain: boolean
+  properties: Buffer | null
+  readonly from: string
+  readonly receivedAt: number
+  readonly expiresAt: number
+
+  /**
+   * The bytes that the payload stands in, from `payloadStart` to `end`. For a message from a socket they are the PUBLISH
+   * packet itself from `start` on, so that it can leave as it came without being encoded again.
+   */
+  bytes: Buffer
+  start: number
+  payloadStart: number
+  end: number
+  /** Protocol level (3, 4, 5) of the packet in `bytes` when it can be sent on but for flags and identifier; else 0. */
+  readonly wireVersion: number
+  /** Encoder's cache: frames of this message already made (see wire/publish-frame). */
+  frames: unknown = null
+
+  /** For the decoder of PUBLISH, which makes millions; everyone else calls `Message.of`. */
+  constructor(
+    topic: string,
+    qos: QoS,
+    retain: boolean,
+    properties: Buffer | null,
+    from: string,
+    receivedAt: number,
+    expiresAt: number,
+    bytes: Buffer,
+    start: number,
+    payloadStart: number,
+    end: number,
+    wireVersion: number,
+  ) {
+    this.topic = topic
+    this.qos = qos
+    this.retain = retain
+    this.properties = properties
+    this.from = from
+    this.receivedAt = receivedAt
+    this.expiresAt = expiresAt
+    this.bytes = bytes
+    this.start = start
+    this.payloadStart = payloadStart
+    this.end = end
+    this.wireVersion = wireVersion
+  }
+
+  /** A message made here: by the broker, by a plugin, or read from the store. It owns its payload. */
+  static of(fields: MessageFields): Message {
+    const {
+      topic,
+      payload,
+      qos = 0,
+      retain = false,
+      properties = null,
+      from = '',
+      receivedAt = 0,
+      expiresAt = 0,
+    } = fields
+    return new Message(topic, qos, retain, properties, from, receivedAt, expiresAt, payload, 0, 0, payload.length, 0)
+  }
+
+  get payloadLength(): number {
+    return this.end - this.payloadStart
+  }
+
+  /** The payload: a view, not to be written to, and not to be held beyond this turn unless `keep()` was called. */
+  get payload(): Buffer {
+    return this.bytes.subarray(this.payloadStart, this.end)
+  }
+
+  /** Let go of the socket's chunk: copies the packet's bytes, once. Returns this. */
+  keep(): this {
+    const { bytes, start, end } = this
+    if (bytes.buffer.byteLength > 2 * (end - start) + 256) {
+      this.bytes = Buffer.from(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end) as ArrayBuffer)
+      if (this.properties !== null) this.properties = Buffer.from(this.properties)
+      this.payloadStart -= start
+      this.end -= start
+      this.start = 0
+    }
+    return this
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * MQTT 5.0 reason codes (section 2.4), and Refusal: the error that carries one to the client.
+ *
+ * MQTT 3.1.1 has almost no codes; the transport translates (SUBACK 0x80, a closed connection) where it must.
+ */
+
+export const ReasonCode = {
+  Success: 0x00,
+  DisconnectWithWill: 0x04,
+  NoMatchingSubscribers: 0x10,
+  NoSubscriptionExisted: 0x11,
+  UnspecifiedError: 0x80,
+  MalformedPacket: 0x81,
+  ProtocolError: 0x82,
+  ImplementationSpecificError: 0x83,
+  UnsupportedProtocolVersion: 0x84,
+  ClientIdentifierNotValid: 0x85,
+  BadUserNameOrPassword: 0x86,
+  NotAuthorized: 0x87,
+  ServerUnavailable: 0x88,
+  ServerBusy: 0x89,
+  ServerShuttingDown: 0x8b,
+  BadAuthenticationMethod: 0x8c,
+  KeepAliveTimeout: 0x8d,
+  SessionTakenOver: 0x8e,
+  TopicFilterInvalid: 0x8f,
+  TopicNameInvalid: 0x90,
+  PacketIdentifierNotFound: 0x92,
+  ReceiveMaximumExceeded: 0x93,
+  TopicAliasInvalid: 0x94,
+  PacketTooLarge: 0x95,
+  QuotaExceeded: 0x97,
+  AdministrativeAction: 0x98,
+  PayloadFormatInvalid: 0x99,
+  RetainNotSupported: 0x9a,
+  QosNotSupported: 0x9b,
+  SharedSubscriptionsNotSupported: 0x9e,
+  ConnectionRateExceeded: 0x9f,
+  SubscriptionIdentifiersNotSupported: 0xa1,
+  WildcardSubscriptionsNotSupported: 0xa2,
+} as const
+
+/** A reason code of MQTT 5.0: one byte, 0x80 and above are failures. */
+export type ReasonCode = number
+
+/**
+ * Thrown, or rejected with, to refuse what a client asked for. The code goes to an MQTT 5.0 client as it is; the message
+ * is for that client and for the log, so it names no internals and no secrets.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: ReasonCode
+
+  /** @param code a failure, 0x80 to 0xa2 */
+  constructor(code: ReasonCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}

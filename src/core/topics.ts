@@ -1,0 +1,77 @@
+/** Topic names and filters (MQTT 5.0 section 4.7): validation and matching. Pure functions over strings. */
+
+/** The longest topic, in bytes of UTF-8: what a two-byte length can say [MQTT-1.5.4]. */
+export const MAX_TOPIC_BYTES = 65_535
+
+/** Why `topic` is no topic name, or null. Length in bytes is the decoder's business, except for the empty one. */
+export function topicProblem(topic: string, maxLevels: number): string | null {
+  if (topic.length === 0) return 'a topic has at least one character' // [MQTT-4.7.3-1]
+  let levels = 1
+  for (let i = 0; i < topic.length; i++) {
+    const code = topic.charCodeAt(i)
+    if (code === SLASH) levels++
+    else if (code === PLUS || code === HASH)
+      return 'a topic name has no wildcards' // [MQTT-3.3.2-2]
+    else if (code === 0) return 'a topic has no U+0000' // [MQTT-4.7.3-2]
+  }
+  return levels > maxLevels ? `a topic has at most ${maxLevels} levels` : null
+}
+
+/** Why `filter` is no topic filter, or null [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1, MQTT-4.7.3-2]. */
+export function filterProblem(filter: string, maxLevels: number): string | null {
+  if (filter.length === 0) return 'a filter has at least one character'
+  if (filter.includes('\0')) return 'a filter has no U+0000'
+  const levels = filter.split('/')
+  if (levels.length > maxLevels) return `a filter has at most ${maxLevels} levels`
+  for (let i = 0; i < levels.length; i++) {
+    const level = levels[i]!
+    if (level.includes('#') && (level !== '#' || i !== levels.length - 1)) return '# stands alone, in the last level'
+    if (level.includes('+') && level !== '+') return '+ stands alone in its level'
+  }
+  return null
+}
+
+/** Whether a filter has a wildcard. */
+export function hasWildcard(filter: string): boolean {
+  return filter.includes('+') || filter.includes('#')
+}
+
+/**
+ * Whether `filter` matches `topic`. Both are valid. A filter that starts with a wildcard matches no topic that starts
+ * with `$` [MQTT-4.7.2-1]; `a/#` matches `a` too.
+ */
+export function matches(filter: string, topic: string): boolean {
+  if (topic.charCodeAt(0) === DOLLAR && (filter.charCodeAt(0) === PLUS || filter.charCodeAt(0) === HASH)) return false
+  const wanted = filter.split('/')
+  const levels = topic.split('/')
+  for (let i = 0; i < wanted.length; i++) {
+    if (wanted[i] === '#') return true
+    if (i >= levels.length) return false
+    if (wanted[i] !== '+' && wanted[i] !== levels[i]) return false
+  }
+  return wanted.length === levels.length
+}
+
+/**
+ * Whether everything that `narrow` matches is matched by `wide` as well. Both are filters; a topic is a filter that
+ * matches itself alone. What access control asks before it grants a wildcard subscription.
+ */
+export function covers(wide: string, narrow: string): boolean {
+  const narrowStart = narrow.charCodeAt(0)
+  const wideStart = wide.charCodeAt(0)
+  if (narrowStart === DOLLAR && (wideStart === PLUS || wideStart === HASH)) return false
+  const outer = wide.split('/')
+  const inner = narrow.split('/')
+  for (let i = 0; i < outer.length; i++) {
+    if (outer[i] === '#') return true
+    if (i >= inner.length) return false
+    if (inner[i] === '#') return false
+    if (outer[i] !== '+' && outer[i] !== inner[i]) return false
+  }
+  return outer.length === inner.length
+}
+
+const SLASH = 47
+const PLUS = 43
+const HASH = 35
+const DOLLAR = 36

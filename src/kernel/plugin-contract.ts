@@ -1,0 +1,134 @@
+/**
+ * The contract between the kernel and whatever gives messages a meaning. The product's own features stand on it too:
+ * queues, status and access are plugins, and import nothing of ours but src/plugin.ts.
+ */
+
+import type { Clock } from '../core/clock.ts'
+import type { Events } from '../core/events.ts'
+import type { Message } from '../core/message.ts'
+import type { OutboxContract } from '../session/outbox-contract.ts'
+import type { Store, SubscriptionRecord } from '../store/store.ts'
+
+/** One client's session as a namespace sees it. */
+export interface SessionView {
+  readonly clientId: string
+  readonly username: string | null
+  /** 3 (MQTT 3.1), 4 (3.1.1) or 5, of the present or the last connection. */
+  readonly protocolVersion: number
+  readonly connected: boolean
+  /** Whether the session outlives its connection. */
+  readonly persistent: boolean
+  /** Remote address of the present or last connection; '' for a session that was not connected since the start. */
+  readonly address: string
+  readonly outbox: OutboxContract
+}
+
+/** A granted subscription. */
+export type Subscription = Readonly<SubscriptionRecord>
+
+/** What `subscribe` may return: run after the client has its SUBACK. The place to send what was waiting. */
+export type AfterGrant = () => void
+
+/** Owner of a part of the topic space. */
+export interface Namespace {
+  /**
+   * Take responsibility for a message. The publisher is acknowledged when this returns or resolves, so resolve when the
+   * message is safe; return the store's own `durable()` promise where that is all, for it is shared. Throw or reject
+   * with a Refusal to refuse.
+   */
+  accept(message: Message): void | Promise<void>
+  /**
+   * Begin a subscription, or replace the one this session has on the same filter. `restored` says that it was read
+   * from the store, or that its session has come back: nobody asked for retained messages now. Throw or reject with a
+   * Refusal to refuse.
+   */
+  subscribe(
+    session: SessionView,
+    subscription: Subscription,
+    restored: boolean,
+  ): undefined | AfterGrant | Promise<undefined | AfterGrant>
+  unsubscribe(session: SessionView, filter: string): void
+  /**
+   * The session's connection is up (again), its CONNACK sent, its unacknowledged messages resent. Called only for
+   * sessions that have a subscription in this namespace.
+   */
+  attach?(session: SessionView): void
+  /**
+   * The session's connection is gone; `ended` says whether the session is too, with its subscriptions. What was handed
+   * to its outbox has been settled as lost by then, but for what a persistent session keeps. Called only for sessions
+   * that have a subscription in this namespace.
+   */
+  detach?(session: SessionView, ended: boolean): void
+}
+
+/** Who wants in. Secrets are for the authenticator alone: never logged, never put into an event. */
+export interface Credentials {
+  readonly clientId: string
+  readonly username: string | null
+  readonly password: Buffer | null
+  readonly address: string
+}
+
+/** 'allow' and 'deny' decide; null leaves it to the next in the chain. */
+export type Decision = 'allow' | 'deny' | null
+
+export interface Authenticator {
+  readonly name: string
+  authenticate(credentials: Credentials): Decision | Promise<Decision>
+}
+
+export interface Authorizer {
+  readonly name: string
+  /**
+   * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
+   * to publish are kept by session and topic until `accessChanged()`.
+   */
+  authorize(session: SessionView, action: 'publish' | 'subscribe', topic: string): Decision
+}
+
+export interface Logger {
+  debug(data: object, text: string): void
+  info(data: object, text: string): void
+  warn(data: object, text: string): void
+  error(data: object, text: string): void
+}
+
+/** What a plugin is given. */
+export interface PluginContext<Options = unknown> {
+  /** The plugin's part of the configuration, checked. */
+  readonly options: Options
+  readonly log: Logger
+  readonly clock: Clock
+  readonly events: Events
+  readonly store: Store
+  /** Name of this node: the `source` of its events. */
+  readonly node: string
+  /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
+  namespace(prefix: string, namespace: Namespace): void
+  /** Join the chain of those who say who somebody is. First in, first asked. */
+  authenticator(authenticator: Authenticator): void
+  /** Join the chain of those who say what somebody may do. First in, first asked. */
+  authorizer(authorizer: Authorizer): void
+  /** Rules have changed: forget what was decided. */
+  accessChanged(): void
+  /** Publish as the broker itself: not authorized, in any namespace. */
+  publish(message: Message): void | Promise<void>
+}
+
+/** A plugin in operation. Both are optional, and are called once each, in the order of setup and in reverse. */
+export interface PluginInstance {
+  start?(): void | Promise<void>
+  stop?(): void | Promise<void>
+}
+
+export interface Plugin<Options = unknown> {
+  /** Lower-case name; its options stand under this key of the configuration. */
+  readonly name: string
+  /** Claim namespaces, join chains, listen to events. No I/O yet but reading files. */
+  setup(context: PluginContext<Options>): PluginInstance | undefined | Promise<PluginInstance | undefined>
+}
+
+/** Declare a plugin: types its context, and is the one word to search for. */
+export function definePlugin<Options>(plugin: Plugin<Options>): Plugin<Options> {
+  return plugin
+}

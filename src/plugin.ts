@@ -1,0 +1,26 @@
+/** The public API for plugins (`eventflow/plugin`): all that a plugin may import of us. */
+
+export type { Clock, Timer } from './core/clock.ts'
+export { type ErrorCode, EventflowError } from './core/errors.ts'
+export { EVENT_TYPES, type EventListener, type EventMap, type Events, type EventType } from './core/events.ts'
+export { Message, type MessageFields, type QoS } from './core/message.ts'
+export { ReasonCode, Refusal } from './core/reason-codes.ts'
+export { covers, filterProblem, hasWildcard, matches, topicProblem } from './core/topics.ts'
+export {
+  type AfterGrant,
+  type Authenticator,
+  type Authorizer,
+  type Credentials,
+  type Decision,
+  definePlugin,
+  type Logger,
+  type Namespace,
+  type Plugin,
+  type PluginContext,
+  type PluginInstance,
+  type SessionView,
+  type Subscription,
+} from './kernel/plugin-contract.ts'
+export type { OutboxContract, Outgoing, Receiver, Settlement } from './session/outbox-contract.ts'
+export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'
+export { userProperties } from './wire/properties.ts'

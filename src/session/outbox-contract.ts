@@ -1,0 +1,52 @@
+/** What a namespace sees of a client's outbox: how to hand over a message, and how to hear what became of it. */
+
+import type { Message, QoS } from '../core/message.ts'
+
+/** How a message ended at its receiver. */
+export type Settlement =
+  /** PUBACK (QoS 1) or PUBREC (QoS 2) with a reason code below 0x80; at QoS 0: written to the socket. */
+  | 'acknowledged'
+  /** PUBACK or PUBREC with a reason code of 0x80 or more (MQTT 5.0). */
+  | 'refused'
+  /** The connection, or for a QoS 2 message in a persistent session the session, ended first. */
+  | 'lost'
+  /** It cannot be sent to this client at all: larger than the client accepts. */
+  | 'undeliverable'
+
+/** Told what became of the messages it handed over. One object serves for all of them; `token` tells them apart. */
+export interface Receiver<Token> {
+  settled(token: Token, settlement: Settlement, reasonCode: number): void
+}
+
+export interface Outgoing<Token> {
+  message: Message
+  qos: QoS
+  retain: boolean
+  /** Subscription identifiers, for MQTT 5.0 clients; null when there are none. */
+  identifiers: readonly number[] | null
+  /** Further MQTT 5.0 properties as bytes (see `userProperties`), for MQTT 5.0 clients; null when there are none. */
+  properties: Buffer | null
+  receiver: Receiver<Token> | null
+  token: Token
+}
+
+export interface OutboxContract {
+  /** Whether the client is connected and its socket is keeping up. */
+  readonly writable: boolean
+  /**
+   * Send at QoS 0, at once. Returns false when it was dropped: not connected, socket congested, or too large.
+   * Nothing is told of it later.
+   */
+  send(message: Message, retain: boolean, identifiers: readonly number[] | null): boolean
+  /**
+   * Hand over a message whose end its receiver wants to hear of: at any QoS, in order, as soon as the window has room.
+   * QoS 0 here is not dropped: it settles as acknowledged once its bytes have left for the socket. Settles exactly once,
+   * never during the call.
+   */
+  deliver<Token>(outgoing: Outgoing<Token>): void
+  /**
+   * Take back what was handed over with this receiver and not yet settled and not yet sent; what was sent keeps its
+   * packet identifier until the client settles it, and that late settlement is still told.
+   */
+  withdraw<Token>(receiver: Receiver<Token>, token: Token): void
+}

@@ -1,0 +1,128 @@
+/**
+ * The ports of the store: what outlives the process. Whoever keeps data elsewhere implements these and passes the
+ * contract suite in test/contract.
+ *
+ * Writing is a plain call that returns at once; `durable()` tells when it is safe. All that is written in one
+ * synchronous run of code is in one batch, so it is on disk whole or not at all: a message and the mark that its QoS 2
+ * packet was received; a dead letter and the removal of its original.
+ */
+
+import type { Message, QoS } from '../core/message.ts'
+
+export interface Store {
+  /** What kind of store it is, for people: 'level' or 'memory'. */
+  readonly kind: string
+  readonly sessions: SessionStore
+  readonly retained: RetainedStore
+  /** The messages of queues, one log a queue. */
+  readonly queues: MessageLog
+  /**
+   * Resolves when all that was written before this call is on disk (fsync); rejects with EventflowError STORE_FAILED
+   * when it could not be written. Calls in one turn share one promise, and many turns share one fsync.
+   */
+  durable(): Promise<void>
+  /** Write what is waiting, and close. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** A message as it waits for one receiver. */
+export interface StoredMessage {
+  message: Message
+  /** The QoS to deliver at. */
+  qos: QoS
+  /** The retain flag to deliver with. */
+  retain: boolean
+  /** Subscription identifiers to deliver with; null when there are none. */
+  identifiers: readonly number[] | null
+}
+
+export interface LogEntry extends StoredMessage {
+  /** Position in the log; ascending, never used twice, up to 2^53 - 1. */
+  id: number
+  /** What `mark()` last said of it; 0 at first. */
+  mark: number
+}
+
+export interface LogSummary {
+  name: string
+  /** How many entries it holds. */
+  count: number
+  /** The id of the first entry; entries are read from here. */
+  firstId: number
+  /** The id that the next append will get. */
+  nextId: number
+}
+
+/** Named logs of messages: appended at the end, read in order, removed one by one from anywhere. */
+export interface MessageLog {
+  /** Every log that holds an entry. Known since the store was opened. */
+  list(): LogSummary[]
+  /** Append to the log `name` (any string without U+0000) and return the entry's id. Copies what it needs. */
+  append(name: string, entry: StoredMessage): number
+  /** Remove an entry. Removing one that is gone does nothing. */
+  remove(name: string, id: number): void
+  /**
+   * Keep a small number (0 to 2^32 - 1) with an entry: its deliveries, its packet identifier. Marking an entry that is
+   * gone does nothing.
+   */
+  mark(name: string, id: number, mark: number): void
+  /**
+   * Entries with ids from `fromId` on, in order, at most `limit`; written ones and ones still to be written alike,
+   * as they were when the call was made or later.
+   */
+  read(name: string, fromId: number, limit: number): Promise<LogEntry[]>
+  /** Remove every entry of a log. */
+  clear(name: string): void
+}
+
+/** What is kept of a session besides its messages. */
+export interface SessionRecord {
+  clientId: string
+  username: string | null
+  /** Seconds that the session outlives its connection; 0xffffffff: for ever. */
+  expirySeconds: number
+  /** When its connection ended, milliseconds since the epoch; 0 while it is connected. */
+  disconnectedAt: number
+  subscriptions: SubscriptionRecord[]
+}
+
+export interface SubscriptionRecord {
+  filter: string
+  qos: QoS
+  noLocal: boolean
+  retainAsPublished: boolean
+  retainHandling: 0 | 1 | 2
+  /** MQTT 5.0 subscription identifier; 0: none. */
+  identifier: number
+}
+
+/** A session as it was found when the store was opened. */
+export interface StoredSession extends SessionRecord {
+  /** Packet identifiers of QoS 2 messages received from the client and not yet released. */
+  received: number[]
+}
+
+export interface SessionStore {
+  /** Every session in the store. */
+  load(): Promise<StoredSession[]>
+  /** Write a session's record, over the old one. */
+  put(record: SessionRecord): void
+  /** Forget a session: record, received identifiers and outgoing messages. */
+  remove(clientId: string): void
+  /**
+   * The set of QoS 2 identifiers received and not yet released has changed. The store reads the set when it closes the
+   * batch, so a hundred changes in one turn are one write.
+   */
+  received(clientId: string, identifiers: ReadonlySet<number>): void
+  /** Messages for the client, one log a session, named by the client identifier. */
+  readonly outgoing: MessageLog
+}
+
+export interface RetainedStore {
+  /** Every retained message. */
+  load(): AsyncIterable<Message>
+  /** Keep `message` for its topic, over the old one. */
+  put(message: Message): void
+  /** Forget the topic's retained message, if there is one. */
+  remove(topic: string): void
+}
