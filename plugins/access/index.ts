@@ -1,0 +1,47 @@
+/**
+ * Access: who may come in, by a password file, and what they may do, by rules. Without both, everyone may do everything;
+ * with either, what no rule allows is denied.
+ */
+
+import { type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
+import { readUsers } from './password-file.ts'
+import { PasswordUsers } from './password-users.ts'
+import { type Rule, Rules } from './rules.ts'
+
+export interface AccessOptions {
+  /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
+  readonly passwordFile: string | null
+  readonly rules: readonly Rule[]
+  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport. */
+  readonly publishDenied: 'close' | 'ignore'
+}
+
+export const access = definePlugin<AccessOptions>({
+  name: 'access',
+  async setup(context) {
+    const { passwordFile, rules } = context.options
+    const open = passwordFile === null && rules.length === 0
+    context.authenticator(passwordFile === null ? ANYONE : new PasswordUsers(await readUsers(passwordFile)))
+    if (open) {
+      context.authorizer({ name: 'anyone', authorize: () => 'allow' })
+    } else {
+      const inForce = new Rules(rules)
+      context.authorizer({
+        name: 'rules',
+        authorize: (session, action, topic) => inForce.decide(session, action, topic),
+      })
+    }
+    return { start: () => tell(context.log, context.options) }
+  },
+})
+
+const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
+
+/** What an operator should know before the first client does. */
+function tell(log: Logger, { passwordFile, rules }: AccessOptions): void {
+  if (passwordFile === null) {
+    log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
+  } else if (rules.length === 0) {
+    log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')
+  }
+}

@@ -1,0 +1,8 @@
+/** The plugins that are built in, in the order in which they are set up. */
+
+import type { Plugin } from '../src/plugin.ts'
+import { access } from './access/index.ts'
+import { queue } from './queue/index.ts'
+import { status } from './status/index.ts'
+
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, status, access]

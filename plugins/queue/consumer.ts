@@ -1,0 +1,115 @@
+/**
+ * Who takes messages, and what is being taken.
+ *
+ * A Consumer is one subscription of one session; its prefetch counts over all queues that its filter matches. A Seat is
+ * its place at one of these queues, and the receiver of what becomes of messages delivered there, so that a message and
+ * its seat say everything about a settlement and nothing is allocated to tell them apart. An Entry is a message in memory.
+ */
+
+import type { Message, QoS, Receiver, SessionView, Settlement } from '../../src/plugin.ts'
+import { type Linked, LinkedList } from './linked-list.ts'
+
+/** What a message costs in memory besides its bytes. About, as measured on Node 20. */
+const OVERHEAD_BYTES = 400
+
+export class Entry implements Linked<Entry> {
+  readonly id: number
+  readonly message: Message
+  /** How often it was delivered, a delivery under way included. */
+  deliveries: number
+  /** Who has it; null: nobody. */
+  holder: Seat | null = null
+  /** Who should not have it next: let its time run out, or refused it. */
+  avoid: Seat | null = null
+  /** When it was delivered. */
+  since = 0
+  /** When its backoff ends; 0: it has none. */
+  dueAt = 0
+  /** It has left the queue. */
+  gone = false
+  previous: Entry | null = null
+  next: Entry | null = null
+  list: LinkedList<Entry> | null = null
+
+  constructor(id: number, message: Message, deliveries: number) {
+    this.id = id
+    this.message = message
+    this.deliveries = deliveries
+  }
+
+  get bytes(): number {
+    return this.message.end - this.message.start + OVERHEAD_BYTES
+  }
+}
+
+export class Consumer {
+  readonly session: SessionView
+  readonly filter: string
+  readonly prefetch: number
+  qos: QoS = 0
+  identifiers: readonly number[] | null = null
+  /** Whether it can be given messages: its client is connected, and has its SUBACK. */
+  active = false
+  /** Messages that it has and that have not timed out. */
+  held = 0
+  /** Messages that timed out at it and that it has not settled since, as far as is known. */
+  late = 0
+  readonly seats = new Set<Seat>()
+  /** Seats that found no room, in order: the first of them is served when there is room again. */
+  readonly waiting = new LinkedList<Seat>()
+
+  constructor(session: SessionView, filter: string, prefetch: number) {
+    this.session = session
+    this.filter = filter
+    this.prefetch = prefetch
+  }
+
+  /** One that let time run out still has those messages: it gets fewer, but at least one, or it could never recover. */
+  get hasRoom(): boolean {
+    if (!this.active) return false
+    return this.held < (this.late === 0 ? this.prefetch : Math.max(1, this.prefetch - this.late))
+  }
+
+  /** There may be room again: serve those who wait for it, in turn. */
+  resume(now: number): void {
+    while (this.hasRoom) {
+      const seat = this.waiting.first
+      if (seat === null) return
+      seat.owner.roomFor(seat, now)
+    }
+  }
+}
+
+/** The queue at which a seat is. */
+export interface SeatOwner {
+  /** The seat's consumer has become active. */
+  attach(seat: Seat): void
+  /** The seat's consumer is no longer active. Pump when all of its session are. */
+  detach(seat: Seat): void
+  /** The seat, detached by now, is no more: what it held goes back. */
+  unseat(seat: Seat): void
+  /** Deliver what can be delivered. */
+  pump(): void
+  settled(seat: Seat, entry: Entry, settlement: Settlement, reasonCode: number): void
+  /** The seat's consumer has room again: take the seat from those who wait, and deliver. */
+  roomFor(seat: Seat, now: number): void
+}
+
+export class Seat implements Linked<Seat>, Receiver<Entry> {
+  readonly consumer: Consumer
+  readonly owner: SeatOwner
+  /** What it has, in the order of delivery. */
+  readonly held = new LinkedList<Entry>()
+  previous: Seat | null = null
+  next: Seat | null = null
+  list: LinkedList<Seat> | null = null
+
+  constructor(consumer: Consumer, owner: SeatOwner) {
+    this.consumer = consumer
+    this.owner = owner
+  }
+
+  settled(entry: Entry, settlement: Settlement, reasonCode: number): void {
+    this.owner.settled(this, entry, settlement, reasonCode)
+  }
+}

@@ -1,0 +1,121 @@
+/** Who consumes: sessions and their subscriptions, with and without wildcards, and whether they are there. */
+
+import {
+  type AfterGrant,
+  hasWildcard,
+  matches,
+  type PluginContext,
+  type SessionView,
+  type Subscription,
+} from '../../src/plugin.ts'
+import { Consumer } from './consumer.ts'
+import { checkFilter } from './names.ts'
+import type { QueueOptions } from './options.ts'
+import type { Queue } from './queue.ts'
+import type { Queues } from './queues.ts'
+
+export class Consumers {
+  readonly #prefetch: number
+  readonly #queues: Queues
+  readonly #bySession = new Map<SessionView, Map<string, Consumer>>()
+  /** Those that get a seat at queues to come. */
+  readonly #wildcards = new Set<Consumer>()
+
+  constructor(parts: { context: PluginContext<QueueOptions>; queues: Queues }) {
+    this.#prefetch = parts.context.options.prefetch
+    this.#queues = parts.queues
+  }
+
+  /**
+   * Begin a subscription, or replace the one on the same filter: what is in flight stays.
+   * @throws Refusal 0x8f when the filter can match no queue
+   */
+  subscribe(session: SessionView, { filter, qos, identifier }: Subscription): AfterGrant {
+    checkFilter(filter)
+    const consumer = this.#find(session, filter) ?? this.#add(session, filter)
+    consumer.qos = qos
+    consumer.identifiers = identifier > 0 ? [identifier] : null
+    return () => this.#activate(consumer)
+  }
+
+  unsubscribe(session: SessionView, filter: string): void {
+    const consumer = this.#find(session, filter)
+    if (consumer === undefined) return
+    this.#deactivate(consumer)
+    this.#remove(consumer)
+  }
+
+  /** The session's client is connected: all of its subscriptions are active. */
+  attach(session: SessionView): void {
+    for (const consumer of this.#of(session)) this.#activate(consumer)
+  }
+
+  /** The session's connection is gone. */
+  detach(session: SessionView, ended: boolean): void {
+    this.suspend(session)
+    if (ended) for (const consumer of this.#of(session)) this.#remove(consumer)
+  }
+
+  /** Nothing more for this session until it attaches; what comes back from it goes to others. */
+  suspend(session: SessionView): void {
+    const active = this.#of(session).filter((consumer) => consumer.active)
+    for (const consumer of active) this.#deactivate(consumer)
+    // Only now: none of the session's seats may be given what another of them leaves.
+    for (const { seats } of active) for (const { owner } of seats) owner.pump()
+  }
+
+  /** A new queue: seats for those whose filter matches it. */
+  welcome(queue: Queue): void {
+    for (const consumer of this.#wildcards) if (matches(consumer.filter, queue.topic)) queue.seat(consumer)
+  }
+
+  #find(session: SessionView, filter: string): Consumer | undefined {
+    return this.#bySession.get(session)?.get(filter)
+  }
+
+  #of(session: SessionView): Consumer[] {
+    return [...(this.#bySession.get(session)?.values() ?? [])]
+  }
+
+  #add(session: SessionView, filter: string): Consumer {
+    const consumer = new Consumer(session, filter, this.#prefetch)
+    let own = this.#bySession.get(session)
+    if (own === undefined) {
+      own = new Map()
+      this.#bySession.set(session, own)
+    }
+    own.set(filter, consumer)
+    if (!hasWildcard(filter)) {
+      this.#queues.open(filter).seat(consumer)
+      return consumer
+    }
+    this.#wildcards.add(consumer)
+    for (const queue of this.#queues.values()) if (matches(filter, queue.topic)) queue.seat(consumer)
+    return consumer
+  }
+
+  #activate(consumer: Consumer): void {
+    const { session, filter, active } = consumer
+    // By the time of its SUBACK the client may have gone, or given the subscription up.
+    if (active || !session.connected || this.#find(session, filter) !== consumer) return
+    consumer.active = true
+    for (const seat of consumer.seats) seat.owner.attach(seat)
+  }
+
+  #deactivate(consumer: Consumer): void {
+    if (!consumer.active) return
+    consumer.active = false
+    // What it had let time run out for has been settled as lost, or waits in its outbox for it to come back.
+    consumer.late = 0
+    for (const seat of consumer.seats) seat.owner.detach(seat)
+  }
+
+  #remove(consumer: Consumer): void {
+    const { session, filter, seats } = consumer
+    const own = this.#bySession.get(session)
+    own?.delete(filter)
+    if (own?.size === 0) this.#bySession.delete(session)
+    this.#wildcards.delete(consumer)
+    for (const seat of seats) seat.owner.unseat(seat)
+  }
+}

@@ -1,0 +1,36 @@
+/** What the rules of a queue are told, and what they want done. */
+
+import type { Backoff } from './backoff.ts'
+import type { Entry, Seat } from './consumer.ts'
+
+export type ReturnReason = 'timeout' | 'consumer-gone' | 'refused'
+export type DeadReason = 'max-deliveries' | 'rejected' | 'undeliverable'
+
+export interface Rules {
+  ackTimeoutMs: number
+  backoff: Backoff
+  /** Infinity: no limit, and no dead letters; what cannot be delivered is tried again for ever. */
+  maxDeliveries: number
+}
+
+/** None of these may call the state machine back before it returns. */
+export interface Effects {
+  /** Hand the message to the seat's client. */
+  deliver(entry: Entry, seat: Seat): void
+  /** The message is no longer the seat's: take it back if it was not sent yet. */
+  withdraw(entry: Entry, seat: Seat): void
+  /** Acknowledged: remove it. */
+  acknowledged(entry: Entry, seat: Seat): void
+  /** It came back and will be delivered again: keep the count of its deliveries. */
+  returned(entry: Entry, seat: Seat, reason: ReturnReason): void
+  /** Move it to the dead letter queue. */
+  dead(entry: Entry, reason: DeadReason): void
+  /** Its time was up: remove it. */
+  expired(entry: Entry): void
+  /** The last message has left. */
+  emptied(): void
+  /** Read messages from `fromId` on, and answer with `loaded` or `loadFailed`. */
+  load(fromId: number, limit: number): void
+  /** Call `tick` at this time. Replaces an earlier wish. */
+  wake(at: number): void
+}

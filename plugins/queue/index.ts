@@ -1,0 +1,16 @@
+/** Durable queues on the topics `queue/…`: every message to one consumer, until it is acknowledged. */
+
+import { definePlugin } from '../../src/plugin.ts'
+import { Engine } from './engine.ts'
+import type { QueueOptions } from './options.ts'
+
+export type { QueueOptions } from './options.ts'
+
+export const queue = definePlugin<QueueOptions>({
+  name: 'queue',
+  setup(context) {
+    const engine = new Engine(context)
+    context.namespace('queue/', engine)
+    return { stop: () => engine.stop() }
+  },
+})

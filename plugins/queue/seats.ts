@@ -1,0 +1,61 @@
+/** Who is at a queue, and whose turn it is. Those found without room lose their turn, and wait for room at their consumer. */
+
+import type { Seat } from './consumer.ts'
+import { LinkedList } from './linked-list.ts'
+
+export class Seats {
+  readonly all = new Set<Seat>()
+  /** Seats whose consumer is active. */
+  active = 0
+  /** Active seats, in the order of their turns. */
+  readonly #turns = new LinkedList<Seat>()
+
+  /** How many may be served. */
+  get inTurn(): number {
+    return this.#turns.length
+  }
+
+  activate(seat: Seat): void {
+    this.active++
+    this.#turns.push(seat)
+  }
+
+  deactivate(seat: Seat): void {
+    this.active--
+    seat.list?.remove(seat)
+  }
+
+  /** Whose turn it is. Tell with `served` or `unserved` what became of it. */
+  next(): Seat | null {
+    for (let seat = this.#turns.shift(); seat !== null; seat = this.#turns.shift()) {
+      if (seat.consumer.hasRoom) return seat
+      seat.consumer.waiting.push(seat)
+    }
+    return null
+  }
+
+  /** It got a message: its next turn is after all others. */
+  served(seat: Seat): void {
+    if (seat.consumer.hasRoom) this.#turns.push(seat)
+    else seat.consumer.waiting.push(seat)
+  }
+
+  /** There was nothing for it. */
+  unserved(seat: Seat): void {
+    this.#turns.push(seat)
+  }
+
+  /** Its consumer has room again: it takes its turn after all others. */
+  makeRoom(seat: Seat): void {
+    seat.list?.remove(seat)
+    this.#turns.push(seat)
+  }
+
+  /** Whether no other session consumes here now. */
+  isAlone(seat: Seat): boolean {
+    for (const { consumer } of this.all) {
+      if (consumer.active && consumer.session !== seat.consumer.session) return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The one list of options: what they are called, what they may be, what they are by default and what they mean. The
+ * environment variables, `config/eventflow.yaml` and `docs/configuration.md` follow it; tests hold them to it.
+ */
+
+import { BlockList, isIP } from 'node:net'
+import * as z from 'zod'
+import { filterProblem, topicProblem } from '../core/topics.ts'
+import { duration, group, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+
+/** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
+const LARGEST_PACKET = 268_435_460
+const MAX_TOPIC_LEVELS = 100
+/** No client waits this long; it only keeps sums of milliseconds far from where numbers lose precision. */
+const LONGEST_WAIT = '365d'
+/** A session expiry of 2^32 - 1 seconds means never, so the longest that ends is a second less. */
+const LONGEST_EXPIRY = '4294967294s'
+const STATUS_PREFIX = '$eventflow/'
+
+const port = integer(0, 65_535)
+const action = z.enum(['publish', 'subscribe'])
+const someActions = { error: 'publish, subscribe or a list of them' }
+const actions = z.union([action, z.array(action).min(1, someActions)], someActions)
+
+const filter = z.string({ error: 'a topic filter' }).superRefine((value, context) => {
+  const problem = filterProblem(value, MAX_TOPIC_LEVELS)
+  if (problem !== null) context.addIssue({ code: 'custom', message: `a topic filter (${problem})` })
+})
+
+/** Cross-checks run beside the others, not after them, so that all problems are told at once. */
+const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null }
+
+const rule = z
+  .strictObject(
+    {
+      allow: actions.optional(),
+      deny: actions.optional(),
+      user: text('the name of a user').optional(),
+      topics: z.array(filter, { error: 'a list of topic filters' }).min(1, { error: 'at least one topic filter' }),
+    },
+    {
+      error: (issue) => (issue.code === 'invalid_type' ? 'a rule: allow or deny, topics and perhaps user' : undefined),
+    },
+  )
+  .refine(({ allow, deny }) => (allow === undefined) !== (deny === undefined), {
+    ...always,
+    error: 'either allow or deny',
+  })
+
+const statusTopic = z
+  .string({ error: `a topic name that begins with ${STATUS_PREFIX}` })
+  .superRefine((value, context) => {
+    const problem = value.startsWith(STATUS_PREFIX) ? topicProblem(value, MAX_TOPIC_LEVELS) : 'this begins otherwise'
+    if (problem === null && value.length > STATUS_PREFIX.length) return
+    const why = problem === null ? '' : ` (${problem})`
+    context.addIssue({ code: 'custom', message: `a topic name that begins with ${STATUS_PREFIX}${why}` })
+  })
+
+const name = 'a name of letters, digits, dots, dashes and underscores'
+
+const groups = z.strictObject(
+  {
+    node: z
+      .string({ error: name })
+      .regex(/^[\w.-]{1,128}$/, { error: name })
+      .prefault('eventflow')
+      .describe('Name of this node: the source of its events.'),
+    listeners: group({
+      tcp: group({
+        host: text('an address or a host name')
+          .prefault('127.0.0.1')
+          .describe('Address to listen on. Anything but loopback needs users: see access.passwordFile.'),
+        port: port.prefault(1883).describe('TCP port for MQTT; 0 takes any free one.'),
+      }),
+    }),
+    http: group({
+      port: z
+        .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
+        .prefault(null)
+        .describe('TCP port for HTTP. Accepted already; nothing listens on it in this version.'),
+    }),
+    store: group({
+      kind: oneOf(['level', 'memory'])
+        .prefault('level')
+        .describe('Where messages and sessions are kept: level on disk, memory for as long as the process lives.'),
+      path: text('the path of a directory')
+        .prefault('data')
+        .describe('Directory of the level store, relative to the working directory.'),
+    }),
+    log: group({
+      level: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+        .prefault('info')
+        .describe('Least severe kind of line that is logged.'),
+    }),
+    shutdownTimeout: duration('0s', LONGEST_TIMER)
+      .prefault('10s')
+      .describe('How long a stop waits for what is in flight.'),
+    mqtt: group({
+      maxPacketSize: size(1, LARGEST_PACKET).prefault('10MB').describe('Largest packet that a client may send.'),
+      maxTopicLevels: integer(1, MAX_TOPIC_LEVELS)
+        .prefault(MAX_TOPIC_LEVELS)
+        .describe('Most levels that a topic or a filter may have.'),
+      connectTimeout: duration('1ms', LONGEST_TIMER)
+        .prefault('10s')
+        .describe('Time that a client has to send CONNECT.'),
+    }),
+    session: group({
+      maxInflight: integer(1, 65_535)
+        .prefault(100)
+        .describe('Unacknowledged QoS 1 and 2 messages sent to a client at once; never more than its Receive Maximum.'),
+      maxQueued: integer(1, 1_000_000_000)
+        .prefault(10_000)
+        .describe('Messages that may wait for one session, beyond those in flight.'),
+      maxQueuedBytes: size(1).prefault('64MB').describe('Bytes of messages that may wait for one session.'),
+      maxSocketBuffer: size(1)
+        .prefault('1MB')
+        .describe("Bytes waiting in a client's socket before its QoS 0 messages are dropped."),
+      maxExpiry: z
+        .union([z.literal('never'), duration('0s', LONGEST_EXPIRY)], {
+          error: 'never, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d',
+        })
+        .prefault('never')
+        .describe('Longest time that a session outlives its connection.'),
+    }),
+    queue: group({
+      prefetch: integer(1, 65_535).prefault(16).describe('Unacknowledged messages that a consumer holds at once.'),
+      ackTimeout: duration('1ms', LONGEST_WAIT)
+        .prefault('60s')
+        .describe('Time that a consumer has to acknowledge a message before it is delivered again.'),
+      maxDeliveries: integer(1, 1000)
+        .prefault(5)
+        .describe('Deliveries of a message before it is put with the dead letters.'),
+      backoff: group({
+        initial: duration('0s', LONGEST_WAIT).prefault('1s').describe('Wait before the first redelivery; it doubles.'),
+        max: duration('0s', LONGEST_WAIT).prefault('60s').describe('Longest wait before a redelivery.'),
+      }),
+    }),
+    status: group({
+      topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
+    }),
+    access: group({
+      passwordFile: z
+        .union([text('a path'), z.null()], { error: 'the path of a password file, or null' })
+        .prefault(null)
+        .describe('File of users and their passwords, as written by eventflow passwd or mosquitto_passwd.'),
+      rules: z
+        .array(rule, { error: 'a list of rules' })
+        .prefault([])
+        .describe('Who may do what: allow or deny, user (absent: everyone), topics (with %c and %u).'),
+      publishDenied: oneOf(['close', 'ignore'])
+        .prefault('close')
+        .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),
+    }),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'a group of options' : undefined) },
+)
+
+export const configSchema = groups
+  .refine(({ access, listeners }) => access?.passwordFile !== null || isLoopback(listeners?.tcp?.host), {
+    ...always,
+    path: ['listeners', 'tcp', 'host'],
+    error:
+      'a loopback address (without users the broker listens on loopback only; ' +
+      'name a password file in access.passwordFile)',
+  })
+  .refine(({ queue }) => !(queue?.backoff?.max < queue?.backoff?.initial), {
+    ...always,
+    path: ['queue', 'backoff', 'max'],
+    error: 'no less than queue.backoff.initial',
+  })
+
+/** Every option with its value: durations in milliseconds, sizes in bytes. */
+export type Config = z.output<typeof configSchema>
+/** What a user may give: any of the options, durations and sizes as text too. A Config is one as well. */
+export type ConfigInput = z.input<typeof configSchema>
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/** Whether only this machine can connect. What is no text is another check's problem. */
+function isLoopback(host: unknown): boolean {
+  if (typeof host !== 'string') return true
+  const family = isIP(host)
+  return family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')
+}

@@ -1,0 +1,251 @@
+/** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
+
+import { builtInPlugins } from '../plugins/index.ts'
+import { resolveConfig } from './config/load.ts'
+import type { Config, ConfigInput } from './config/schema.ts'
+import { systemClock } from './core/clock.ts'
+import { EventflowError } from './core/errors.ts'
+import { EventBus, type Events } from './core/events.ts'
+import { Message, type QoS } from './core/message.ts'
+import { ReasonCode, Refusal } from './core/reason-codes.ts'
+import { filterProblem, topicProblem } from './core/topics.ts'
+import { Job, JobIterator } from './job.ts'
+import { Kernel } from './kernel/kernel.ts'
+import { LocalClient } from './kernel/local-client.ts'
+import type { Logger, Plugin } from './kernel/plugin-contract.ts'
+import { PubSub } from './pubsub/pubsub.ts'
+import { NEVER_EXPIRES } from './session/session.ts'
+import { openStore } from './store/open.ts'
+import type { Store } from './store/store.ts'
+import { Broker } from './transport/broker.ts'
+import { TcpListener } from './transport/listeners/tcp.ts'
+import { VERSION } from './version.ts'
+import { WriteScheduler } from './wire/write-buffer.ts'
+
+export interface EventflowOptions {
+  /** What differs from the defaults; see docs/configuration.md. */
+  config?: ConfigInput
+  /** Where the broker logs to (pino, or anything with its four levels). Default: nowhere. */
+  logger?: Logger
+  /** Plugins besides the built-in ones. */
+  plugins?: ReadonlyArray<Plugin<never>>
+}
+
+export interface PublishOptions {
+  /** Default 0. */
+  qos?: QoS
+  /** Default false. */
+  retain?: boolean
+}
+
+/** Everything that runs between start() and stop(). */
+interface Running {
+  store: Store
+  kernel: Kernel
+  broker: Broker
+  listener: TcpListener
+}
+
+export class Eventflow {
+  readonly config: Config
+  readonly #log: Logger
+  readonly #plugins: ReadonlyArray<Plugin<never>>
+  readonly #bus: EventBus
+  #running: Running | null = null
+  #stopping: Promise<void> | null = null
+  #localClients = 0
+
+  /** @throws EventflowError CONFIG_INVALID, with every problem at once */
+  constructor(options: EventflowOptions = {}) {
+    this.config = resolveConfig(options.config ?? {})
+    this.#log = options.logger ?? SILENT
+    this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
+    this.#bus = new EventBus((error) => this.#log.error({ error }, 'an event listener failed'))
+  }
+
+  /** Every event in the broker, for programs: see docs/events.md. */
+  get events(): Events {
+    return this.#bus
+  }
+
+  /** Where the broker listens. @throws EventflowError NOT_RUNNING */
+  get address(): { host: string; port: number } {
+    const { host, port } = this.#parts.listener
+    return { host, port }
+  }
+
+  /** @throws EventflowError STORE_LOCKED, STORE_VERSION, ACCESS_FILE_INVALID, LISTEN_FAILED … */
+  async start(): Promise<void> {
+    if (this.#running !== null) return
+    const { config } = this
+    const store = await this.#openStore()
+    const kernel = new Kernel({
+      store,
+      clock: systemClock,
+      events: this.#bus,
+      log: this.#log,
+      node: config.node,
+      maxTopicLevels: config.mqtt.maxTopicLevels,
+      limits: config.session,
+      maxExpirySeconds:
+        config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
+    })
+    const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock })
+    const broker = this.#makeBroker(kernel, store)
+    const listener = this.#makeListener(broker)
+    try {
+      await pubsub.load()
+      kernel.namespaces.claim('', pubsub)
+      await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)))
+      await kernel.loadSessions()
+      this.#bus.emit('store.opened', {
+        kind: store.kind,
+        sessions: kernel.sessions.size,
+        retained: pubsub.retainedCount,
+      })
+      await kernel.plugins.start()
+      await broker.start()
+      await listener.start()
+    } catch (error) {
+      await this.#takeDown({ store, kernel, broker, listener })
+      throw error
+    }
+    this.#running = { store, kernel, broker, listener }
+    this.#stopping = null
+    this.#bus.emit('broker.started', { version: VERSION, node: config.node })
+    const { host, port } = listener
+    this.#log.info({ listener: 'tcp', host, port, store: store.kind, version: VERSION }, `listening on ${host}:${port}`)
+  }
+
+  /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */
+  stop(): Promise<void> {
+    const running = this.#running
+    this.#running = null
+    if (running !== null) this.#stopping = this.#stop(running)
+    return this.#stopping ?? Promise.resolve()
+  }
+
+  /**
+   * Publish as the broker itself. Resolves when the message is safe, as for a client that waits for its PUBACK.
+   * @throws Refusal when the topic is none, or its owner refuses the message
+   */
+  async publish(topic: string, payload: Buffer | string, options: PublishOptions = {}): Promise<void> {
+    const problem = topicProblem(topic, this.config.mqtt.maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
+    const receivedAt = systemClock.now()
+    await this.#parts.kernel.intake.publishAsBroker(Message.of({ topic, payload: bytes, receivedAt, ...options }))
+  }
+
+  /** Call `listener` with every message that `filter` matches. Resolves with the function that ends it. */
+  async subscribe(filter: string, listener: (topic: string, payload: Buffer) => void): Promise<() => void> {
+    return this.#subscribeLocally(filter, 2, (message, settle) => {
+      listener(message.topic, message.payload)
+      setImmediate(() => settle('acknowledged', 0))
+    })
+  }
+
+  /**
+   * Consume a queue: `for await (const job of await broker.consume('orders'))`. Each job is to be acknowledged; what is
+   * not goes to another consumer when the time is up or the loop is left.
+   */
+  async consume(name: string): Promise<JobIterator> {
+    let end = (): void => {}
+    const jobs = new JobIterator(() => end())
+    end = await this.#subscribeLocally(`queue/${name}`, 1, (message, settle) => jobs.push(new Job(message, settle)))
+    return jobs
+  }
+
+  get #parts(): Running {
+    if (this.#running === null) throw new EventflowError('NOT_RUNNING', 'the broker is not running')
+    return this.#running
+  }
+
+  async #subscribeLocally(
+    filter: string,
+    qos: QoS,
+    handler: ConstructorParameters<typeof LocalClient>[1],
+  ): Promise<() => void> {
+    const problem = filterProblem(filter, this.config.mqtt.maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
+    const { kernel } = this.#parts
+    const client = new LocalClient(`local-${++this.#localClients}`, handler)
+    const namespace = kernel.namespaces.ownerOf(filter)
+    const after = await namespace.subscribe(client, client.subscription(filter, qos), false)
+    after?.()
+    return () => {
+      if (!client.connected) return
+      client.end()
+      namespace.detach?.(client, true)
+    }
+  }
+
+  async #openStore(): Promise<Store> {
+    const { kind, path } = this.config.store
+    const onFault = (error: Error): void => {
+      this.#log.error({ error }, 'the store failed')
+      this.#bus.emit('store.failed', { message: error.message })
+    }
+    return openStore({ kind, path, onFault })
+  }
+
+  #makeBroker(kernel: Kernel, store: Store): Broker {
+    const { mqtt, session, access } = this.config
+    const { clients, intake, subscriptions } = kernel
+    const limits = {
+      maxPacketSize: mqtt.maxPacketSize,
+      maxTopicLevels: mqtt.maxTopicLevels,
+      connectTimeoutMs: mqtt.connectTimeout,
+      maxSocketBuffer: session.maxSocketBuffer,
+      publishDenied: access.publishDenied,
+    }
+    const scheduler = new WriteScheduler()
+    const shared = { clock: systemClock, events: this.#bus, log: this.#log }
+    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
+  }
+
+  #makeListener(broker: Broker): TcpListener {
+    const { host, port } = this.config.listeners.tcp
+    const attach = broker.attach.bind(broker)
+    return new TcpListener({ name: 'tcp', host, port, attach, events: this.#bus })
+  }
+
+  #optionsOf(name: string): unknown {
+    return (this.config as Record<string, unknown>)[name] ?? {}
+  }
+
+  async #stop(running: Running): Promise<void> {
+    this.#bus.emit('broker.stopping', {})
+    await running.listener.stop()
+    // What clients have sent is made safe and acknowledged before they are sent away, as far as time allows.
+    await Promise.race([running.store.durable().catch(() => {}), pause(this.config.shutdownTimeout)])
+    await pause(0)
+    await this.#takeDown(running)
+    this.#bus.emit('broker.stopped', {})
+    this.#log.info({}, 'stopped')
+  }
+
+  /** In reverse of how it was put up; each part even when another fails. */
+  async #takeDown({ store, kernel, broker, listener }: Running): Promise<void> {
+    const steps = [
+      () => listener.stop(),
+      () => broker.stop(),
+      () => kernel.plugins.stop(),
+      () => kernel.stop(),
+      () => store.close(),
+    ]
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        this.#log.error({ error }, 'a part could not be stopped')
+      }
+    }
+  }
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs).unref())
+}
+
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }

@@ -1,0 +1,74 @@
+/**
+ * Access control: two chains, who you are and what you may do. The first that answers decides.
+ *
+ * When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
+ */
+
+import type { Session } from '../session/session.ts'
+import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
+
+/** So many topics of one client are remembered as decided; then it begins anew. */
+const MAX_REMEMBERED = 1_000
+
+export class Access {
+  readonly #authenticators: Authenticator[] = []
+  readonly #authorizers: Authorizer[] = []
+  /** Sessions that have decisions remembered. */
+  #deciding = new Set<Session>()
+
+  addAuthenticator(authenticator: Authenticator): void {
+    this.#authenticators.push(authenticator)
+  }
+
+  addAuthorizer(authorizer: Authorizer): void {
+    this.#authorizers.push(authorizer)
+  }
+
+  /** Who lets these credentials in: an authenticator's name; null when nobody does. */
+  async authenticate(credentials: Credentials): Promise<string | null> {
+    for (const authenticator of this.#authenticators) {
+      const decision = await authenticator.authenticate(credentials)
+      if (decision !== null) return decision === 'allow' ? authenticator.name : null
+    }
+    return this.#authenticators.length === 0 ? 'nobody asked' : null
+  }
+
+  /** Remembered by session and topic: on the path of every message. */
+  mayPublish(session: Session, topic: string): boolean {
+    const rights = session.publishRights
+    const known = rights?.get(topic)
+    if (known !== undefined) return known
+    const allowed = this.#decide(session, 'publish', topic)
+    if (rights === null || rights.size >= MAX_REMEMBERED) {
+      session.publishRights = new Map([[topic, allowed]])
+      this.#deciding.add(session)
+    } else {
+      rights.set(topic, allowed)
+    }
+    return allowed
+  }
+
+  maySubscribe(session: SessionView, filter: string): boolean {
+    return this.#decide(session, 'subscribe', filter)
+  }
+
+  /** Rules have changed: forget what was decided. */
+  changed(): void {
+    for (const session of this.#deciding) session.publishRights = null
+    this.#deciding.clear()
+  }
+
+  /** The client of `session` is gone. */
+  forget(session: Session): void {
+    session.publishRights = null
+    this.#deciding.delete(session)
+  }
+
+  #decide(session: SessionView, action: 'publish' | 'subscribe', topic: string): boolean {
+    for (const authorizer of this.#authorizers) {
+      const decision = authorizer.authorize(session, action, topic)
+      if (decision !== null) return decision === 'allow'
+    }
+    return this.#authorizers.length === 0
+  }
+}

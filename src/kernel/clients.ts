@@ -1,0 +1,96 @@
+/** A client's life: let in, connected with a session, gone. What a transport calls. */
+
+import type { DisconnectReason, Events } from '../core/events.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Carrier } from '../session/carrier.ts'
+import type { Session } from '../session/session.ts'
+import type { Opening, Sessions } from '../session/sessions.ts'
+import type { Will } from '../wire/will.ts'
+import type { Access } from './access.ts'
+import type { Credentials } from './plugin-contract.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import type { Wills } from './wills.ts'
+
+export interface ClientsParts {
+  access: Access
+  sessions: Sessions
+  subscriptions: Subscriptions
+  wills: Wills
+  events: Events
+}
+
+export interface Connecting extends Opening {
+  keepAliveSeconds: number
+  will: Will | null
+}
+
+/** How a connection ended. */
+export interface Departure {
+  reason: DisconnectReason
+  /** The reason code that was sent or received; 0 when there was none. */
+  reasonCode: number
+  /** Whether the client's will is to be published. */
+  publishWill: boolean
+}
+
+export class Clients {
+  readonly #parts: ClientsParts
+
+  constructor(parts: ClientsParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves when the client may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87 (none given). */
+  async admit(credentials: Credentials): Promise<void> {
+    const { clientId, username, address } = credentials
+    const { access, events } = this.#parts
+    const by = await access.authenticate(credentials)
+    if (by !== null) {
+      events.emit('access.authenticated', { clientId, username, address, by })
+      return
+    }
+    events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
+    if (username === null) throw new Refusal(ReasonCode.NotAuthorized, 'a user name and password are required')
+    throw new Refusal(ReasonCode.BadUserNameOrPassword, 'the user name or password is not right')
+  }
+
+  /** Open the session of an admitted client. */
+  open(connecting: Connecting): { session: Session; present: boolean } {
+    const opened = this.#parts.sessions.open(connecting)
+    opened.session.will = connecting.will
+    this.#parts.wills.returned(connecting.clientId, opened.present)
+    return opened
+  }
+
+  /** The client has its CONNACK: send what waits for it. */
+  connected(session: Session, carrier: Carrier, connecting: Connecting, sessionPresent: boolean): void {
+    const { clientId, username, address } = session
+    const { clean: cleanStart, keepAliveSeconds } = connecting
+    const protocolVersion = carrier.version
+    const data = { clientId, username, address, protocolVersion, cleanStart, keepAliveSeconds, sessionPresent }
+    this.#parts.events.emit('client.connected', data)
+    session.attach(carrier)
+    this.#parts.subscriptions.attach(session)
+  }
+
+  /** The client wants its session to outlive the connection for so many seconds. */
+  changeExpiry(session: Session, seconds: number): void {
+    this.#parts.sessions.changeExpiry(session, seconds)
+  }
+
+  /** The client's connection is gone. */
+  gone(session: Session, departure: Departure): void {
+    const { sessions, subscriptions, wills, access, events } = this.#parts
+    const { clientId, address, will } = session
+    const { reason, reasonCode } = departure
+    session.will = null
+    events.emit('client.disconnected', { clientId, reason, reasonCode, address })
+    if (reason === 'takeover') events.emit('session.taken-over', { clientId })
+    const ended = !session.persistent
+    session.detach(ended)
+    subscriptions.detach(session, ended)
+    sessions.release(session)
+    if (will !== null && departure.publishWill) wills.due(session, will, ended)
+    access.forget(session)
+  }
+}

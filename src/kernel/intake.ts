@@ -1,0 +1,58 @@
+/** The one way in for every message: may the client publish it, whose topic is it, let the owner accept it. */
+
+import type { Events } from '../core/events.ts'
+import type { Message } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Session } from '../session/session.ts'
+import type { Access } from './access.ts'
+import type { Namespaces } from './namespaces.ts'
+
+/** Topics that the broker alone publishes on. */
+const RESERVED = ['$SYS/', '$eventflow/', '$share/']
+
+export class Intake {
+  readonly #access: Access
+  readonly #namespaces: Namespaces
+  readonly #events: Events
+
+  constructor(parts: { access: Access; namespaces: Namespaces; events: Events }) {
+    this.#access = parts.access
+    this.#namespaces = parts.namespaces
+    this.#events = parts.events
+  }
+
+  /**
+   * A message from a client. When it returns, or what it returns resolves, the message may be acknowledged. Throws, or
+   * rejects with, a Refusal: 0x87 when the client may not publish there, else what the topic's owner says.
+   */
+  publish(session: Session, message: Message): void | Promise<void> {
+    const { topic } = message
+    if ((topic.charCodeAt(0) === DOLLAR && isReserved(topic)) || !this.#access.mayPublish(session, topic)) {
+      throw this.#denied(session, message)
+    }
+    return this.publishAsBroker(message)
+  }
+
+  /** A message of the broker or of a plugin: nobody is asked. */
+  publishAsBroker(message: Message): void | Promise<void> {
+    const outcome = this.#namespaces.ownerOf(message.topic).accept(message)
+    if (this.#events.wants('message.published')) {
+      const { from, topic, qos, retain, payloadLength } = message
+      this.#events.emit('message.published', { clientId: from, topic, qos, retain, bytes: payloadLength })
+    }
+    return outcome
+  }
+
+  #denied(session: Session, message: Message): Refusal {
+    const { clientId, username, address } = session
+    const { topic } = message
+    this.#events.emit('access.denied', { clientId, username, address, action: 'publish', topic })
+    return new Refusal(ReasonCode.NotAuthorized, 'not allowed to publish on this topic')
+  }
+}
+
+function isReserved(topic: string): boolean {
+  return RESERVED.some((prefix) => topic.startsWith(prefix))
+}
+
+const DOLLAR = 36

@@ -1,0 +1,93 @@
+/** The kernel put together: access, namespaces, intake, sessions, subscriptions, wills and the plugins on top. */
+
+import type { Clock } from '../core/clock.ts'
+import type { Events } from '../core/events.ts'
+import type { OutboxLimits } from '../session/outbox.ts'
+import { Sessions } from '../session/sessions.ts'
+import type { Store } from '../store/store.ts'
+import { Access } from './access.ts'
+import { Clients } from './clients.ts'
+import { Intake } from './intake.ts'
+import { Namespaces } from './namespaces.ts'
+import type { Logger, Plugin, PluginContext } from './plugin-contract.ts'
+import { PluginHost } from './plugin-host.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { Wills } from './wills.ts'
+
+export interface KernelParts {
+  store: Store
+  clock: Clock
+  events: Events
+  log: Logger
+  /** Name of this node. */
+  node: string
+  maxTopicLevels: number
+  limits: OutboxLimits
+  maxExpirySeconds: number
+}
+
+export class Kernel {
+  readonly access = new Access()
+  readonly namespaces = new Namespaces()
+  readonly plugins = new PluginHost()
+  readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
+  readonly intake: Intake
+  readonly clients: Clients
+  readonly #wills: Wills
+  readonly #parts: KernelParts
+
+  constructor(parts: KernelParts) {
+    this.#parts = parts
+    const { store, clock, events, log, limits, maxExpirySeconds, maxTopicLevels } = parts
+    const { access, namespaces } = this
+    this.sessions = new Sessions({
+      store: store.sessions,
+      limits,
+      maxExpirySeconds,
+      clock,
+      events,
+      onExpired: (session) => this.subscriptions.detach(session, true),
+    })
+    const { sessions } = this
+    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, maxTopicLevels })
+    this.intake = new Intake({ access, namespaces, events })
+    this.#wills = new Wills({ intake: this.intake, clock, events, log })
+    this.clients = new Clients({ access, sessions, subscriptions: this.subscriptions, wills: this.#wills, events })
+  }
+
+  /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
+  async loadSessions(): Promise<void> {
+    for (const session of await this.sessions.load()) await this.subscriptions.restore(session)
+  }
+
+  stop(): void {
+    this.sessions.stop()
+    this.#wills.stop()
+  }
+
+  /** What a plugin is given. */
+  contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
+    const { log, clock, events, store, node } = this.#parts
+    const tagged = (write: Logger['info']) => (data: object, text: string) =>
+      write({ plugin: plugin.name, ...data }, text)
+    return {
+      options,
+      log: {
+        debug: tagged(log.debug.bind(log)),
+        info: tagged(log.info.bind(log)),
+        warn: tagged(log.warn.bind(log)),
+        error: tagged(log.error.bind(log)),
+      },
+      clock,
+      events,
+      store,
+      node,
+      namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
+      authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
+      authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
+      accessChanged: () => this.access.changed(),
+      publish: (message) => this.intake.publishAsBroker(message),
+    }
+  }
+}

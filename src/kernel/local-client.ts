@@ -1,0 +1,86 @@
+/**
+ * A client inside the process: what a program that embeds the broker subscribes and consumes with. To namespaces it is a
+ * session like any other; its outbox calls a function instead of writing to a socket.
+ */
+
+import type { Message, QoS } from '../core/message.ts'
+import type { OutboxContract, Outgoing, Receiver, Settlement } from '../session/outbox-contract.ts'
+import type { SessionView, Subscription } from './plugin-contract.ts'
+
+/** A message handed over, and how to settle it: once, with a reason code from 0x80 on when it is refused. */
+export type LocalHandler = (message: Message, settle: (settlement: Settlement, reasonCode: number) => void) => void
+
+class LocalOutbox implements OutboxContract {
+  readonly writable = true
+  readonly #handler: LocalHandler
+  readonly #unsettled = new Set<() => void>()
+
+  constructor(handler: LocalHandler) {
+    this.#handler = handler
+  }
+
+  send(message: Message): boolean {
+    this.#handler(message.keep(), () => {})
+    return true
+  }
+
+  enqueue(message: Message): 'sent' {
+    this.send(message)
+    return 'sent'
+  }
+
+  deliver<Token>({ message, receiver, token }: Outgoing<Token>): void {
+    let open = true
+    const settle = (settlement: Settlement, reasonCode: number): void => {
+      if (!open) return
+      open = false
+      this.#unsettled.delete(lose)
+      receiver?.settled(token, settlement, reasonCode)
+    }
+    const lose = (): void => settle('lost', 0)
+    this.#unsettled.add(lose)
+    this.#handler(message, settle)
+  }
+
+  /** Everything is handed over at once, so there is nothing to take back. */
+  withdraw<Token>(_receiver: Receiver<Token>, _token: Token): void {}
+
+  loseAll(): void {
+    for (const lose of [...this.#unsettled]) lose()
+  }
+}
+
+export class LocalClient implements SessionView {
+  readonly clientId: string
+  readonly username = null
+  readonly protocolVersion = 4
+  readonly persistent = false
+  readonly address = 'local'
+  readonly outbox: LocalOutbox
+  readonly subscriptions = new Map<string, Subscription>()
+  connected = true
+
+  constructor(clientId: string, handler: LocalHandler) {
+    this.clientId = clientId
+    this.outbox = new LocalOutbox(handler)
+  }
+
+  /** A plain subscription of this client, as namespaces take it. */
+  subscription(filter: string, qos: QoS): Subscription {
+    const subscription: Subscription = {
+      filter,
+      qos,
+      noLocal: false,
+      retainAsPublished: false,
+      retainHandling: 0,
+      identifier: 0,
+    }
+    this.subscriptions.set(filter, subscription)
+    return subscription
+  }
+
+  end(): void {
+    this.connected = false
+    this.outbox.loseAll()
+  }
+}

@@ -1,0 +1,53 @@
+/** Plugins in order: set up and started first to last, stopped last to first; a failure names the guilty one. */
+
+import { EventflowError } from '../core/errors.ts'
+import type { Plugin, PluginContext, PluginInstance } from './plugin-contract.ts'
+
+export class PluginHost {
+  readonly #running: Array<{ name: string; instance: PluginInstance }> = []
+  #started = 0
+
+  /** @param contextOf makes what the plugin is given */
+  async setUp(
+    plugins: ReadonlyArray<Plugin<never>>,
+    contextOf: (plugin: Plugin<never>) => PluginContext,
+  ): Promise<void> {
+    for (const plugin of plugins) {
+      const instance = await guarded(plugin.name, 'set up', () =>
+        plugin.setup(contextOf(plugin) as PluginContext<never>),
+      )
+      this.#running.push({ name: plugin.name, instance: instance ?? {} })
+    }
+  }
+
+  async start(): Promise<void> {
+    for (const { name, instance } of this.#running) {
+      await guarded(name, 'started', () => instance.start?.())
+      this.#started++
+    }
+  }
+
+  /** Stops those that were started, all of them even when one fails; then throws the first failure. */
+  async stop(): Promise<void> {
+    const started = this.#running.splice(0).slice(0, this.#started)
+    this.#started = 0
+    let failure: unknown = null
+    for (const { name, instance } of started.reverse()) {
+      try {
+        await guarded(name, 'stopped', () => instance.stop?.())
+      } catch (error) {
+        failure ??= error
+      }
+    }
+    if (failure !== null) throw failure
+  }
+}
+
+async function guarded<T>(name: string, what: string, action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    if (cause instanceof EventflowError) throw cause
+    throw new EventflowError('PLUGIN_FAILED', `the plugin '${name}' could not be ${what}: ${String(cause)}`, { cause })
+  }
+}

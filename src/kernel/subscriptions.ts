@@ -1,0 +1,110 @@
+/** Subscriptions of sessions: checked, allowed, given to the namespace that owns the filter, and kept. */
+
+import type { Events } from '../core/events.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { filterProblem } from '../core/topics.ts'
+import type { Session } from '../session/session.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { Store } from '../store/store.ts'
+import type { Access } from './access.ts'
+import type { Namespaces } from './namespaces.ts'
+import type { AfterGrant, Namespace, Subscription } from './plugin-contract.ts'
+
+export interface SubscriptionsParts {
+  access: Access
+  namespaces: Namespaces
+  sessions: Sessions
+  store: Store
+  events: Events
+  maxTopicLevels: number
+}
+
+export class Subscriptions {
+  readonly #parts: SubscriptionsParts
+
+  constructor(parts: SubscriptionsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Grant a subscription. Resolves when it is safe, with what is to be run after the client was told. Rejects with a
+   * Refusal: 0x8f (no filter), 0x9e (shared), 0x87 (not allowed), or what the namespace says.
+   */
+  async add(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
+    const { filter, qos } = subscription
+    const { sessions, store, events } = this.#parts
+    const { clientId } = session
+    try {
+      this.#check(session, filter)
+      const after = await this.#ownerOf(filter).subscribe(session, subscription, false)
+      session.subscriptions.set(filter, subscription)
+      sessions.save(session)
+      if (session.persistent) await store.durable()
+      events.emit('subscription.added', { clientId, filter, qos })
+      return after
+    } catch (error) {
+      const reasonCode = error instanceof Refusal ? error.code : ReasonCode.UnspecifiedError
+      const reason = error instanceof Refusal ? error.message : 'the broker failed'
+      events.emit('subscription.refused', { clientId, filter, reasonCode, reason })
+      throw error
+    }
+  }
+
+  /** End a subscription. Returns whether there was one. */
+  remove(session: Session, filter: string): boolean {
+    if (!session.subscriptions.delete(filter)) return false
+    this.#ownerOf(filter).unsubscribe(session, filter)
+    this.#parts.sessions.save(session)
+    this.#parts.events.emit('subscription.removed', { clientId: session.clientId, filter })
+    return true
+  }
+
+  /** A session was found in the store: subscribe it as it was. */
+  async restore(session: Session): Promise<void> {
+    for (const subscription of session.subscriptions.values()) {
+      await this.#ownerOf(subscription.filter).subscribe(session, subscription, true)
+    }
+  }
+
+  /** The session's client is back, and has its CONNACK. What it may no longer read is taken from it. */
+  attach(session: Session): void {
+    for (const filter of session.subscriptions.keys()) {
+      if (!this.#parts.access.maySubscribe(session, filter)) this.remove(session, filter)
+    }
+    for (const namespace of this.#ownersOf(session)) namespace.attach?.(session)
+  }
+
+  /** The session's client is gone; `ended`: the session is too. */
+  detach(session: Session, ended: boolean): void {
+    for (const namespace of this.#ownersOf(session)) namespace.detach?.(session, ended)
+    if (!ended) return
+    const { clientId } = session
+    for (const filter of session.subscriptions.keys()) {
+      this.#parts.events.emit('subscription.removed', { clientId, filter })
+    }
+    session.subscriptions.clear()
+  }
+
+  #check(session: Session, filter: string): void {
+    const { access, events, maxTopicLevels } = this.#parts
+    const problem = filterProblem(filter, maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
+    if (filter.startsWith('$share/')) {
+      throw new Refusal(ReasonCode.SharedSubscriptionsNotSupported, 'no shared subscriptions; use queue/<name>')
+    }
+    if (access.maySubscribe(session, filter)) return
+    const { clientId, username, address } = session
+    events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
+    throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
+  }
+
+  #ownerOf(filter: string): Namespace {
+    return this.#parts.namespaces.ownerOf(filter)
+  }
+
+  #ownersOf(session: Session): Set<Namespace> {
+    const owners = new Set<Namespace>()
+    for (const filter of session.subscriptions.keys()) owners.add(this.#ownerOf(filter))
+    return owners
+  }
+}

@@ -1,0 +1,131 @@
+/** Publish/subscribe: the namespace that owns every topic that no other claims. */
+
+import type { Clock } from '../core/clock.ts'
+import type { Events } from '../core/events.ts'
+import type { Message, QoS } from '../core/message.ts'
+import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
+import type { Store } from '../store/store.ts'
+import { Retained } from './retained.ts'
+import type { Subscriber } from './subscriber.ts'
+import { SubscriptionTree } from './subscription-tree.ts'
+
+export class PubSub implements Namespace {
+  readonly #store: Store
+  readonly #events: Events
+  readonly #clock: Clock
+  readonly #tree = new SubscriptionTree()
+  readonly #retained = new Retained()
+
+  constructor(parts: { store: Store; events: Events; clock: Clock }) {
+    this.#store = parts.store
+    this.#events = parts.events
+    this.#clock = parts.clock
+  }
+
+  /** Retained messages, for counting. */
+  get retainedCount(): number {
+    return this.#retained.size
+  }
+
+  /** Take up the retained messages that the store holds. */
+  async load(): Promise<void> {
+    for await (const message of this.#store.retained.load()) this.#retained.set(message)
+  }
+
+  accept(message: Message): void | Promise<void> {
+    let stored = false
+    const matches = this.#tree.match(message.topic)
+    const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')
+    for (let i = 0; i < matches.length; i++) {
+      let match = matches[i]!
+      if (match.forOwn !== undefined && match.session.clientId === message.from) {
+        if (match.forOwn === null) continue
+        match = match.forOwn
+      }
+      const { session, identifiers } = match
+      const retain = match.retainAsPublished && message.retain
+      const qos = message.qos < match.qos ? message.qos : match.qos
+      if (qos === 0) {
+        if (!session.connected) continue
+        if (!session.outbox.send(message, retain, identifiers)) this.#dropped(session, message, 0)
+        else if (tellDelivered) this.#delivered(session, message)
+      } else if (this.#enqueue(session, message, qos, retain, identifiers)) {
+        stored = true
+      }
+    }
+    if (message.retain) {
+      this.#retain(message)
+      stored = true
+    }
+    if (stored) return this.#store.durable()
+  }
+
+  subscribe(session: Subscriber, subscription: Subscription, restored: boolean): AfterGrant | undefined {
+    const isNew = this.#tree.add(session, subscription)
+    const { retainHandling } = subscription
+    if (restored || retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]
+    return () => this.#sendRetained(session, subscription)
+  }
+
+  unsubscribe(session: Subscriber, filter: string): void {
+    this.#tree.remove(session, filter)
+  }
+
+  detach(session: Subscriber, ended: boolean): void {
+    if (ended) for (const filter of session.subscriptions.keys()) this.#tree.remove(session, filter)
+  }
+
+  /** Returns whether the message is to be stored for this session. */
+  #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): boolean {
+    const outcome = session.outbox.enqueue(message, qos, retain, ids)
+    if (outcome === 'dropped') this.#dropped(session, message, qos)
+    return outcome === 'stored'
+  }
+
+  #retain(message: Message): void {
+    const { topic } = message
+    if (message.payloadLength === 0) {
+      // An empty one deletes [MQTT-3.3.1-6].
+      if (!this.#retained.delete(topic)) return
+      this.#store.retained.remove(topic)
+      this.#events.emit('message.retained-cleared', { topic })
+      return
+    }
+    this.#retained.set(message.keep())
+    this.#store.retained.put(message)
+    this.#events.emit('message.retained', { topic, bytes: message.payloadLength })
+  }
+
+  #sendRetained(session: Subscriber, subscription: Subscription): void {
+    const { filter, identifier } = subscription
+    if (session.subscriptions.get(filter) !== subscription) return // given up meanwhile
+    const identifiers = identifier > 0 ? [identifier] : null
+    const now = this.#clock.now()
+    for (const message of this.#retained.match(filter)) {
+      if (message.expiresAt !== 0 && message.expiresAt <= now) {
+        this.#expire(message)
+        continue
+      }
+      const qos = message.qos < subscription.qos ? message.qos : subscription.qos
+      if (qos > 0) this.#enqueue(session, message, qos, true, identifiers)
+      else if (!session.outbox.send(message, true, identifiers)) this.#dropped(session, message, 0)
+      else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
+    }
+  }
+
+  #expire(message: Message): void {
+    const { topic } = message
+    this.#retained.delete(topic)
+    this.#store.retained.remove(topic)
+    this.#events.emit('message.expired', { clientId: '', topic })
+  }
+
+  #delivered(session: Subscriber, { topic, payloadLength }: Message): void {
+    this.#events.emit('message.delivered', { clientId: session.clientId, topic, qos: 0, bytes: payloadLength })
+  }
+
+  #dropped(session: Subscriber, { topic }: Message, qos: QoS): void {
+    const reason = qos === 0 ? 'slow' : 'session-full'
+    this.#events.emit('message.dropped', { clientId: session.clientId, topic, qos, reason })
+  }
+}

@@ -1,0 +1,18 @@
+/** A session as publish/subscribe sees it: its outbox also keeps messages. */
+
+import type { Message, QoS } from '../core/message.ts'
+import type { SessionView, Subscription } from '../kernel/plugin-contract.ts'
+import type { OutboxContract } from '../session/outbox-contract.ts'
+
+export interface Subscriber extends SessionView {
+  readonly subscriptions: ReadonlyMap<string, Subscription>
+  readonly outbox: OutboxContract & {
+    /** Hand over a QoS 1 or 2 message. 'stored': safe once the store is durable. */
+    enqueue(
+      message: Message,
+      qos: QoS,
+      retain: boolean,
+      identifiers: readonly number[] | null,
+    ): 'dropped' | 'sent' | 'stored'
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Who is subscribed to a topic: a tree of levels, and beside it the answers for topics that were asked for lately.
+ *
+ * What a topic matches is merged by session: one message goes to one client once, at the highest QoS that any of its
+ * matching subscriptions grants, with all their identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
+ */
+
+import type { QoS } from '../core/message.ts'
+import type { SubscriptionRecord } from '../store/store.ts'
+import type { Subscriber } from './subscriber.ts'
+
+/** How a topic reaches one session. Shared between messages: never changed. */
+export interface Match {
+  readonly session: Subscriber
+  readonly qos: QoS
+  /** Deliver with the retain flag of the publisher. */
+  readonly retainAsPublished: boolean
+  readonly identifiers: readonly number[] | null
+  /** What is left of it for messages of this very client (no-local); undefined: all of it, null: nothing. */
+  readonly forOwn: Match | null | undefined
+}
+
+interface Node {
+  children: Map<string, Node> | null
+  /** Subscriptions whose filter ends here, by session. */
+  subscriptions: Map<Subscriber, SubscriptionRecord> | null
+}
+
+/** Topics whose matches are remembered. A hundred bytes each, and their matches. */
+const MAX_REMEMBERED = 20_000
+
+export class SubscriptionTree {
+  readonly #root: Node = newNode()
+  #remembered = new Map<string, readonly Match[]>()
+  #size = 0
+
+  /** Number of subscriptions. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Add or replace. Returns whether the session had no subscription on this filter before. */
+  add(session: Subscriber, subscription: SubscriptionRecord): boolean {
+    let node = this.#root
+    for (const level of subscription.filter.split('/')) {
+      node.children ??= new Map()
+      const child = node.children.get(level) ?? newNode()
+      node.children.set(level, child)
+      node = child
+    }
+    node.subscriptions ??= new Map()
+    const isNew = !node.subscriptions.has(session)
+    node.subscriptions.set(session, subscription)
+    if (isNew) this.#size++
+    this.#forget()
+    return isNew
+  }
+
+  remove(session: Subscriber, filter: string): void {
+    const path: Array<{ node: Node; level: string }> = []
+    let node = this.#root
+    for (const level of filter.split('/')) {
+      const child = node.children?.get(level)
+      if (child === undefined) return
+      path.push({ node, level })
+      node = child
+    }
+    if (!node.subscriptions?.delete(session)) return
+    this.#size--
+    this.#forget()
+    // Branches that carry nothing any more are cut, or filters that nobody has would stay for ever.
+    for (const { node: parent, level } of path.reverse()) {
+      const child = parent.children!.get(level)!
+      if ((child.subscriptions?.size ?? 0) > 0 || (child.children?.size ?? 0) > 0) return
+      parent.children!.delete(level)
+    }
+  }
+
+  /** The sessions that a message on `topic` goes to. */
+  match(topic: string): readonly Match[] {
+    const known = this.#remembered.get(topic)
+    if (known !== undefined) return known
+    const found: Array<[Subscriber, SubscriptionRecord]> = []
+    collect(this.#root, topic.split('/'), 0, topic.charCodeAt(0) === DOLLAR, found)
+    const matches = merge(found)
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#forget()
+    this.#remembered.set(topic, matches)
+    return matches
+  }
+
+  #forget(): void {
+    if (this.#remembered.size > 0) this.#remembered = new Map()
+  }
+}
+
+function newNode(): Node {
+  return { children: null, subscriptions: null }
+}
+
+function collect(
+  node: Node,
+  levels: readonly string[],
+  depth: number,
+  dollar: boolean,
+  found: Array<[Subscriber, SubscriptionRecord]>,
+): void {
+  const { children } = node
+  // Wildcards in the first level do not match topics that start with $ [MQTT-4.7.2-1].
+  const wild = !(dollar && depth === 0)
+  const rest = wild ? children?.get('#') : undefined
+  if (rest?.subscriptions) found.push(...rest.subscriptions) // 'a/#' matches 'a' as well [MQTT-4.7.1-2]
+  if (depth === levels.length) {
+    if (node.subscriptions) found.push(...node.subscriptions)
+    return
+  }
+  if (children === null) return
+  const exact = children.get(levels[depth]!)
+  if (exact) collect(exact, levels, depth + 1, dollar, found)
+  const any = wild ? children.get('+') : undefined
+  if (any) collect(any, levels, depth + 1, dollar, found)
+}
+
+function merge(found: ReadonlyArray<[Subscriber, SubscriptionRecord]>): Match[] {
+  const bySession = new Map<Subscriber, SubscriptionRecord[]>()
+  for (const [session, subscription] of found) {
+    const list = bySession.get(session)
+    if (list) list.push(subscription)
+    else bySession.set(session, [subscription])
+  }
+  return Array.from(bySession, ([session, subscriptions]) => {
+    const remote = subscriptions.filter((subscription) => !subscription.noLocal)
+    const allAreForOwn = remote.length === subscriptions.length
+    const forOwn = allAreForOwn ? undefined : remote.length === 0 ? null : combine(session, remote, undefined)
+    return combine(session, subscriptions, forOwn)
+  })
+}
+
+function combine(
+  session: Subscriber,
+  subscriptions: readonly SubscriptionRecord[],
+  forOwn: Match | null | undefined,
+): Match {
+  let qos: QoS = 0
+  let retainAsPublished = false
+  const identifiers: number[] = []
+  for (const subscription of subscriptions) {
+    if (subscription.qos > qos) qos = subscription.qos
+    if (subscription.retainAsPublished) retainAsPublished = true
+    if (subscription.identifier > 0) identifiers.push(subscription.identifier)
+  }
+  return { session, qos, retainAsPublished, identifiers: identifiers.length > 0 ? identifiers : null, forOwn }
+}
+
+const DOLLAR = 36

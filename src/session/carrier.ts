@@ -1,0 +1,13 @@
+/** What a session sees of the connection that carries it. */
+
+import type { WriteBuffer } from '../wire/write-buffer.ts'
+
+export interface Carrier {
+  /** Protocol level: 3, 4 or 5. */
+  readonly version: number
+  readonly out: WriteBuffer
+  /** How many unacknowledged QoS 1 and 2 messages the client takes at once (Receive Maximum). */
+  readonly receiveMaximum: number
+  /** The largest packet the client takes, in bytes; 0: any. */
+  readonly maximumPacketSize: number
+}

@@ -1,0 +1,63 @@
+/** One message on its way to one client, from the moment the outbox has it until the client has settled it. */
+
+import type { Message, QoS } from '../core/message.ts'
+import type { PublishOptions } from '../wire/publish-encoder.ts'
+import type { Receiver } from './outbox-contract.ts'
+
+export const WAITING = 0
+export const SENT = 1
+/** QoS 2: PUBREC was received, PUBREL was sent; PUBCOMP is to come. */
+export const RELEASED = 2
+
+export class Delivery implements PublishOptions {
+  /** Null once it will not be sent again. */
+  message: Message | null
+  readonly qos: QoS
+  readonly retain: boolean
+  dup = false
+  readonly identifiers: readonly number[] | null
+  readonly properties: Buffer | null
+  state: typeof WAITING | typeof SENT | typeof RELEASED = WAITING
+  packetId = 0
+  readonly topic: string
+  /** Whether it is of publish/subscribe, whose messages the session itself is responsible for. */
+  readonly own: boolean
+  /** Who wants to hear how it ended; null: nobody (any more). */
+  receiver: Receiver<unknown> | null
+  readonly token: unknown
+  /** Its entry in the session's log; 0: not stored. */
+  readonly logId: number
+
+  constructor(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    properties: Buffer | null,
+    receiver: Receiver<unknown> | null,
+    token: unknown,
+    logId: number,
+  ) {
+    this.message = message
+    this.qos = qos
+    this.retain = retain
+    this.identifiers = identifiers
+    this.properties = properties
+    this.topic = message.topic
+    this.own = receiver === null
+    this.receiver = receiver
+    this.token = token
+    this.logId = logId
+  }
+}
+
+/** What a session's log keeps with an entry: packet identifier and state, so that both survive a restart. */
+export function markOf(delivery: Delivery): number {
+  return (delivery.packetId << 2) | delivery.state
+}
+
+export function restoreMark(delivery: Delivery, mark: number): void {
+  delivery.packetId = mark >> 2
+  const state = mark & 3
+  if (state === SENT || state === RELEASED) delivery.state = state
+}

@@ -1,0 +1,38 @@
+/** The window of one client: what was sent at QoS 1 or 2 and is not settled, by packet identifier, in the order of sending. */
+
+import { type Delivery, SENT } from './delivery.ts'
+
+export class Inflight {
+  readonly #deliveries = new Map<number, Delivery>()
+  #lastPacketId = 0
+
+  get size(): number {
+    return this.#deliveries.size
+  }
+
+  get(packetId: number): Delivery | undefined {
+    return this.#deliveries.get(packetId)
+  }
+
+  values(): IterableIterator<Delivery> {
+    return this.#deliveries.values()
+  }
+
+  /** Give the delivery an identifier that is not in use [MQTT-2.2.1-4]. There is one: the window is never that wide. */
+  add(delivery: Delivery): void {
+    do this.#lastPacketId = this.#lastPacketId === 65_535 ? 1 : this.#lastPacketId + 1
+    while (this.#deliveries.has(this.#lastPacketId))
+    delivery.packetId = this.#lastPacketId
+    delivery.state = SENT
+    this.#deliveries.set(delivery.packetId, delivery)
+  }
+
+  /** Take up a delivery that had its identifier before the broker was restarted. */
+  restore(delivery: Delivery): void {
+    this.#deliveries.set(delivery.packetId, delivery)
+  }
+
+  delete(delivery: Delivery): void {
+    this.#deliveries.delete(delivery.packetId)
+  }
+}

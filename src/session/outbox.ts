@@ -1,0 +1,278 @@
+/**
+ * What goes to one client: QoS 0 straight out, QoS 1 and 2 through a window with packet identifiers, until settled.
+ *
+ * It never waits for a socket and nobody waits for it: what cannot be sent now is dropped (QoS 0) or kept, within limits.
+ * It outlives the connection when the session does: unsettled messages are then sent again, in order, before anything new.
+ */
+
+import type { Events } from '../core/events.ts'
+import type { Message, QoS } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { LogEntry, MessageLog } from '../store/store.ts'
+import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
+import type { Carrier } from './carrier.ts'
+import { Delivery, markOf, RELEASED, restoreMark, SENT, WAITING } from './delivery.ts'
+import { Inflight } from './inflight.ts'
+import type { OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
+import { Waiting } from './waiting.ts'
+
+export interface OutboxLimits {
+  maxInflight: number
+  /** Messages, and bytes of payload, that wait beyond those in flight. */
+  maxQueued: number
+  maxQueuedBytes: number
+}
+
+export interface OutboxParts {
+  clientId: string
+  limits: OutboxLimits
+  events: Events
+  now: () => number
+  /** Where the messages of a persistent session are kept. */
+  log: MessageLog
+}
+
+/** What `enqueue` did with a message. */
+export type Enqueued = 'dropped' | 'sent' | 'stored'
+
+export class Outbox implements OutboxContract {
+  /** Whether the session outlives its connection, so that what waits is stored and may be sent twice. */
+  persistent = false
+  readonly #parts: OutboxParts
+  #carrier: Carrier | null = null
+  readonly #inflight = new Inflight()
+  readonly #waiting = new Waiting()
+  /** QoS 0 deliveries whose bytes the socket has not taken yet. */
+  readonly #leaving = new Set<Delivery>()
+  /** Options of the QoS 0 message being written: one object for all of them. */
+  readonly #options0: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts
+  }
+
+  get writable(): boolean {
+    return this.#carrier !== null && !this.#carrier.out.congested
+  }
+
+  /** Messages that wait or are in flight. */
+  get size(): number {
+    return this.#waiting.length + this.#inflight.size
+  }
+
+  send(message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
+    const carrier = this.#carrier
+    if (carrier === null || carrier.out.congested) return false
+    const options = this.#options0
+    options.retain = retain
+    options.identifiers = identifiers
+    return this.#write(carrier, message, 0, options)
+  }
+
+  /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
+  enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued {
+    const { limits, log, clientId } = this.#parts
+    if (this.#waiting.length >= limits.maxQueued || this.#waiting.bytes >= limits.maxQueuedBytes) return 'dropped'
+    let logId = 0
+    if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
+    const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId)
+    this.#queue(delivery)
+    return logId === 0 ? 'sent' : 'stored'
+  }
+
+  deliver<Token>(outgoing: Outgoing<Token>): void {
+    const { message, qos, retain, identifiers, properties, receiver, token } = outgoing
+    const known = receiver as Receiver<unknown> | null
+    this.#queue(new Delivery(message, qos, retain, identifiers, properties, known, token, 0))
+  }
+
+  withdraw<Token>(receiver: Receiver<Token>, token: Token): void {
+    this.#waiting.withdraw(receiver as Receiver<unknown>, token)
+  }
+
+  /** Take up what the store kept for this session. */
+  restore(entries: readonly LogEntry[]): void {
+    for (const { message, qos, retain, identifiers, id, mark } of entries) {
+      const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, id)
+      restoreMark(delivery, mark)
+      if (delivery.state === WAITING) this.#waiting.push(delivery)
+      else this.#inflight.restore(delivery)
+    }
+  }
+
+  /** The client is connected: send again what it has not settled, in order [MQTT-4.4.0-1], then what waits. */
+  attach(carrier: Carrier): void {
+    this.#carrier = carrier
+    carrier.out.onDrain = () => this.#pump()
+    for (const delivery of this.#inflight.values()) {
+      if (delivery.state === RELEASED) {
+        writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
+      } else {
+        delivery.dup = true // [MQTT-3.3.1-1]
+        this.#transmit(carrier, delivery)
+      }
+    }
+    this.#pump()
+  }
+
+  /** The connection is gone. `ended`: so is the session. */
+  detach(ended: boolean): void {
+    this.#carrier = null
+    const leaves = (delivery: Delivery): boolean => {
+      if (ended) return true
+      return !delivery.own && (delivery.qos < 2 || delivery.state === WAITING)
+    }
+    const lost = [...this.#leaving, ...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
+    this.#leaving.clear()
+    for (const delivery of lost) {
+      if (delivery.packetId !== 0) this.#inflight.delete(delivery)
+      settle(delivery, 'lost', 0)
+    }
+  }
+
+  /** PUBACK from the client. */
+  acknowledged(packetId: number, reasonCode: number): void {
+    const delivery = this.#inflight.get(packetId)
+    if (delivery === undefined) return // a late one for a message that was given up
+    if (delivery.qos !== 1) throw new Refusal(ReasonCode.ProtocolError, 'PUBACK for a message of QoS 2')
+    this.#finish(delivery)
+    this.#settled(delivery, reasonCode)
+    this.#pump()
+  }
+
+  /** PUBREC from the client. */
+  received(packetId: number, reasonCode: number): void {
+    const carrier = this.#carrier
+    if (carrier === null) return
+    const delivery = this.#inflight.get(packetId)
+    if (delivery === undefined) {
+      if (reasonCode >= 0x80) return
+      const answer = carrier.version === 5 ? ReasonCode.PacketIdentifierNotFound : 0
+      writeAcknowledgement(carrier.out, carrier.version, PUBREL, packetId, answer)
+      return
+    }
+    if (delivery.qos !== 2) throw new Refusal(ReasonCode.ProtocolError, 'PUBREC for a message of QoS 1')
+    if (reasonCode >= 0x80) {
+      this.#finish(delivery) // the exchange ends here [MQTT-4.3.3-4]
+      this.#settled(delivery, reasonCode)
+      this.#pump()
+      return
+    }
+    if (delivery.state === SENT) {
+      delivery.state = RELEASED
+      if (delivery.logId !== 0) this.#parts.log.mark(this.#parts.clientId, delivery.logId, markOf(delivery))
+      this.#settled(delivery, reasonCode)
+      delivery.message = null
+    }
+    writeAcknowledgement(carrier.out, carrier.version, PUBREL, packetId, 0)
+  }
+
+  /** PUBCOMP from the client. */
+  completed(packetId: number): void {
+    const delivery = this.#inflight.get(packetId)
+    if (delivery === undefined) return
+    if (delivery.state !== RELEASED) throw new Refusal(ReasonCode.ProtocolError, 'PUBCOMP before PUBREC')
+    this.#finish(delivery)
+    this.#pump()
+  }
+
+  #queue(delivery: Delivery): void {
+    const carrier = this.#carrier
+    // Nothing overtakes what waits: order is per publisher and topic [MQTT-4.6.0-6].
+    if (carrier !== null && this.#waiting.length === 0 && this.#hasRoom(carrier, delivery))
+      this.#start(carrier, delivery)
+    else this.#waiting.push(delivery)
+  }
+
+  #hasRoom(carrier: Carrier, delivery: Delivery): boolean {
+    if (carrier.out.congested) return false
+    if (delivery.qos === 0) return true
+    return this.#inflight.size < Math.min(this.#parts.limits.maxInflight, carrier.receiveMaximum)
+  }
+
+  #pump(): void {
+    const carrier = this.#carrier
+    if (carrier === null) return
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      if (!this.#hasRoom(carrier, next)) return
+      this.#waiting.shift()
+      this.#start(carrier, next)
+    }
+  }
+
+  #start(carrier: Carrier, delivery: Delivery): void {
+    const { message } = delivery
+    const { clientId, log, events } = this.#parts
+    if (delivery.own && message!.expiresAt !== 0 && message!.expiresAt <= this.#parts.now()) {
+      if (delivery.logId !== 0) log.remove(clientId, delivery.logId) // [MQTT-3.3.2-5]
+      if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: message!.topic })
+      return
+    }
+    if (delivery.qos > 0) {
+      this.#inflight.add(delivery)
+      if (delivery.logId !== 0) log.mark(clientId, delivery.logId, markOf(delivery))
+    }
+    this.#transmit(carrier, delivery)
+  }
+
+  #transmit(carrier: Carrier, delivery: Delivery): void {
+    const message = delivery.message!
+    if (!this.#write(carrier, message, delivery.packetId, delivery)) {
+      // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
+      this.#finish(delivery)
+      if (delivery.own) this.#dropped(message, delivery.qos)
+      else queueMicrotask(() => settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge))
+      return
+    }
+    if (delivery.qos === 0) this.#settleOnceTaken(carrier, delivery)
+    else if (this.persistent) message.keep()
+    else delivery.message = null // a session that ends with its connection sends nothing twice
+    if (delivery.own) this.#tellDelivered(message, delivery.qos)
+  }
+
+  #settleOnceTaken(carrier: Carrier, delivery: Delivery): void {
+    this.#leaving.add(delivery)
+    carrier.out.afterFlush(() => {
+      if (this.#leaving.delete(delivery)) settle(delivery, 'acknowledged', 0)
+    })
+  }
+
+  #write(carrier: Carrier, message: Message, packetId: number, options: PublishOptions): boolean {
+    const now = message.expiresAt === 0 ? 0 : this.#parts.now()
+    return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
+  }
+
+  #finish(delivery: Delivery): void {
+    this.#inflight.delete(delivery)
+    if (delivery.logId !== 0) this.#parts.log.remove(this.#parts.clientId, delivery.logId)
+  }
+
+  /** The client has settled a message: tell whoever handed it over. */
+  #settled(delivery: Delivery, reasonCode: number): void {
+    const refused = reasonCode >= 0x80
+    settle(delivery, refused ? 'refused' : 'acknowledged', reasonCode)
+    const { events, clientId } = this.#parts
+    if (delivery.own && !refused && events.wants('message.acknowledged')) {
+      events.emit('message.acknowledged', { clientId, topic: delivery.topic, qos: delivery.qos })
+    }
+  }
+
+  #dropped(message: Message, qos: QoS): void {
+    const { events, clientId } = this.#parts
+    if (!events.wants('message.dropped')) return
+    events.emit('message.dropped', { clientId, topic: message.topic, qos, reason: 'packet-too-large' })
+  }
+
+  #tellDelivered(message: Message, qos: QoS): void {
+    const { events, clientId } = this.#parts
+    if (!events.wants('message.delivered')) return
+    events.emit('message.delivered', { clientId, topic: message.topic, qos, bytes: message.payloadLength })
+  }
+}
+
+function settle(delivery: Delivery, settlement: Settlement, reasonCode: number): void {
+  const { receiver } = delivery
+  delivery.receiver = null
+  receiver?.settled(delivery.token, settlement, reasonCode)
+}

@@ -1,0 +1,73 @@
+/** Session: what the broker knows of one client, on a connection or between two of them. */
+
+import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
+import type { Will } from '../wire/will.ts'
+import type { Carrier } from './carrier.ts'
+import type { Inbox } from './inbox.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Session Expiry Interval of a session that never expires [MQTT 5.0, 3.1.2.11.2]. */
+export const NEVER_EXPIRES = 0xffff_ffff
+
+export class Session {
+  readonly clientId: string
+  readonly inbox: Inbox
+  readonly outbox: Outbox
+  readonly subscriptions = new Map<string, SubscriptionRecord>()
+  username: string | null = null
+  protocolVersion = 4
+  address = ''
+  /** Seconds that the session outlives its connection. */
+  expirySeconds = 0
+  disconnectedAt = 0
+  /** Whether the store knows of it. */
+  stored = false
+  will: Will | null = null
+  /** Decisions of access control about topics this client published on; see kernel/access. */
+  publishRights: Map<string, boolean> | null = null
+  #carrier: Carrier | null = null
+
+  constructor(clientId: string, inbox: Inbox, outbox: Outbox) {
+    this.clientId = clientId
+    this.inbox = inbox
+    this.outbox = outbox
+  }
+
+  get connected(): boolean {
+    return this.#carrier !== null
+  }
+
+  get persistent(): boolean {
+    return this.expirySeconds > 0
+  }
+
+  get carrier(): Carrier | null {
+    return this.#carrier
+  }
+
+  /** Set how long the session outlives its connection, in seconds; NEVER_EXPIRES: for ever. */
+  setExpiry(seconds: number): void {
+    this.expirySeconds = seconds
+    this.inbox.persistent = seconds > 0
+    this.outbox.persistent = seconds > 0
+  }
+
+  /** The client is connected through `carrier`. What it has not settled is sent again at once. */
+  attach(carrier: Carrier): void {
+    this.#carrier = carrier
+    this.protocolVersion = carrier.version
+    this.outbox.attach(carrier)
+  }
+
+  detach(ended: boolean): void {
+    this.#carrier = null
+    this.publishRights = null
+    this.outbox.detach(ended)
+  }
+
+  /** What the store keeps of it. */
+  record(): SessionRecord {
+    const { clientId, username, expirySeconds, disconnectedAt } = this
+    return { clientId, username, expirySeconds, disconnectedAt, subscriptions: [...this.subscriptions.values()] }
+  }
+}

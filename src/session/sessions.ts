@@ -1,0 +1,167 @@
+/**
+ * The registry of sessions: opened by CONNECT, kept or ended when the connection is gone, expired in time.
+ * Expiry survives a restart: the store knows since when a client is away.
+ */
+
+import type { Clock, Timer } from '../core/clock.ts'
+import type { Events } from '../core/events.ts'
+import type { SessionStore, StoredSession } from '../store/store.ts'
+import { Inbox } from './inbox.ts'
+import { Outbox, type OutboxLimits } from './outbox.ts'
+import { NEVER_EXPIRES, Session } from './session.ts'
+
+export interface SessionsParts {
+  store: SessionStore
+  limits: OutboxLimits
+  /** The longest a session may outlive its connection, in seconds. */
+  maxExpirySeconds: number
+  clock: Clock
+  events: Events
+  /** A session has ended that was not connected: its subscriptions are void. */
+  onExpired: (session: Session) => void
+}
+
+export interface Opening {
+  clientId: string
+  /** Begin anew: what was kept for this client is void [MQTT-3.1.2-4]. */
+  clean: boolean
+  expirySeconds: number
+  username: string | null
+  address: string
+}
+
+export class Sessions {
+  readonly #parts: SessionsParts
+  readonly #sessions = new Map<string, Session>()
+  readonly #expiries = new Map<string, Timer>()
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get(clientId: string): Session | undefined {
+    return this.#sessions.get(clientId)
+  }
+
+  values(): IterableIterator<Session> {
+    return this.#sessions.values()
+  }
+
+  /** Take up what the store holds. Returns the sessions that are still alive, to be subscribed again. */
+  async load(): Promise<Session[]> {
+    const { store, clock } = this.#parts
+    const waiting = new Map(store.outgoing.list().map((log) => [log.name, log]))
+    const alive: Session[] = []
+    for (const stored of await store.load()) {
+      const session = this.#restore(stored)
+      const log = waiting.get(stored.clientId)
+      if (log !== undefined) session.outbox.restore(await store.outgoing.read(log.name, log.firstId, log.count))
+      // A session that was connected when the broker went down has been away since now.
+      if (session.disconnectedAt === 0) session.disconnectedAt = clock.now()
+      alive.push(session)
+      this.#expireLater(session)
+    }
+    return alive
+  }
+
+  /** The session for a new connection. `present`: it existed, and goes on. */
+  open(opening: Opening): { session: Session; present: boolean } {
+    const { clientId, clean } = opening
+    let session = this.#sessions.get(clientId)
+    this.#expiries.get(clientId)?.cancel()
+    this.#expiries.delete(clientId)
+    if (clean && session !== undefined) {
+      this.#expire(session)
+      session = undefined
+    }
+    const present = session !== undefined
+    session ??= this.#create(clientId, [])
+    session.username = opening.username
+    session.address = opening.address
+    session.disconnectedAt = 0
+    this.changeExpiry(session, opening.expirySeconds)
+    this.save(session)
+    const { events } = this.#parts
+    const { expirySeconds } = session
+    if (present) events.emit('session.resumed', { clientId, expirySeconds, waiting: session.outbox.size })
+    else events.emit('session.created', { clientId, expirySeconds })
+    return { session, present }
+  }
+
+  /** The session outlives its connection for so many seconds, as far as we allow it. */
+  changeExpiry(session: Session, seconds: number): void {
+    session.setExpiry(Math.min(seconds, this.#parts.maxExpirySeconds))
+  }
+
+  /** The connection of `session` is gone. Returns whether the session has ended with it. */
+  release(session: Session): boolean {
+    if (!session.persistent) {
+      this.end(session)
+      return true
+    }
+    session.disconnectedAt = this.#parts.clock.now()
+    this.save(session)
+    this.#expireLater(session)
+    return false
+  }
+
+  /** Write the session's record, if it is one that is kept. */
+  save(session: Session): void {
+    if (!session.persistent) return
+    session.stored = true
+    this.#parts.store.put(session.record())
+  }
+
+  /** Forget a session and all that was kept for it. */
+  end(session: Session): void {
+    this.#sessions.delete(session.clientId)
+    if (session.stored) this.#parts.store.remove(session.clientId)
+    this.#parts.events.emit('session.expired', { clientId: session.clientId })
+  }
+
+  /** Stop the timers. */
+  stop(): void {
+    for (const timer of this.#expiries.values()) timer.cancel()
+    this.#expiries.clear()
+  }
+
+  #restore(stored: StoredSession): Session {
+    const session = this.#create(stored.clientId, stored.received)
+    session.username = stored.username
+    session.disconnectedAt = stored.disconnectedAt
+    session.stored = true
+    session.setExpiry(stored.expirySeconds)
+    for (const subscription of stored.subscriptions) session.subscriptions.set(subscription.filter, subscription)
+    return session
+  }
+
+  #create(clientId: string, received: readonly number[]): Session {
+    const { store, limits, events, clock } = this.#parts
+    const outbox = new Outbox({ clientId, limits, events, now: clock.now, log: store.outgoing })
+    const session = new Session(clientId, new Inbox(clientId, store, received), outbox)
+    this.#sessions.set(clientId, session)
+    return session
+  }
+
+  #expireLater(session: Session): void {
+    if (session.expirySeconds >= NEVER_EXPIRES) return
+    const { clock } = this.#parts
+    const delayMs = session.disconnectedAt + session.expirySeconds * 1000 - clock.now()
+    const expire = (): void => {
+      this.#expiries.delete(session.clientId)
+      this.#expire(session)
+    }
+    this.#expiries.set(session.clientId, clock.after(Math.max(delayMs, 0), expire))
+  }
+
+  /** End a session that is not connected. */
+  #expire(session: Session): void {
+    this.end(session)
+    session.detach(true)
+    this.#parts.onExpired(session)
+  }
+}

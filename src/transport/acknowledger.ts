@@ -1,0 +1,111 @@
+/**
+ * Acknowledgements in the order in which the messages came [MQTT-4.6.0-2], each once its message is safe.
+ *
+ * Messages of one turn share the store's promise, so they are kept in groups by promise: a message costs two numbers in
+ * an array, not a promise of its own.
+ */
+
+import { type AcknowledgementType, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import type { WriteBuffer } from '../wire/write-buffer.ts'
+
+/** A message at QoS 0 is only counted: it is not acknowledged. */
+export const NONE = 0
+
+interface Group {
+  promise: Promise<void> | null
+  settled: boolean
+  error: unknown
+  types: Array<AcknowledgementType | typeof NONE>
+  packetIds: number[]
+  reasonCodes: number[]
+}
+
+export interface AcknowledgerParts {
+  out: WriteBuffer
+  version: number
+  /** The message could not be kept, or was refused. */
+  failed: (type: AcknowledgementType | typeof NONE, packetId: number, error: unknown) => void
+  /** Acknowledgements were written: there is room again. */
+  progress: () => void
+}
+
+export class Acknowledger {
+  readonly #parts: AcknowledgerParts
+  #groups: Group[] = []
+  #pending = 0
+  #closed = false
+
+  constructor(parts: AcknowledgerParts) {
+    this.#parts = parts
+  }
+
+  /** Messages that wait to be safe. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /**
+   * Acknowledge, with `reasonCode`, when `outcome` resolves (undefined: as soon as those before are acknowledged); tell
+   * `failed` when it is rejected.
+   */
+  add(
+    type: AcknowledgementType | typeof NONE,
+    packetId: number,
+    outcome: Promise<void> | undefined,
+    reasonCode: number,
+  ): void {
+    if (outcome === undefined && this.#groups.length === 0) {
+      if (type !== NONE) writeAcknowledgement(this.#parts.out, this.#parts.version, type, packetId, reasonCode)
+      return
+    }
+    let group = this.#groups.at(-1)
+    if (group === undefined || group.promise !== (outcome ?? null)) {
+      group = {
+        promise: outcome ?? null,
+        settled: outcome === undefined,
+        error: null,
+        types: [],
+        packetIds: [],
+        reasonCodes: [],
+      }
+      this.#groups.push(group)
+      if (outcome !== undefined) this.#watch(group, outcome)
+    }
+    group.types.push(type)
+    group.packetIds.push(packetId)
+    group.reasonCodes.push(reasonCode)
+    this.#pending++
+  }
+
+  /** The connection is gone: nothing is written any more. */
+  close(): void {
+    this.#closed = true
+    this.#groups = []
+    this.#pending = 0
+  }
+
+  #watch(group: Group, outcome: Promise<void>): void {
+    outcome.then(
+      () => this.#settle(group, null),
+      (error: unknown) => this.#settle(group, error ?? new Error('rejected')),
+    )
+  }
+
+  #settle(group: Group, error: unknown): void {
+    group.settled = true
+    group.error = error
+    while (!this.#closed && this.#groups[0]?.settled) this.#write(this.#groups.shift()!)
+    if (!this.#closed) this.#parts.progress()
+  }
+
+  #write(group: Group): void {
+    const { out, version, failed } = this.#parts
+    this.#pending -= group.types.length
+    for (let i = 0; i < group.types.length && !this.#closed; i++) {
+      const type = group.types[i]!
+      const packetId = group.packetIds[i]!
+      if (group.error !== null) failed(type, packetId, group.error)
+      else if (type !== NONE) writeAcknowledgement(out, version, type, packetId, group.reasonCodes[i]!)
+    }
+  }
+}

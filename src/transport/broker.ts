@@ -1,0 +1,134 @@
+/** The transport: Aedes with its hooks, and the lanes that connect it to sockets. */
+
+import type { Duplex } from 'node:stream'
+import { Aedes, type Client } from 'aedes'
+import { EventflowError } from '../core/errors.ts'
+import { ReasonCode } from '../core/reason-codes.ts'
+import { EmptyPersistence } from './aedes-persistence.ts'
+import type { ControlStream } from './control-stream.ts'
+import type { Conversation } from './conversation.ts'
+import { Lane, type LaneHost } from './lane.ts'
+import type { LaneParts } from './lane-parts.ts'
+import { NoEmitter } from './no-emitter.ts'
+
+/** How often silence and slow handshakes are looked for. */
+const SWEEP_MS = 500
+
+/** The one return code that Aedes needs to hear; what the client is told is the conversation's business. */
+const NOT_AUTHORIZED = 5
+
+const AEDES_VERSION = '2.0.0-beta.1'
+
+/** Messages never pass Aedes: what it publishes by itself is for a cluster of its own kind. */
+class QuietAedes extends Aedes {
+  override publish(_packet: unknown, client: unknown, done?: unknown): void {
+    const callback = typeof client === 'function' ? client : done
+    if (typeof callback === 'function') callback()
+  }
+}
+
+export class Broker implements LaneHost {
+  readonly #parts: LaneParts
+  readonly #aedes: QuietAedes
+  readonly #lanes = new Set<Lane>()
+  readonly #byClient = new Map<string, Lane>()
+  readonly #conversations = new WeakMap<ControlStream, Conversation>()
+  #sweeper: NodeJS.Timeout | null = null
+
+  constructor(parts: LaneParts) {
+    this.#parts = parts
+    this.#aedes = new QuietAedes({
+      persistence: new EmptyPersistence(),
+      mq: new NoEmitter(),
+      maxClientsIdLength: 65_535, // 23 is what a server must take, not all that it may [MQTT-3.1.3-5]
+      connectTimeout: 2_147_483_647, // our sweep is what watches
+      drainTimeout: 0,
+      authenticate: (client, _username, _password, done) =>
+        void this.#guarded(client, async (conversation) => {
+          const refused = await conversation.admit()
+          if (refused === null) done(null, true)
+          else done(Object.assign(refused, { returnCode: NOT_AUTHORIZED }), false)
+        }),
+      authorizeSubscribe: (client, subscription, done) =>
+        void this.#guarded(client, async (conversation) => {
+          const granted = await conversation.grant(Number(subscription.topic))
+          done(null, granted ? subscription : null)
+        }),
+    })
+    if ((this.#aedes as unknown as { version: string }).version !== AEDES_VERSION) {
+      throw new EventflowError('TRANSPORT_UNSUPPORTED', `aedes ${AEDES_VERSION} is needed; run npm install`)
+    }
+    this.#aedes.on('clientReady', (client) => this.#conversationOf(client).ready())
+    // Aedes closes the stream of a client that it has trouble with; that is all we need to know of it.
+    this.#aedes.on('clientError', () => {})
+    this.#aedes.on('connectionError', () => {})
+  }
+
+  /** Connections, those included that have not sent CONNECT yet. */
+  get connections(): number {
+    return this.#lanes.size
+  }
+
+  async start(): Promise<void> {
+    await this.#aedes.listen()
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#sweeper.unref()
+  }
+
+  /** Serve a connection: any byte stream, from `address`. */
+  attach(stream: Duplex, address: string): void {
+    const lane = new Lane(stream, address, this.#parts, this)
+    this.#lanes.add(lane)
+    this.#conversations.set(lane.conversation.control, lane.conversation)
+    this.#aedes.handle(lane.conversation.control)
+  }
+
+  /** Send every client away, and stop. */
+  async stop(): Promise<void> {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper)
+    this.#sweeper = null
+    for (const lane of this.#lanes) lane.close(ReasonCode.ServerShuttingDown, 'shutdown', 'the broker stops')
+    await new Promise<void>((resolve) => this.#aedes.close(() => resolve()))
+  }
+
+  async claim(lane: Lane, clientId: string): Promise<void> {
+    const other = this.#byClient.get(clientId)
+    this.#byClient.set(clientId, lane)
+    if (other === undefined || other === lane) return
+    const { control } = other.conversation
+    other.close(ReasonCode.SessionTakenOver, 'takeover', 'another connection with this client identifier') // [MQTT-3.1.4-3]
+    // Aedes forgets the old client when its stream is closed; only then may the new one be registered.
+    if (!control.closed) await new Promise<void>((resolve) => control.once('close', () => setImmediate(resolve)))
+  }
+
+  gone(lane: Lane): void {
+    this.#lanes.delete(lane)
+    const { clientId } = lane.conversation
+    if (this.#byClient.get(clientId) === lane) this.#byClient.delete(clientId)
+  }
+
+  /** A hook of Aedes. What Aedes throws when it is answered ends that connection, never the process. */
+  async #guarded(client: Client, hook: (conversation: Conversation) => Promise<void>): Promise<void> {
+    try {
+      await hook(this.#conversationOf(client))
+    } catch (error) {
+      this.#parts.log.error({ error }, 'the transport failed; the connection is closed')
+      client.conn.destroy()
+    }
+  }
+
+  #conversationOf(client: Client): Conversation {
+    return this.#conversations.get(client.conn as ControlStream)!
+  }
+
+  #sweep(): void {
+    const now = this.#parts.clock.now()
+    for (const lane of this.#lanes) {
+      if (!lane.connected) {
+        if (now - lane.openedAt > this.#parts.limits.connectTimeoutMs) lane.giveUp()
+      } else if (lane.keepAliveMs > 0 && now - lane.lastSeenAt > lane.keepAliveMs) {
+        lane.close(ReasonCode.KeepAliveTimeout, 'keep-alive', 'nothing was heard of the client')
+      }
+    }
+  }
+}

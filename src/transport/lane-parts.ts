@@ -1,0 +1,34 @@
+/** What the connections of one broker share. */
+
+import type { Clock } from '../core/clock.ts'
+import type { Events } from '../core/events.ts'
+import type { Clients } from '../kernel/clients.ts'
+import type { Intake } from '../kernel/intake.ts'
+import type { Logger } from '../kernel/plugin-contract.ts'
+import type { Subscriptions } from '../kernel/subscriptions.ts'
+import type { Store } from '../store/store.ts'
+import type { WriteScheduler } from '../wire/write-buffer.ts'
+
+export interface TransportLimits {
+  /** Bytes of the largest packet that is taken. */
+  maxPacketSize: number
+  maxTopicLevels: number
+  /** Milliseconds that a client has to send CONNECT. */
+  connectTimeoutMs: number
+  /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */
+  maxSocketBuffer: number
+  /** Whether a publish that is not allowed, and cannot be answered, ends the connection. */
+  publishDenied: 'close' | 'ignore'
+}
+
+export interface LaneParts {
+  clients: Clients
+  intake: Intake
+  subscriptions: Subscriptions
+  store: Store
+  scheduler: WriteScheduler
+  limits: TransportLimits
+  clock: Clock
+  events: Events
+  log: Logger
+}

@@ -1,0 +1,156 @@
+/** The short way: PUBLISH to the intake, acknowledgements to the session's outbox, and what is answered to both. */
+
+import { EventflowError } from '../core/errors.ts'
+import type { DisconnectReason, Events } from '../core/events.ts'
+import type { Message } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Intake } from '../kernel/intake.ts'
+import type { Logger } from '../kernel/plugin-contract.ts'
+import type { Session } from '../session/session.ts'
+import type { Store } from '../store/store.ts'
+import { type Acknowledgement, readAcknowledgement } from '../wire/acknowledgement.ts'
+import {
+  type AcknowledgementType,
+  PUBACK,
+  PUBCOMP,
+  PUBREC,
+  PUBREL,
+  writeAcknowledgement,
+} from '../wire/acknowledgement-writer.ts'
+import { PublishDecoder } from '../wire/publish-decoder.ts'
+import type { WriteBuffer } from '../wire/write-buffer.ts'
+import { Acknowledger, NONE } from './acknowledger.ts'
+
+/** Messages of one client that may wait to be safe before its socket is read no further. */
+const MAX_PENDING = 4_096
+
+export interface MessagesParts {
+  session: Session
+  version: number
+  out: WriteBuffer
+  intake: Intake
+  store: Store
+  events: Events
+  log: Logger
+  maxTopicLevels: number
+  publishDenied: 'close' | 'ignore'
+  close: (reasonCode: number, reason: DisconnectReason, text: string) => void
+  /** There is room again: read on. */
+  progress: () => void
+}
+
+export class Messages {
+  readonly #parts: MessagesParts
+  readonly #decoder: PublishDecoder
+  readonly #acknowledger: Acknowledger
+  /** The acknowledgement being read: one object for all of them. */
+  readonly #acknowledgement: Acknowledgement = { packetId: 0, reasonCode: 0 }
+
+  constructor(parts: MessagesParts) {
+    this.#parts = parts
+    const { out, version, session, progress } = parts
+    this.#decoder = new PublishDecoder(version, session.clientId, parts.maxTopicLevels)
+    const failed = this.#failed.bind(this)
+    this.#acknowledger = new Acknowledger({ out, version, failed, progress })
+  }
+
+  /** So much waits to be safe that the client should send no more for now. */
+  get full(): boolean {
+    return this.#acknowledger.pending >= MAX_PENDING
+  }
+
+  end(): void {
+    this.#acknowledger.close()
+  }
+
+  publish(bytes: Buffer, start: number, body: number, end: number, now: number): void {
+    const message = this.#decoder.decode(bytes, start, body, end, now)
+    const { packetId } = this.#decoder
+    const { session, intake, store } = this.#parts
+    const { qos } = message
+    if (qos === 2) {
+      if (session.inbox.has(packetId)) {
+        this.#acknowledger.add(PUBREC, packetId, undefined, 0) // a repetition [MQTT-4.3.3-10]
+        return
+      }
+      session.inbox.add(packetId)
+    }
+    let outcome: void | Promise<void>
+    try {
+      outcome = intake.publish(session, message)
+      // The mark that this identifier was received is as good as the message: PUBREC waits for both.
+      if (qos === 2 && session.persistent) outcome ??= store.durable()
+    } catch (error) {
+      this.#refused(message, packetId, error)
+      return
+    }
+    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, 0)
+    else if (outcome !== undefined) this.#acknowledger.add(NONE, 0, outcome, 0)
+  }
+
+  acknowledgement(type: AcknowledgementType, flags: number, bytes: Buffer, body: number, end: number): void {
+    const { session, version } = this.#parts
+    const read = this.#acknowledgement
+    readAcknowledgement(type, flags, bytes, body, end, version, read)
+    if (type === PUBACK) session.outbox.acknowledged(read.packetId, read.reasonCode)
+    else if (type === PUBREC) session.outbox.received(read.packetId, read.reasonCode)
+    else if (type === PUBCOMP) session.outbox.completed(read.packetId)
+    else this.#released(read.packetId)
+  }
+
+  /** PUBREL: the client knows that we have the message; its identifier is free once that is on disk too. */
+  #released(packetId: number): void {
+    const { session, store, version } = this.#parts
+    const known = session.inbox.release(packetId)
+    const outcome = known && session.persistent ? store.durable() : undefined
+    const reasonCode = known || version < 5 ? 0 : ReasonCode.PacketIdentifierNotFound
+    this.#acknowledger.add(PUBCOMP, packetId, outcome, reasonCode)
+  }
+
+  /** The intake said no at once. */
+  #refused(message: Message, packetId: number, error: unknown): void {
+    const { session, events } = this.#parts
+    const { topic, qos } = message
+    const reasonCode = this.#codeOf(error)
+    const reason = error instanceof Refusal ? error.message : 'the broker failed'
+    events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
+    if (qos === 2) session.inbox.release(packetId)
+    const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
+    if (this.#answers(type, reasonCode)) this.#acknowledger.add(type, packetId, undefined, reasonCode)
+    else this.#unanswerable(type, packetId, reasonCode, reason)
+  }
+
+  /** The intake, or the disk, said no later. */
+  #failed(type: AcknowledgementType | typeof NONE, packetId: number, error: unknown): void {
+    const { session, out, version } = this.#parts
+    if (type === PUBREC) session.inbox.release(packetId)
+    const reasonCode = this.#codeOf(error)
+    if (this.#answers(type, reasonCode))
+      writeAcknowledgement(out, version, type as AcknowledgementType, packetId, reasonCode)
+    else this.#unanswerable(type, packetId, reasonCode, error instanceof Error ? error.message : 'the broker failed')
+  }
+
+  /** MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. */
+  #answers(type: number, reasonCode: number): boolean {
+    return this.#parts.version === 5 && type !== NONE && type !== PUBREL && reasonCode >= 0x80
+  }
+
+  /** To acknowledge would be a lie, so the connection ends; unless the operator wants it so. */
+  #unanswerable(type: AcknowledgementType | typeof NONE, packetId: number, reasonCode: number, text: string): void {
+    const denied = reasonCode === ReasonCode.NotAuthorized
+    if (denied && this.#parts.publishDenied === 'ignore') {
+      this.#acknowledger.add(type, packetId, undefined, 0)
+      return
+    }
+    this.#parts.close(reasonCode, denied ? 'not-authorized' : 'error', text)
+  }
+
+  #codeOf(error: unknown): number {
+    if (error instanceof Refusal) return error.code
+    const { log, events, session } = this.#parts
+    const code = error instanceof EventflowError ? error.code : 'UNEXPECTED'
+    log.error({ clientId: session.clientId, error }, 'a message could not be accepted')
+    events.emit('broker.error', { code, message: 'a message could not be accepted' })
+    return ReasonCode.UnspecifiedError
+  }
+}

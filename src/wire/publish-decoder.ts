@@ -1,0 +1,124 @@
+/**
+ * PUBLISH as it comes from a client, decoded strictly. One decoder a connection: publishers stay on few topics, so the
+ * last topic's bytes are compared before a new string is made of them.
+ */
+
+import { Message, type QoS } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { topicProblem } from '../core/topics.ts'
+import { readPublishProperties } from './publish-properties.ts'
+import { readVarint, varintBytes } from './reader.ts'
+import { readText } from './text.ts'
+
+export class PublishDecoder {
+  /** Packet identifier of the message decoded last; 0 at QoS 0. */
+  packetId = 0
+
+  readonly #version: number
+  readonly #from: string
+  readonly #maxLevels: number
+  #topic = ''
+  #topicBytes: Buffer = NONE
+
+  /**
+   * @param version protocol level of the connection: 3, 4 or 5
+   * @param from the publisher's client identifier
+   * @param maxLevels levels that a topic may have
+   */
+  constructor(version: number, from: string, maxLevels: number) {
+    this.#version = version
+    this.#from = from
+    this.#maxLevels = maxLevels
+  }
+
+  /** Decode the PUBLISH in `bytes` from `start`, its body from `body` to `end`. Throws Refusal 0x81, 0x82, 0x90 or 0x94. */
+  decode(bytes: Buffer, start: number, body: number, end: number, now: number): Message {
+    const first = bytes[start]!
+    const qos = ((first >> 1) & 3) as QoS
+    if (first & 6 && (first & 6) === 6) throw malformed('QoS 3') // [MQTT-3.3.1-4]
+    if (first & 8 && qos === 0) throw malformed('DUP at QoS 0') // [MQTT-3.3.1-2]
+    if (body + 2 > end) throw malformed('no topic')
+    const topicStart = body + 2
+    let at = topicStart + ((bytes[body]! << 8) | bytes[body + 1]!)
+    if (at > end) throw malformed('a topic cut short')
+    const topicEnd = at
+    this.packetId = 0
+    if (qos > 0) {
+      if (at + 2 > end) throw malformed('no packet identifier')
+      this.packetId = (bytes[at]! << 8) | bytes[at + 1]!
+      if (this.packetId === 0) throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with packet identifier 0') // [MQTT-2.2.1-3]
+      at += 2
+    }
+    const retain = (first & 1) === 1
+    if (this.#version !== 5) {
+      const topic = this.#readTopic(bytes, topicStart, topicEnd)
+      return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at, end, 4)
+    }
+    return this.#decode5(bytes, start, topicStart, topicEnd, at, end, qos, retain, now)
+  }
+
+  /** The rest of a PUBLISH of MQTT 5.0: properties, from `at`, and payload. */
+  #decode5(
+    bytes: Buffer,
+    start: number,
+    topicStart: number,
+    topicEnd: number,
+    at: number,
+    end: number,
+    qos: QoS,
+    retain: boolean,
+    now: number,
+  ): Message {
+    if (at < end && bytes[at] === 0) {
+      const topic = this.#readTopic(bytes, topicStart, topicEnd)
+      return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at + 1, end, 5)
+    }
+    const propertiesLength = readVarint(bytes, at, end)
+    const propertiesStart = at + varintBytes(propertiesLength)
+    const payloadStart = propertiesStart + propertiesLength
+    if (payloadStart > end) throw malformed('properties cut short')
+    const properties = readPublishProperties(bytes, propertiesStart, payloadStart)
+    // We announce no Topic Alias Maximum, so there are none [MQTT-3.2.2-17].
+    if (properties.topicAlias > 0) throw new Refusal(ReasonCode.TopicAliasInvalid, 'a topic alias that was not offered')
+    const topic = this.#readTopic(bytes, topicStart, topicEnd)
+    const expires = properties.expirySeconds >= 0
+    const expiresAt = expires ? now + properties.expirySeconds * 1000 : 0
+    const wireVersion = expires ? 0 : 5
+    return new Message(
+      topic,
+      qos,
+      retain,
+      properties.passedOn,
+      this.#from,
+      now,
+      expiresAt,
+      bytes,
+      start,
+      payloadStart,
+      end,
+      wireVersion,
+    )
+  }
+
+  #readTopic(bytes: Buffer, start: number, end: number): string {
+    const known = this.#topicBytes
+    const length = end - start
+    if (length === known.length && length > 0) {
+      let i = 0
+      while (i < length && known[i] === bytes[start + i]) i++
+      if (i === length) return this.#topic
+    }
+    const topic = readText(bytes, start, end)
+    const problem = topicProblem(topic, this.#maxLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    this.#topic = topic
+    this.#topicBytes = Buffer.from(bytes.subarray(start, end))
+    return topic
+  }
+}
+
+function malformed(what: string): Refusal {
+  return new Refusal(ReasonCode.MalformedPacket, `PUBLISH with ${what}`)
+}
+
+const NONE = Buffer.alloc(0)

@@ -1,0 +1,100 @@
+/** A client that speaks MQTT packet by packet, for what no well-behaved client would send. */
+
+import { connect as connectTcp, type Socket } from 'node:net'
+import { generate, type IConnackPacket, type IConnectPacket, type Packet, parser } from 'mqtt-packet'
+import { onTestFinished } from 'vitest'
+
+export class RawClient {
+  readonly socket: Socket
+  readonly version: 3 | 4 | 5
+  readonly received: Packet[] = []
+  /** Whether the broker has closed the connection. */
+  closed = false
+  #waiting: Array<() => void> = []
+
+  constructor(socket: Socket, version: 3 | 4 | 5) {
+    this.socket = socket
+    this.version = version
+    const reader = parser({ protocolVersion: version })
+    reader.on('packet', (packet) => {
+      this.received.push(packet)
+      this.#wake()
+    })
+    socket.on('data', (bytes) => reader.parse(bytes))
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.closed = true
+      this.#wake()
+    })
+  }
+
+  send(packet: Packet): void {
+    this.socket.write(generate(packet, { protocolVersion: this.version }))
+  }
+
+  /** All of these in one write, so in one TCP segment where they fit. */
+  sendTogether(...packets: Packet[]): void {
+    this.socket.write(Buffer.concat(packets.map((packet) => generate(packet, { protocolVersion: this.version }))))
+  }
+
+  sendBytes(bytes: Uint8Array | readonly number[]): void {
+    this.socket.write(Buffer.from(bytes))
+  }
+
+  /** The next packet of this kind, taken out of what was received. Rejects when the connection closes first. */
+  async next<C extends Packet['cmd']>(cmd: C): Promise<Extract<Packet, { cmd: C }>> {
+    for (;;) {
+      const found = this.received.findIndex((packet) => packet.cmd === cmd)
+      if (found >= 0) return this.received.splice(found, 1)[0] as Extract<Packet, { cmd: C }>
+      if (this.closed) throw new Error(`the connection was closed before a ${cmd}`)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  /** Resolves when the broker has closed the connection. */
+  async end(): Promise<void> {
+    while (!this.closed) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Resolves once all that was sent before has been served: PINGREQ is answered in turn. */
+  async settled(): Promise<void> {
+    this.send({ cmd: 'pingreq' })
+    await this.next('pingresp')
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+/** A raw connection; nothing is sent yet. Closed when the test ends. */
+export async function openRaw(port: number, version: 3 | 4 | 5 = 4): Promise<RawClient> {
+  const socket = connectTcp(port, '127.0.0.1')
+  socket.setNoDelay(true)
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+  onTestFinished(() => void socket.destroy())
+  return new RawClient(socket, version)
+}
+
+/** A raw connection that has its CONNACK. */
+export async function connectRaw(
+  port: number,
+  options: Partial<IConnectPacket> = {},
+): Promise<RawClient & { connack: IConnackPacket }> {
+  const version = (options.protocolVersion ?? 4) as 3 | 4 | 5
+  const client = await openRaw(port, version)
+  client.send({
+    cmd: 'connect',
+    protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
+    protocolVersion: version,
+    clientId: `raw-${Math.random().toString(36).slice(2)}`,
+    clean: true,
+    keepalive: 0,
+    ...options,
+  })
+  const connack = await client.next('connack')
+  if ((connack.returnCode ?? connack.reasonCode ?? 0) !== 0) {
+    throw new Error(`refused: ${JSON.stringify(connack)}`)
+  }
+  return Object.assign(client, { connack })
+}

@@ -1,0 +1,86 @@
+/** Random histories of one queue against what must always hold of it. */
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { QueueHistory, type Step } from './queue-history.ts'
+
+const STEPS = [
+  'enqueue',
+  'enqueue',
+  'enqueue-expiring',
+  'append',
+  'join',
+  'leave',
+  'attach',
+  'detach',
+  'acknowledge',
+  'acknowledge',
+  'refuse',
+  'reject',
+  'undeliverable',
+  'wait',
+  'read',
+  'restart',
+] as const
+
+const steps = (kinds: readonly Step['kind'][]): fc.Arbitrary<Step[]> =>
+  fc.array(fc.record({ kind: fc.constantFrom(...kinds), a: fc.nat(1000), b: fc.nat(1000) }), {
+    maxLength: 80,
+    size: 'max',
+  })
+
+describe('a queue, whatever happens to it', () => {
+  it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
+    fc.assert(
+      fc.property(steps(STEPS), fc.constantFrom(1, 3, Infinity), (history, maxDeliveries) => {
+        const queue = new QueueHistory({ maxDeliveries })
+        for (const step of history) {
+          queue.run(step)
+          queue.check()
+        }
+        queue.drain()
+        queue.check()
+        expect(queue.waiting).toBe(0)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('delivers strictly in order when nothing comes back', () => {
+    fc.assert(
+      fc.property(steps(['enqueue', 'enqueue', 'join', 'acknowledge', 'read']), (history) => {
+        const queue = new QueueHistory({ maxDeliveries: 5 })
+        for (const step of history) queue.run(step)
+        queue.drain()
+        expect(queue.delivered).toEqual(queue.delivered.toSorted((a, b) => a - b))
+      }),
+    )
+  })
+
+  it('gives consumers with room their turns evenly', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 0, max: 90 }), (consumers, messages) => {
+        const queue = new QueueHistory({ maxDeliveries: 5 })
+        for (let i = 0; i < consumers; i++) queue.join(1000, 1)
+        queue.enqueue(messages, 0)
+        const shares = queue.heldByConsumer()
+        expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1)
+      }),
+    )
+  })
+
+  it('puts what a consumer leaves behind in front, in order', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 60 }), (prefetch, messages) => {
+        const queue = new QueueHistory({ maxDeliveries: 5 })
+        queue.join(prefetch, 1)
+        queue.enqueue(messages, 0)
+        queue.run({ kind: 'detach', a: 0, b: 0 })
+        const before = queue.delivered.length
+        queue.join(1000, 1)
+        queue.drain()
+        expect(queue.delivered.slice(before)).toEqual(Array.from({ length: messages }, (_, i) => i + 1))
+      }),
+    )
+  })
+})

@@ -1,0 +1,167 @@
+/** The `eventflow` program as a shell sees it: words in, lines and an exit code out. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { resolveConfig } from '../../../src/config/load.ts'
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'eventflow-cli-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Program {
+  process: ChildProcess
+  stdout: () => string
+  stderr: () => string
+  /** The exit code; null when a signal ended it. */
+  ended: Promise<number | null>
+  /** Resolves with the first log line that has this text; fails when the program ends without it. */
+  logs(text: string): Promise<Record<string, unknown>>
+}
+
+function run(args: string[], { env = {}, cwd = folder }: { env?: Record<string, string>; cwd?: string } = {}): Program {
+  const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('EVENTFLOW_'))
+  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+    cwd,
+    env: { ...Object.fromEntries(ours), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  }
+  const ended = once(child, 'close').then(([code]: (number | null)[]) => code ?? null)
+  const find = (text: string) => output.stdout.split('\n').find((line) => line.includes(text))
+  return {
+    process: child,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    ended,
+    async logs(text) {
+      while (find(text) === undefined) {
+        const over = await Promise.race([once(child.stdout, 'data').then(() => false), ended.then(() => true)])
+        if (over && find(text) === undefined) throw new Error(`ended without "${text}": ${output.stderr}`)
+      }
+      return JSON.parse(find(text)!)
+    },
+  }
+}
+
+/** Run to the end. */
+async function finish(...call: Parameters<typeof run>) {
+  const program = run(...call)
+  return { code: await program.ended, stdout: program.stdout(), stderr: program.stderr() }
+}
+
+describe('eventflow', () => {
+  it('lists its commands when it is asked for help', async () => {
+    const { code, stdout } = await finish(['--help'])
+    expect(code).toBe(0)
+    for (const command of ['start', 'check', 'passwd']) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+  })
+
+  it('tells the options of a command', async () => {
+    const { code, stdout } = await finish(['start', '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('eventflow start [--config FILE] [--host ADDRESS] [--port N]')
+  })
+
+  it('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+    expect(await finish(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  it.each([
+    [['stop'], 'there is no command stop'],
+    [[], 'a command is missing'],
+  ])('wrongly called with %j it lists its commands and exits with 2', async (args, problem) => {
+    const { code, stdout, stderr } = await finish(args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(problem)
+    expect(stderr).toMatch(/^ {2}start /m)
+  })
+
+  it.each([[['--prot', '1']], [['--port', '--host']]])('start with %j exits with 2 and one line', async (args) => {
+    const { code, stderr } = await finish(['start', ...args])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^eventflow start: [^\n]+; expected: eventflow start \[--config FILE\][^\n]+\n$/)
+  })
+})
+
+describe('eventflow check', () => {
+  it('prints the values in force, which are a configuration themselves', async () => {
+    const { code, stdout } = await finish(['check', '--port', '0'], { env: { EVENTFLOW_STORE_KIND: 'memory' } })
+    expect(code).toBe(0)
+    expect(stdout).toContain('the configuration is valid')
+    const expected = resolveConfig({ listeners: { tcp: { port: 0 } }, store: { kind: 'memory' } })
+    expect(parse(stdout)).toEqual(expected)
+  })
+
+  it('reads config/eventflow.yaml of the working directory', async () => {
+    const cwd = mkdtempSync(join(folder, 'default-'))
+    mkdirSync(join(cwd, 'config'))
+    writeFileSync(join(cwd, 'config', 'eventflow.yaml'), 'node: from-file\nqueue:\n  prefetch: 0\n')
+    const { code, stderr } = await finish(['check'], { cwd })
+    expect(code).toBe(2)
+    expect(stderr).toBe('queue.prefetch: expected a whole number from 1 to 65535, found 0 (config/eventflow.yaml:3)\n')
+  })
+})
+
+describe('eventflow start', () => {
+  const quick = ['start', '--port', '0', '--store', 'memory']
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, logs JSON and exits with 0', async (signal) => {
+    const program = run([...quick, '--http-port', '8080'])
+    const listening = await program.logs('listening on')
+    expect(listening).toMatchObject({ level: 'info', node: 'eventflow', host: '127.0.0.1', port: expect.any(Number) })
+    expect(await program.logs('nothing listens there')).toMatchObject({ level: 'warn', port: 8080 })
+    program.process.kill(signal)
+    expect(await program.ended).toBe(0)
+    expect(program.stderr()).toBe('')
+    for (const line of program.stdout().trim().split('\n')) JSON.parse(line)
+  })
+
+  it('tells all that is wrong with the configuration, and exits with 2', async () => {
+    const { code, stdout, stderr } = await finish(['start', '--port', 'mqtt', '--host', '0.0.0.0'])
+    expect([code, stdout]).toEqual([2, ''])
+    const lines = stderr.trim().split('\n')
+    expect(lines).toHaveLength(2)
+    expect(lines[0]).toBe('listeners.tcp.port: expected a whole number from 0 to 65535, found "mqtt" (--port)')
+    expect(lines[1]).toContain('name a password file in access.passwordFile')
+  })
+
+  it('says in one line that its port is taken, and exits with 1', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { code, stderr } = await finish(['start', '--store', 'memory', '--port', String(port)])
+    server.close()
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^eventflow start: [^\n]+ \(LISTEN_FAILED\)\n$/)
+  })
+
+  it('says in one line that its data directory is in use, and exits with 1', async () => {
+    const withData = ['start', '--port', '0', '--data', join(folder, 'locked')]
+    const first = run(withData)
+    await first.logs('listening on')
+    const { code, stderr } = await finish(withData)
+    first.process.kill('SIGTERM')
+    expect(await first.ended).toBe(0)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^eventflow start: [^\n]+ \(STORE_LOCKED\)\n$/)
+  })
+})

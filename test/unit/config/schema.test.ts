@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { resolveConfig } from '../../../src/config/load.ts'
+import { listOptions } from '../../../src/config/options.ts'
+import type { ConfigInput } from '../../../src/config/schema.ts'
+
+/** The problems that `input` has, one string each. */
+function problems(input: unknown): string[] {
+  try {
+    resolveConfig(input as ConfigInput)
+    return []
+  } catch (error) {
+    return (error as Error).message.split('\n')
+  }
+}
+
+const withUsers = (rules: unknown[]) => ({ access: { passwordFile: 'passwords', rules } })
+
+describe('options of a program', () => {
+  it('are all there by default', () => {
+    const config = resolveConfig()
+    expect(config.listeners.tcp).toEqual({ host: '127.0.0.1', port: 1883 })
+    expect(config.queue).toEqual({
+      prefetch: 16,
+      ackTimeout: 60_000,
+      maxDeliveries: 5,
+      backoff: { initial: 1000, max: 60_000 },
+    })
+  })
+
+  it('stay as they are when they are resolved again', () => {
+    const config = resolveConfig({ session: { maxQueuedBytes: '3KB', maxExpiry: '2h' } })
+    expect(resolveConfig(config)).toEqual(config)
+  })
+
+  it('have one line of meaning and a variable each', () => {
+    for (const { path, meaning } of listOptions()) expect(meaning, path).toMatch(/^[^\n]+\.$/)
+    const variables = listOptions().map(({ variable }) => variable)
+    expect(new Set(variables).size).toBe(variables.length)
+    expect(variables).toContain('EVENTFLOW_SESSION_MAX_QUEUED_BYTES')
+  })
+})
+
+describe('durations and sizes', () => {
+  it.each([
+    [1500, 1500],
+    ['500ms', 500],
+    ['10s', 10_000],
+    ['5m', 300_000],
+    ['2h', 7_200_000],
+    ['1d', 86_400_000],
+  ])('a duration of %s is %d milliseconds', (given, milliseconds) => {
+    expect(resolveConfig({ shutdownTimeout: given }).shutdownTimeout).toBe(milliseconds)
+  })
+
+  it.each([
+    [100, 100],
+    ['100B', 100],
+    ['64KB', 65_536],
+    ['64kb', 65_536],
+    ['10MB', 10_485_760],
+    ['1GB', 1_073_741_824],
+  ])('a size of %s is %d bytes', (given, bytes) => {
+    expect(resolveConfig({ session: { maxQueuedBytes: given } }).session.maxQueuedBytes).toBe(bytes)
+  })
+
+  it.each(['10', '10 s', '1.5h', '-1s', 's', '', '10 parsecs', '1constructor', -1, 1.5, Number.NaN, null, true, '25d'])(
+    'a duration of %s is refused',
+    (given) => {
+      expect(problems({ mqtt: { connectTimeout: given } })).toEqual([
+        expect.stringContaining('mqtt.connectTimeout: expected a duration from 1ms to 24d'),
+      ])
+    },
+  )
+
+  it('no packet may be larger than MQTT can say', () => {
+    expect(resolveConfig({ mqtt: { maxPacketSize: 268_435_460 } }).mqtt.maxPacketSize).toBe(268_435_460)
+    expect(problems({ mqtt: { maxPacketSize: 268_435_461 } })).toEqual([
+      'mqtt.maxPacketSize: expected a size from 1 to 268435460: bytes as a number, or text such as 64KB, 10MB, 1GB, found 268435461',
+    ])
+  })
+
+  it('a session may outlive its connection for ever, for a while or not at all', () => {
+    for (const [given, expected] of [['never', 'never'] as const, ['1d', 86_400_000] as const, [0, 0] as const]) {
+      expect(resolveConfig({ session: { maxExpiry: given } }).session.maxExpiry).toBe(expected)
+    }
+    expect(problems({ session: { maxExpiry: 'sometimes' } })[0]).toContain('expected never, or a duration')
+  })
+})
+
+describe('values that are not allowed', () => {
+  it.each([
+    [
+      { node: 'two words' },
+      'node: expected a name of letters, digits, dots, dashes and underscores, found "two words"',
+    ],
+    [
+      { listeners: { tcp: { port: 65_536 } } },
+      'listeners.tcp.port: expected a whole number from 0 to 65535, found 65536',
+    ],
+    [{ http: { port: '80' } }, 'http.port: expected a whole number from 0 to 65535, or null, found "80"'],
+    [{ store: { kind: 'paper' } }, 'store.kind: expected one of level, memory, found "paper"'],
+    [{ store: 'level' }, 'store: expected a group of options, found "level"'],
+    [{ status: { topic: 'status' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
+    [{ status: { topic: '$eventflow/' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
+    [{ status: { topic: '$eventflow/+' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
+    [{ queue: { backoff: { initial: '2m' } } }, 'queue.backoff.max: expected no less than queue.backoff.initial'],
+    ['nothing but text', 'expected a group of options, found "nothing but text"'],
+  ])('%o', (input, problem) => {
+    expect(problems(input)).toEqual([expect.stringContaining(problem)])
+  })
+
+  it('are told all at once, one line each', () => {
+    const found = problems({
+      prefetch: 3,
+      listeners: { tcp: { host: '0.0.0.0', port: 'mqtt' } },
+      session: { maxQueud: 1, maxInflight: 0 },
+    })
+    expect(found.map((line) => line.split(':')[0])).toEqual([
+      'listeners.tcp.port',
+      'session.maxInflight',
+      'session.maxQueud',
+      'prefetch',
+      'listeners.tcp.host',
+    ])
+  })
+
+  it('are shown cut short, and not at all when they may be secret', () => {
+    expect(problems({ node: 'x'.repeat(5000) })[0]!.length).toBeLessThan(200)
+    expect(problems({ access: { passwordFile: ['s3cret'] } })[0]).not.toContain('s3cret')
+  })
+})
+
+describe('access', () => {
+  it.each(['127.0.0.1', '127.8.8.8', '::1', '0:0:0:0:0:0:0:1', 'localhost', 'LOCALHOST'])(
+    'without users the broker may listen on %s',
+    (host) => {
+      expect(problems({ listeners: { tcp: { host } } })).toEqual([])
+    },
+  )
+
+  it.each(['0.0.0.0', '::', '192.168.1.2', 'broker.example', '127.0.0.1.example', '127.1'])(
+    'without users it may not listen on %s, with users it may',
+    (host) => {
+      expect(problems({ listeners: { tcp: { host } } })[0]).toMatch(
+        /^listeners\.tcp\.host: .*without users the broker listens on loopback only; name a password file in access\.passwordFile/,
+      )
+      expect(problems({ listeners: { tcp: { host } }, ...withUsers([]) })).toEqual([])
+    },
+  )
+
+  it('takes rules for a user or for everyone', () => {
+    const rules = [
+      { allow: 'publish', topics: ['sensors/%c/#'] },
+      { deny: ['publish', 'subscribe'], user: 'ada', topics: ['#', 'a/+/b'] },
+    ]
+    expect(problems(withUsers(rules))).toEqual([])
+  })
+
+  it.each([
+    [{ topics: ['a'] }, 'access.rules[0]: expected either allow or deny'],
+    [{ allow: 'publish', deny: 'publish', topics: ['a'] }, 'access.rules[0]: expected either allow or deny'],
+    [{ allow: 'read', topics: ['a'] }, 'access.rules[0].allow: expected publish, subscribe or a list of them'],
+    [{ allow: [], topics: ['a'] }, 'access.rules[0].allow: expected publish, subscribe or a list of them'],
+    [{ allow: 'publish', topics: [] }, 'access.rules[0].topics: expected at least one topic filter'],
+    [{ allow: 'publish', topics: 'a' }, 'access.rules[0].topics: expected a list of topic filters'],
+    [{ allow: 'publish' }, 'access.rules[0].topics: expected a list of topic filters, found nothing'],
+    [{ allow: 'publish', topics: ['a#'] }, 'access.rules[0].topics[0]: expected a topic filter (# stands alone'],
+    [{ allow: 'publish', topics: ['a'], role: 'x' }, 'access.rules[0].role: no such option'],
+    ['allow', 'access.rules[0]: expected a rule'],
+  ])('refuses the rule %o', (rule, problem) => {
+    expect(problems(withUsers([rule]))).toEqual([expect.stringContaining(problem)])
+  })
+})

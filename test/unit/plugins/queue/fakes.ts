@@ -1,0 +1,186 @@
+/** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
+
+import {
+  type Clock,
+  EVENT_TYPES,
+  type EventMap,
+  type EventType,
+  type Message,
+  type Outgoing,
+  type PluginContext,
+  type QoS,
+  type SessionView,
+  type Settlement,
+  type Store,
+} from '../../../../src/plugin.ts'
+import { EventBus } from '../../../../src/core/events.ts'
+import { openStore } from '../../../../src/store/open.ts'
+import { Message as MessageClass } from '../../../../src/plugin.ts'
+import { Engine } from '../../../../plugins/queue/engine.ts'
+import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+
+export class FakeClock implements Clock {
+  #now = Date.parse('2026-03-01T12:00:00.000Z')
+  readonly #timers = new Set<{ at: number; callback: () => void }>()
+
+  now = (): number => this.#now
+
+  after(delayMs: number, callback: () => void) {
+    const timer = { at: this.#now + delayMs, callback }
+    this.#timers.add(timer)
+    return { cancel: () => void this.#timers.delete(timer) }
+  }
+
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  advance(ms: number): void {
+    const until = this.#now + ms
+    for (;;) {
+      const due = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      this.#timers.delete(due)
+      this.#now = Math.max(this.#now, due.at)
+      due.callback()
+    }
+    this.#now = until
+  }
+}
+
+/** A client with its session and outbox: keeps what it is given until the test settles it. */
+export class FakeClient implements SessionView {
+  readonly clientId: string
+  readonly username = null
+  readonly address = ''
+  protocolVersion = 4
+  connected = true
+  persistent = false
+  /** What it was given and has not settled. */
+  has: Array<Outgoing<unknown>> = []
+  /** Payloads of all that it was ever given. */
+  readonly got: string[] = []
+  readonly outbox = {
+    writable: true,
+    send: () => false,
+    deliver: (outgoing: Outgoing<never>) => {
+      this.has.push(outgoing as Outgoing<unknown>)
+      this.got.push(outgoing.message.payload.toString())
+    },
+    withdraw: () => {},
+  }
+
+  constructor(clientId: string) {
+    this.clientId = clientId
+  }
+
+  /** Payloads of what it has and has not settled. */
+  get holding(): string[] {
+    return this.has.map(({ message }) => message.payload.toString())
+  }
+
+  settle(payload: string, settlement: Settlement, reasonCode = 0): void {
+    const place = this.holding.indexOf(payload)
+    const [{ receiver, token }] = this.has.splice(place, 1) as [Outgoing<unknown>]
+    receiver?.settled(token, settlement, reasonCode)
+  }
+
+  acknowledge(...payloads: string[]): void {
+    for (const payload of payloads) this.settle(payload, 'acknowledged')
+  }
+
+  /** As an outbox does when the connection is gone: QoS 2 in a persistent session stays. */
+  drop(ended: boolean): void {
+    this.connected = false
+    const lost = this.has.filter(({ qos }) => ended || !this.persistent || qos < 2)
+    this.has = this.has.filter((outgoing) => !lost.includes(outgoing))
+    for (const { receiver, token } of lost) receiver?.settled(token, 'lost', 0)
+  }
+}
+
+export class Bench {
+  readonly clock = new FakeClock()
+  readonly store: Store
+  readonly engine: Engine
+  readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
+
+  private constructor(store: Store, options: Partial<QueueOptions>) {
+    this.store = store
+    const bus = new EventBus((error) => {
+      throw error
+    })
+    bus.listen(EVENT_TYPES, (type, data) => void this.events.push({ type, data }))
+    const silent = () => {}
+    const context: PluginContext<QueueOptions> = {
+      options: {
+        prefetch: 16,
+        ackTimeout: 60_000,
+        maxDeliveries: 5,
+        backoff: { initial: 1000, max: 60_000 },
+        ...options,
+      },
+      log: { debug: silent, info: silent, warn: silent, error: silent },
+      clock: this.clock,
+      events: bus,
+      store,
+      node: 'test',
+      namespace: silent,
+      authenticator: silent,
+      authorizer: silent,
+      accessChanged: silent,
+      publish: silent,
+    }
+    this.engine = new Engine(context)
+  }
+
+  static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
+    const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
+    return new Bench(own, options)
+  }
+
+  /** Publish one message for each payload, and wait until they are safe. */
+  async publish(topic: string, ...payloads: string[]): Promise<void> {
+    await Promise.all(payloads.map((payload) => this.engine.accept(this.message(topic, payload))))
+  }
+
+  message(topic: string, payload: string, expiresAt = 0): Message {
+    const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt }
+    return MessageClass.of({ ...fields, receivedAt: this.clock.now() })
+  }
+
+  subscribe(client: FakeClient, filter: string, qos: QoS = 1, identifier = 0): void {
+    this.grant(client, filter, qos, identifier)?.()
+  }
+
+  /** Subscribe, and leave it to the caller to say when the client has its SUBACK. */
+  grant(client: FakeClient, filter: string, qos: QoS = 1, identifier = 0): (() => void) | undefined {
+    const rest = { noLocal: false, retainAsPublished: false, retainHandling: 0 as const }
+    return this.engine.subscribe(client, { filter, qos, identifier, ...rest }, false)
+  }
+
+  consumer(clientId: string, filter: string, qos: QoS = 1): FakeClient {
+    const client = new FakeClient(clientId)
+    this.subscribe(client, filter, qos)
+    return client
+  }
+
+  disconnect(client: FakeClient, ended = !client.persistent): void {
+    client.drop(ended)
+    this.engine.detach(client, ended)
+  }
+
+  connect(client: FakeClient): void {
+    client.connected = true
+    this.engine.attach(client)
+  }
+
+  /** The data of every event of a type so far. */
+  told<T extends EventType>(type: T): Array<EventMap[T]> {
+    return this.events.filter((event) => event.type === type).map(({ data }) => data as EventMap[T])
+  }
+
+  /** How many messages the store holds for a queue. */
+  stored(name: string): number {
+    return this.store.queues.list().find((log) => log.name === name)?.count ?? 0
+  }
+}

@@ -1,0 +1,618 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Message, QoS } from '../../../src/core/message.ts'
+import { Outbox, type OutboxLimits } from '../../../src/session/outbox.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { FakeClock } from '../../helpers/fake-clock.ts'
+import { turn } from '../../helpers/slow-sink.ts'
+import { outcome } from '../wire/support.ts'
+import { Connection, type ConnectionOptions, memoryStore, message, recordedEvents, Settlements } from './support.ts'
+
+const LIMITS: OutboxLimits = { maxInflight: 100, maxQueued: 1_000, maxQueuedBytes: 1_000_000 }
+
+interface Options {
+  limits?: Partial<OutboxLimits>
+  persistent?: boolean
+  store?: Store
+}
+
+async function make({ limits = {}, persistent = false, store }: Options = {}) {
+  const { events, heard } = recordedEvents()
+  const clock = new FakeClock()
+  const known = store ?? (await memoryStore())
+  const log = known.sessions.outgoing
+  const outbox = new Outbox({ clientId: 'me', limits: { ...LIMITS, ...limits }, events, now: clock.now, log })
+  outbox.persistent = persistent
+  const connect = (options: ConnectionOptions = {}): Connection => {
+    const connection = new Connection(options)
+    outbox.attach(connection)
+    return connection
+  }
+  const enqueue = (payload: string, qos: QoS = 1) => outbox.enqueue(message(payload, { qos }), qos, false, null)
+  /** How many messages the store keeps for this client. */
+  const stored = () => log.list().find(({ name }) => name === 'me')?.count ?? 0
+  /** The entries as they would be found after a restart. */
+  const entries = () => log.read('me', 0, 1_000_000)
+  return { outbox, connect, enqueue, stored, entries, heard, clock, store: known }
+}
+
+function deliver(outbox: Outbox, receiver: Settlements | null, token: string, qos: QoS, given: Message = message(token)) {
+  outbox.deliver({ message: given, qos, retain: false, identifiers: null, properties: null, receiver, token })
+}
+
+describe('a message at QoS 0', () => {
+  it('goes straight out', async () => {
+    const { outbox, connect } = await make()
+    const connection = connect()
+    expect(outbox.send(message('now'), true, [7])).toBe(true)
+    expect(await connection.packets()).toMatchObject([
+      { cmd: 'publish', qos: 0, retain: true, properties: { subscriptionIdentifier: 7 } },
+    ])
+    expect(outbox.size).toBe(0)
+  })
+
+  it('is dropped when the client is not connected', async () => {
+    const { outbox } = await make()
+    expect([outbox.writable, outbox.send(message('now'), false, null)]).toEqual([false, false])
+  })
+
+  it('is dropped while the socket is congested', async () => {
+    const { outbox, connect } = await make()
+    const connection = connect({ slow: true, maxSocketBuffer: 10 })
+    expect([outbox.writable, outbox.send(message('more than ten'), false, null)]).toEqual([true, true])
+    await turn()
+    expect([outbox.writable, outbox.send(message('now'), false, null)]).toEqual([false, false])
+    connection.sink.catchUp()
+    await turn()
+    expect([outbox.writable, outbox.send(message('now'), false, null)]).toEqual([true, true])
+  })
+
+  it('is dropped when it is larger than the client takes [MQTT-3.1.2-24]', async () => {
+    const { outbox, connect } = await make()
+    const connection = connect({ maximumPacketSize: 20 })
+    expect(outbox.send(message('x'.repeat(30)), false, null)).toBe(false)
+    expect(await connection.received()).toEqual([])
+  })
+})
+
+describe('the window', () => {
+  it.each([
+    ['what the broker allows', { maxInflight: 2 }, 65_535],
+    ['the Receive Maximum of the client [MQTT-3.3.4-9]', {}, 2],
+  ])('is as wide as %s, and keeps the order when it opens', async (_whose, limits, receiveMaximum) => {
+    const { outbox, connect, enqueue } = await make({ limits })
+    const connection = connect({ receiveMaximum })
+    for (const payload of ['a', 'b', 'c', 'd', 'e']) expect(enqueue(payload)).toBe('sent')
+    expect(await connection.received()).toEqual(['PUBLISH 1 a', 'PUBLISH 2 b'])
+    expect(outbox.size).toBe(5)
+    outbox.acknowledged(2, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 3 c'])
+    outbox.acknowledged(1, 0)
+    outbox.acknowledged(3, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 4 d', 'PUBLISH 5 e'])
+    outbox.acknowledged(4, 0)
+    outbox.acknowledged(5, 0)
+    expect(outbox.size).toBe(0)
+  })
+
+  it('at QoS 2 has room again when PUBCOMP has come', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 1 } })
+    const connection = connect()
+    enqueue('a', 2)
+    enqueue('b', 2)
+    outbox.received(1, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a', 'PUBREL 1'])
+    outbox.completed(1)
+    expect(await connection.received()).toEqual(['PUBLISH 2 b'])
+  })
+
+  it('is not opened by what was not sent, nor by the same PUBACK twice', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 1 } })
+    const connection = connect()
+    for (const payload of ['a', 'b', 'c']) enqueue(payload)
+    outbox.acknowledged(9, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a'])
+    outbox.acknowledged(1, 0)
+    outbox.acknowledged(1, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 2 b'])
+  })
+
+  it('waits for a congested socket, and goes on when it has drained', async () => {
+    const { connect, enqueue } = await make()
+    const connection = connect({ slow: true, maxSocketBuffer: 10 })
+    enqueue('more than ten')
+    await turn()
+    enqueue('b')
+    enqueue('c')
+    await turn()
+    connection.sink.catchUp()
+    await turn()
+    expect(await connection.received()).toEqual(['PUBLISH 1 more than ten', 'PUBLISH 2 b', 'PUBLISH 3 c'])
+  })
+
+  it('lets no message overtake another, whatever its QoS and wherever it is from', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 1 } })
+    const connection = connect()
+    enqueue('a')
+    enqueue('b')
+    deliver(outbox, new Settlements(), 'c', 0)
+    enqueue('d', 2)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a'])
+    outbox.acknowledged(1, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 2 b'])
+    outbox.acknowledged(2, 0)
+    expect(await connection.received()).toEqual(['PUBLISH c', 'PUBLISH 3 d'])
+  })
+})
+
+describe('packet identifiers', () => {
+  it('go from 1 to 65,535 and round, past those that are in flight [MQTT-2.2.1-4]', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 10 } })
+    const connection = connect()
+    enqueue('stays')
+    enqueue('stays too')
+    const used: number[] = []
+    await connection.received()
+    for (let i = 0; i < 65_533; i++) {
+      enqueue('x')
+      outbox.acknowledged(i + 3, 0)
+    }
+    expect(outbox.size).toBe(2)
+    await connection.received()
+    for (let i = 0; i < 3; i++) enqueue('y')
+    for (const packet of await connection.packets()) used.push(packet.messageId!)
+    expect(used).toEqual([3, 4, 5])
+  })
+
+  it('are never used for two messages at once', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 5 } })
+    const connection = connect()
+    const open = new Map<number, string>()
+    const steps = fc.sample(fc.nat(10), 2_000)
+    for (const [i, step] of steps.entries()) {
+      if (step < 5) enqueue(String(i))
+      else {
+        const id = [...open.keys()][step % Math.max(open.size, 1)]
+        if (id === undefined) continue
+        open.delete(id)
+        outbox.acknowledged(id, 0)
+      }
+      for (const packet of await connection.packets()) {
+        expect(open.has(packet.messageId!)).toBe(false)
+        open.set(packet.messageId!, String(i))
+        expect(open.size).toBeLessThanOrEqual(5)
+      }
+    }
+  })
+})
+
+describe('a message at QoS 2', () => {
+  it('goes through PUBREC, PUBREL and PUBCOMP [MQTT-4.3.3-1]', async () => {
+    const { outbox, connect, enqueue, heard } = await make()
+    const connection = connect()
+    enqueue('a', 2)
+    outbox.received(1, 0)
+    expect(heard.at(-1)).toEqual({ type: 'message.acknowledged', clientId: 'me', topic: 't', qos: 2 })
+    outbox.completed(1)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a', 'PUBREL 1'])
+    expect(outbox.size).toBe(0)
+  })
+
+  it('is released again for a PUBREC that comes twice, and counted once', async () => {
+    const { outbox, connect, enqueue, heard } = await make()
+    const connection = connect()
+    enqueue('a', 2)
+    outbox.received(1, 0)
+    outbox.received(1, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a', 'PUBREL 1', 'PUBREL 1'])
+    expect(heard.filter(({ type }) => type === 'message.acknowledged').length).toBe(1)
+  })
+
+  it('ends with a PUBREC of 0x80 or more, and its identifier is free [MQTT-4.3.3-4]', async () => {
+    const { outbox, connect, enqueue, heard } = await make({ limits: { maxInflight: 1 } })
+    const connection = connect()
+    enqueue('a', 2)
+    enqueue('b', 2)
+    outbox.received(1, 0x97)
+    expect(await connection.received()).toEqual(['PUBLISH 1 a', 'PUBLISH 2 b'])
+    expect(heard.some(({ type }) => type === 'message.acknowledged')).toBe(false)
+  })
+
+  it('that nobody knows is released with 0x92 for MQTT 5.0, and plainly before [MQTT 5.0, 4.3.3]', async () => {
+    const { outbox, connect } = await make()
+    const five = connect({ version: 5 })
+    outbox.received(9, 0)
+    outbox.received(9, 0x80)
+    expect(await five.received()).toEqual(['PUBREL 9 0x92'])
+    const four = connect({ version: 4 })
+    outbox.received(9, 0)
+    expect(await four.received()).toEqual(['PUBREL 9'])
+  })
+
+  it('is completed late without harm', async () => {
+    const { outbox, connect } = await make()
+    connect()
+    expect(() => outbox.completed(9)).not.toThrow()
+  })
+
+  it.each<[string, QoS, (outbox: Outbox) => void]>([
+    ['PUBACK for QoS 2', 2, (outbox) => outbox.acknowledged(1, 0)],
+    ['PUBREC for QoS 1', 1, (outbox) => outbox.received(1, 0)],
+    ['PUBCOMP before PUBREC', 2, (outbox) => outbox.completed(1)],
+    ['PUBCOMP for QoS 1', 1, (outbox) => outbox.completed(1)],
+  ])('or 1 is not settled with the wrong packet, which is a protocol error: %s', async (_what, qos, act) => {
+    const { outbox, connect, enqueue } = await make()
+    connect()
+    enqueue('a', qos)
+    expect(outcome(() => act(outbox))).toBe(0x82)
+  })
+})
+
+describe('a client that comes back to its session', () => {
+  it('gets what it has not settled, in order, with DUP or as PUBREL, before anything new [MQTT-4.4.0-1]', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true, limits: { maxInflight: 4 } })
+    const first = connect()
+    enqueue('a')
+    enqueue('b', 2)
+    enqueue('c', 2)
+    enqueue('d')
+    enqueue('e')
+    outbox.received(2, 0)
+    await first.received()
+    outbox.detach(false)
+    enqueue('f')
+    const second = connect()
+    expect(await second.received()).toEqual(['PUBLISH DUP 1 a', 'PUBREL 2', 'PUBLISH DUP 3 c', 'PUBLISH DUP 4 d'])
+    outbox.acknowledged(1, 0)
+    outbox.completed(2)
+    expect(await second.received()).toEqual(['PUBLISH 5 e', 'PUBLISH 6 f'])
+  })
+
+  it('as often as it comes', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true })
+    enqueue('a')
+    expect(await connect().received()).toEqual(['PUBLISH 1 a'])
+    for (let i = 0; i < 3; i++) {
+      outbox.detach(false)
+      expect(await connect().received()).toEqual(['PUBLISH DUP 1 a'])
+    }
+  })
+
+  it('with another version of MQTT gets it in that', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true })
+    connect({ version: 5 })
+    enqueue('a')
+    outbox.detach(false)
+    const [packet] = await connect({ version: 4 }).packets()
+    expect(packet).toMatchObject({ cmd: 'publish', dup: true, messageId: 1 })
+  })
+
+  it('gets what came while it was away, from the bytes of the message and not of the chunk', async () => {
+    const { outbox, connect } = await make({ persistent: true })
+    const chunk = Buffer.alloc(65_536, 'a')
+    outbox.enqueue(message(chunk.subarray(0, 5)), 1, false, null)
+    const given = message('')
+    Object.assign(given, { bytes: chunk, start: 0, payloadStart: 0, end: 3 })
+    outbox.enqueue(given, 1, false, null)
+    chunk.fill('z')
+    expect(await connect().received()).toEqual(['PUBLISH 1 aaaaa', 'PUBLISH 2 aaa'])
+  })
+
+  it('with less room in its packets loses what no longer fits, and nothing else', async () => {
+    const { outbox, connect, enqueue, stored, heard } = await make({ persistent: true })
+    connect()
+    enqueue('x'.repeat(50))
+    enqueue('b')
+    outbox.detach(false)
+    expect(await connect({ maximumPacketSize: 20 }).received()).toEqual(['PUBLISH DUP 2 b'])
+    expect([outbox.size, stored()]).toEqual([1, 1])
+    expect(heard.at(-2)).toMatchObject({ type: 'message.dropped', reason: 'packet-too-large' })
+  })
+})
+
+describe('the messages of a persistent session', () => {
+  it('are stored until they are settled', async () => {
+    const { outbox, connect, enqueue, stored } = await make({ persistent: true })
+    expect([enqueue('a'), enqueue('b', 2), stored()]).toEqual(['stored', 'stored', 2])
+    connect()
+    expect(stored()).toBe(2)
+    outbox.acknowledged(1, 0)
+    expect(stored()).toBe(1)
+    outbox.received(2, 0)
+    expect(stored()).toBe(1)
+    outbox.completed(2)
+    expect(stored()).toBe(0)
+  })
+
+  it('are forgotten when the client refuses them', async () => {
+    const { outbox, connect, enqueue, stored } = await make({ persistent: true })
+    enqueue('a')
+    enqueue('b', 2)
+    connect()
+    outbox.acknowledged(1, 0x97)
+    outbox.received(2, 0x97)
+    expect([stored(), outbox.size]).toEqual([0, 0])
+  })
+
+  it('are restored as they were: identifiers, states and order', async () => {
+    const before = await make({ persistent: true, limits: { maxInflight: 3 } })
+    before.connect()
+    for (const payload of ['a', 'b', 'c', 'd']) before.enqueue(payload, 2)
+    before.outbox.received(2, 0)
+    const after = await make({ persistent: true, store: before.store })
+    after.outbox.restore(await before.entries())
+    expect(after.outbox.size).toBe(4)
+    const connection = after.connect()
+    expect(await connection.received()).toEqual(['PUBLISH DUP 1 a', 'PUBREL 2', 'PUBLISH DUP 3 c', 'PUBLISH 4 d'])
+    after.outbox.completed(2)
+    after.outbox.received(4, 0)
+    after.outbox.completed(4)
+    expect(after.stored()).toBe(2)
+    after.enqueue('e', 2)
+    expect(await connection.received()).toEqual(['PUBREL 4', 'PUBLISH 5 e'])
+  })
+
+  it('that were sent before a restart keep the identifiers that new ones would have had', async () => {
+    const before = await make({ persistent: true })
+    before.connect()
+    for (const payload of ['a', 'b', 'c']) before.enqueue(payload)
+    before.outbox.acknowledged(2, 0)
+    const after = await make({ persistent: true, store: before.store })
+    after.outbox.restore(await before.entries())
+    const connection = after.connect()
+    after.enqueue('new')
+    expect(await connection.received()).toEqual(['PUBLISH DUP 1 a', 'PUBLISH DUP 3 c', 'PUBLISH 2 new'])
+  })
+
+  it('of a session that is not persistent are not stored', async () => {
+    const { enqueue, stored, connect } = await make()
+    connect()
+    expect([enqueue('a'), stored()]).toEqual(['sent', 0])
+  })
+})
+
+describe('what waits is limited', () => {
+  it('by number, beyond those in flight', async () => {
+    const { outbox, connect, enqueue, stored } = await make({
+      persistent: true,
+      limits: { maxInflight: 1, maxQueued: 2 },
+    })
+    connect()
+    expect(['a', 'b', 'c', 'd'].map((payload) => enqueue(payload))).toEqual(['stored', 'stored', 'stored', 'dropped'])
+    expect([outbox.size, stored()]).toEqual([3, 3])
+    outbox.acknowledged(1, 0)
+    expect(enqueue('e')).toBe('stored')
+  })
+
+  it('by bytes of payload: one may go beyond, none after it', async () => {
+    const { enqueue } = await make({ limits: { maxQueuedBytes: 10 } })
+    expect(['123456', '1234567', '1'].map((payload) => enqueue(payload))).toEqual(['sent', 'sent', 'dropped'])
+  })
+
+  it('and what left makes room', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxQueuedBytes: 10, maxInflight: 1 } })
+    enqueue('1234567890')
+    expect(enqueue('1')).toBe('dropped')
+    connect()
+    expect(enqueue('1234567890')).toBe('sent')
+    expect(enqueue('1')).toBe('dropped')
+    outbox.acknowledged(1, 0)
+    expect(enqueue('1')).toBe('sent')
+  })
+})
+
+describe('a message whose time is up', () => {
+  it('is not sent, nor kept [MQTT-3.3.2-5]', async () => {
+    const { outbox, connect, enqueue, stored, clock, heard } = await make({ persistent: true })
+    outbox.enqueue(message('late', { expiresAt: clock.now() + 5_000 }), 1, false, null)
+    enqueue('b')
+    clock.advance(5_000)
+    expect(await connect().received()).toEqual(['PUBLISH 1 b'])
+    expect([outbox.size, stored()]).toEqual([1, 1])
+    expect(heard).toContainEqual({ type: 'message.expired', clientId: 'me', topic: 't' })
+  })
+
+  it('is sent with the time that is left while there is some [MQTT-3.3.2-6]', async () => {
+    const { outbox, connect, clock } = await make()
+    outbox.enqueue(message('soon', { expiresAt: clock.now() + 5_000 }), 1, false, null)
+    clock.advance(4_000)
+    expect(await connect().packets()).toMatchObject([{ properties: { messageExpiryInterval: 1 } }])
+  })
+})
+
+describe('a message that was handed over by `deliver` settles', () => {
+  it('as acknowledged: PUBACK, or PUBREC, once', async () => {
+    const { outbox, connect } = await make()
+    const settlements = new Settlements()
+    connect()
+    deliver(outbox, settlements, 'a', 1)
+    deliver(outbox, settlements, 'b', 2)
+    expect(settlements.all).toEqual([])
+    outbox.acknowledged(1, 0)
+    outbox.received(2, 0x10)
+    outbox.received(2, 0)
+    outbox.completed(2)
+    outbox.detach(true)
+    expect(settlements.all).toEqual(['a acknowledged', 'b acknowledged 0x10'])
+  })
+
+  it('as refused: PUBACK or PUBREC with 0x80 or more', async () => {
+    const { outbox, connect } = await make()
+    const settlements = new Settlements()
+    connect()
+    deliver(outbox, settlements, 'a', 1)
+    deliver(outbox, settlements, 'b', 2)
+    outbox.acknowledged(1, 0x83)
+    outbox.received(2, 0x97)
+    outbox.received(2, 0)
+    outbox.detach(true)
+    expect(settlements.all).toEqual(['a refused 0x83', 'b refused 0x97'])
+  })
+
+  it('as acknowledged at QoS 0 once the socket has taken it, and not during the call', async () => {
+    const { outbox, connect } = await make()
+    const settlements = new Settlements()
+    const connection = connect({ slow: true })
+    deliver(outbox, settlements, 'a', 0)
+    await turn()
+    expect(settlements.all).toEqual([])
+    connection.sink.catchUp()
+    await turn()
+    expect(settlements.all).toEqual(['a acknowledged'])
+    outbox.detach(true)
+    expect(settlements.all).toEqual(['a acknowledged'])
+  })
+
+  it('as lost when the session ends with its connection: sent, waiting or on the way to the socket', async () => {
+    const { outbox, connect } = await make({ limits: { maxInflight: 2 } })
+    const settlements = new Settlements()
+    const connection = connect({ slow: true })
+    deliver(outbox, settlements, 'zero', 0)
+    deliver(outbox, settlements, 'a', 1)
+    deliver(outbox, settlements, 'b', 2)
+    deliver(outbox, settlements, 'c', 1)
+    await turn()
+    outbox.detach(true)
+    expect(settlements.all.toSorted()).toEqual(['a lost', 'b lost', 'c lost', 'zero lost'])
+    connection.sink.catchUp()
+    await turn()
+    outbox.acknowledged(1, 0)
+    outbox.detach(true)
+    expect(settlements.all.length).toBe(4)
+    expect(outbox.size).toBe(0)
+  })
+
+  it('as lost when the connection of a persistent session ends, but at QoS 2 once sent: it is sent again', async () => {
+    const { outbox, connect } = await make({ persistent: true, limits: { maxInflight: 2 } })
+    const settlements = new Settlements()
+    await connect().received()
+    deliver(outbox, settlements, 'a', 1)
+    deliver(outbox, settlements, 'b', 2)
+    deliver(outbox, settlements, 'c', 2)
+    outbox.detach(false)
+    expect(settlements.all).toEqual(['a lost', 'c lost'])
+    const second = connect()
+    expect(await second.received()).toEqual(['PUBLISH DUP 2 b'])
+    outbox.received(2, 0)
+    outbox.completed(2)
+    expect(settlements.all).toEqual(['a lost', 'c lost', 'b acknowledged'])
+    outbox.detach(true)
+    expect([settlements.all.length, outbox.size]).toEqual([3, 0])
+  })
+
+  it('as lost when the session ends later', async () => {
+    const { outbox, connect } = await make({ persistent: true })
+    const settlements = new Settlements()
+    connect()
+    deliver(outbox, settlements, 'b', 2)
+    outbox.detach(false)
+    expect(settlements.all).toEqual([])
+    outbox.detach(true)
+    expect(settlements.all).toEqual(['b lost'])
+  })
+
+  it.each<QoS>([0, 1, 2])('as undeliverable when it is larger than the client takes, at QoS %i', async (qos) => {
+    const { outbox, connect } = await make()
+    const settlements = new Settlements()
+    const connection = connect({ maximumPacketSize: 20 })
+    deliver(outbox, settlements, 'large', qos, message('x'.repeat(30)))
+    expect(settlements.all).toEqual([])
+    deliver(outbox, settlements, 'small', 1)
+    await turn()
+    outbox.detach(true)
+    expect(settlements.all).toEqual(['large undeliverable 0x95', 'small lost'])
+    expect((await connection.received()).length).toBe(1)
+    expect(outbox.size).toBe(0)
+  })
+
+  it('later when the client is not connected: it waits, and is not expired for its receiver', async () => {
+    const { outbox, connect, clock } = await make()
+    const settlements = new Settlements()
+    deliver(outbox, settlements, 'a', 1, message('a', { expiresAt: clock.now() + 1 }))
+    clock.advance(10)
+    expect(await connect().received()).toEqual(['PUBLISH 1 a'])
+    outbox.acknowledged(1, 0)
+    expect(settlements.all).toEqual(['a acknowledged'])
+  })
+
+  it('and is not stored: whoever handed it over keeps it', async () => {
+    const { outbox, connect, stored } = await make({ persistent: true })
+    connect()
+    deliver(outbox, new Settlements(), 'a', 2)
+    expect(stored()).toBe(0)
+  })
+
+  it('in any course of events exactly once', async () => {
+    const steps = fc.array(
+      fc.oneof(
+        fc.record({ do: fc.constant('deliver' as const), qos: fc.constantFrom<QoS>(0, 1, 2), large: fc.boolean() }),
+        fc.record({ do: fc.constantFrom('puback' as const, 'pubrec' as const, 'pubcomp' as const), id: fc.nat(6), code: fc.constantFrom(0, 0x80) }),
+        fc.record({ do: fc.constantFrom('turn' as const, 'detach' as const, 'attach' as const) }),
+      ),
+      { maxLength: 40 },
+    )
+    const store = await memoryStore()
+    await fc.assert(
+      fc.asyncProperty(steps, fc.boolean(), async (all, persistent) => {
+        const { outbox, connect } = await make({ persistent, limits: { maxInflight: 3 }, store })
+        const settlements = new Settlements()
+        const options = { maximumPacketSize: 30 }
+        let attached = true
+        let delivered = 0
+        connect(options)
+        for (const step of all) {
+          if (step.do === 'deliver') {
+            deliver(outbox, settlements, String(delivered++), step.qos, message(step.large ? 'x'.repeat(50) : 'x'))
+          } else if (step.do === 'turn') await turn()
+          else if (step.do === 'detach') {
+            if (attached) outbox.detach(!persistent)
+            attached = false
+          } else if (step.do === 'attach') {
+            if (!attached) connect(options)
+            attached = true
+          } else if (attached) {
+            // Wrong packets for a message are protocol errors, which end the connection.
+            if (step.do === 'puback') outcome(() => outbox.acknowledged(step.id, step.code))
+            else if (step.do === 'pubrec') outcome(() => outbox.received(step.id, step.code))
+            else outcome(() => outbox.completed(step.id))
+          }
+        }
+        outbox.detach(true)
+        await turn()
+        const tokens = settlements.all.map((line) => Number(line.split(' ')[0])).sort((a, b) => a - b)
+        expect(tokens).toEqual(Array.from({ length: delivered }, (_, i) => i))
+        expect(outbox.size).toBe(0)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe('withdraw', () => {
+  it('takes back what was not sent, of this receiver and token alone', async () => {
+    const { outbox, connect } = await make({ limits: { maxInflight: 1 } })
+    const mine = new Settlements()
+    const others = new Settlements()
+    const connection = connect()
+    deliver(outbox, mine, 'sent', 1)
+    deliver(outbox, mine, 'a', 1)
+    deliver(outbox, mine, 'b', 1)
+    deliver(outbox, others, 'a', 1, message('another'))
+    outbox.withdraw(mine, 'a')
+    expect(outbox.size).toBe(3)
+    for (const id of [1, 2, 3]) outbox.acknowledged(id, 0)
+    expect(await connection.received()).toEqual(['PUBLISH 1 sent', 'PUBLISH 2 b', 'PUBLISH 3 another'])
+    expect([mine.all, others.all]).toEqual([['sent acknowledged', 'b acknowledged'], ['a acknowledged']])
+  })
+
+  it('leaves what was sent, whose settlement is told all the same', async () => {
+    const { outbox, connect } = await make()
+    const settlements = new Settlements()
+    connect()
+    deliver(outbox, settlements, 'a', 1)
+    outbox.withdraw(settlements, 'a')
+    expect(outbox.size).toBe(1)
+    outbox.acknowledged(1, 0)
+    expect(settlements.all).toEqual(['a acknowledged'])
+  })
+})

@@ -1,0 +1,83 @@
+/** A database in memory that survives close(), counts what is written, and fails or waits when it is told to. */
+
+import { MemoryLevel } from 'memory-level'
+import type { Chain, Cursor, Database } from '../../../src/store/level/database.ts'
+import type { KeyRange } from '../../../src/store/level/keys.ts'
+
+export interface WrittenBatch {
+  keys: string[]
+  sync: boolean
+}
+
+export class FakeDatabase implements Database {
+  readonly #database = new MemoryLevel<string, Buffer>({ keyEncoding: 'utf8', valueEncoding: 'buffer' })
+  readonly batches: WrittenBatch[] = []
+  /** Writes fail while this is set. */
+  failing = false
+  #gate: Promise<void> = Promise.resolve()
+
+  /** Writes wait from now on, until the returned function is called. */
+  hold(): () => void {
+    let release = (): void => {}
+    this.#gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return release
+  }
+
+  batch(): Chain {
+    const chain = this.#database.batch()
+    const keys: string[] = []
+    return {
+      get length() {
+        return chain.length
+      },
+      put: (key: string, value: Buffer) => {
+        keys.push(key)
+        chain.put(key, value)
+      },
+      del: (key: string) => {
+        keys.push(`-${key}`)
+        chain.del(key)
+      },
+      write: async ({ sync }) => {
+        this.batches.push({ keys, sync })
+        await this.#gate
+        if (this.failing) {
+          await chain.close()
+          throw new Error('disk full')
+        }
+        await chain.write()
+      },
+      close: () => chain.close(),
+    }
+  }
+
+  get(key: string): Promise<Buffer | undefined> {
+    return this.#database.get(key)
+  }
+
+  getMany(keys: string[]): Promise<(Buffer | undefined)[]> {
+    return this.#database.getMany(keys)
+  }
+
+  keys(range: KeyRange): Cursor<string> {
+    return this.#database.keys(range)
+  }
+
+  iterator(range: KeyRange): Cursor<[string, Buffer]> {
+    return this.#database.iterator(range)
+  }
+
+  put(key: string, value: Buffer): Promise<void> {
+    return this.#database.put(key, value)
+  }
+
+  /** Every key of the store's data, for people: U+0000 as a blank. */
+  async allKeys(): Promise<string[]> {
+    const keys = await this.#database.keys().all()
+    return keys.map((key) => key.replaceAll('\u0000', ' '))
+  }
+
+  async close(): Promise<void> {}
+}

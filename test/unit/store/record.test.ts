@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Message, type QoS } from '../../../src/core/message.ts'
+import { decodeRecord, encodeRecord, recordBound } from '../../../src/store/record.ts'
+import type { StoredMessage } from '../../../src/store/store.ts'
+
+const text = fc.string({ unit: 'binary', maxLength: 80 })
+const bytes = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes))
+const qos = fc.constantFrom<QoS>(0, 1, 2)
+const time = fc.oneof(fc.constant(0), fc.double({ min: 0, max: 2 ** 53, noNaN: true, noDefaultInfinity: true }))
+const message = fc
+  .record({
+    topic: text,
+    payload: bytes,
+    qos,
+    retain: fc.boolean(),
+    properties: fc.option(bytes),
+    from: text,
+    receivedAt: time,
+    expiresAt: time,
+  })
+  .map((fields) => Message.of(fields))
+const entry: fc.Arbitrary<StoredMessage> = fc.record({
+  message,
+  qos,
+  retain: fc.boolean(),
+  identifiers: fc.option(fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 })),
+})
+
+describe('a message record', () => {
+  test('gives back every message that it was made of, wherever it stands', () => {
+    fc.assert(
+      fc.property(entry, fc.nat(10), (entry, start) => {
+        const target = Buffer.alloc(start + recordBound(entry))
+        const end = encodeRecord(entry, target, start)
+        expect(end).toBeLessThanOrEqual(target.length)
+        expect(plain(decodeRecord(target, start, end))).toEqual(plain(entry))
+      }),
+    )
+  })
+
+  test('is STORE_CORRUPT, never anything else, when its bytes are cut short or changed', () => {
+    fc.assert(
+      fc.property(entry, fc.nat(), fc.nat(255), (entry, place, value) => {
+        const target = Buffer.alloc(recordBound(entry))
+        const end = encodeRecord(entry, target, 0)
+        target[place % end] = value
+        for (const length of [end, place % end]) {
+          try {
+            decodeRecord(target, 0, length)
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'STORE_CORRUPT' })
+          }
+        }
+      }),
+    )
+  })
+
+  test.each([
+    ['nothing', []],
+    ['QoS 3', [3, 0, 0, 0]],
+    ['unknown flags', [0x40, 0, 0, 0]],
+    ['unknown fields', [0, 0x20, 0, 0]],
+    ['a topic that is too long', [0, 0, 0, 2, 65]],
+  ])('refuses %s', (_, bytes) => {
+    expect(() => decodeRecord(Buffer.from(bytes), 0, bytes.length)).toThrow(
+      expect.objectContaining({ code: 'STORE_CORRUPT' }),
+    )
+  })
+})
+
+function plain({ message, qos, retain, identifiers }: StoredMessage): unknown {
+  const { topic, properties, from, receivedAt, expiresAt, payload } = message
+  const fields = { topic, qos: message.qos, retain: message.retain, from, receivedAt, expiresAt }
+  return {
+    ...fields,
+    properties: properties && [...properties],
+    payload: [...payload],
+    deliver: [qos, retain, identifiers],
+  }
+}

@@ -1,0 +1,177 @@
+/** PUBLISH in and out, byte by byte; test/property/publish-codec.test.ts has every combination. */
+
+import { describe, expect, it } from 'vitest'
+import { Message } from '../../../src/core/message.ts'
+import { PublishDecoder } from '../../../src/wire/publish-decoder.ts'
+import { type PublishOptions, writePublish } from '../../../src/wire/publish-encoder.ts'
+import { WriteBuffer, WriteScheduler } from '../../../src/wire/write-buffer.ts'
+import { SlowSink, turn } from '../../helpers/slow-sink.ts'
+import { bytes, outcome } from './support.ts'
+
+const NOW = 1_000_000
+
+/** The body of a PUBLISH, decoded; `first`: its first byte. */
+function decode(first: number, body: Buffer, version = 4, decoder = new PublishDecoder(version, 'me', 10)) {
+  const packet = bytes(first, body.length, body)
+  return { message: decoder.decode(packet, 0, 2, packet.length, NOW), packetId: decoder.packetId }
+}
+
+const PLAIN: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }
+
+/** What is written for the message, as bytes. */
+async function encode(message: Message, version: number, options: Partial<PublishOptions>, packetId = 0, maxBytes = 0) {
+  const sink = new SlowSink()
+  const out = new WriteBuffer(sink, new WriteScheduler(), 1_000_000)
+  const size = writePublish(out, version, message, packetId, { ...PLAIN, ...options }, maxBytes, NOW)
+  await turn()
+  expect(size).toBe(sink.bytes.length)
+  return sink.bytes
+}
+
+describe('a PUBLISH from a client', () => {
+  it('of MQTT 3.1.1 is topic, identifier and payload', () => {
+    const { message, packetId } = decode(0x33, bytes('a/b', 1, 2, Buffer.from('hello')))
+    const { topic, qos, retain, properties, from, receivedAt, expiresAt } = message
+    expect([topic, qos, retain, properties, from, receivedAt, expiresAt]).toEqual(['a/b', 1, true, null, 'me', NOW, 0])
+    expect([message.payload.toString(), packetId]).toEqual(['hello', 258])
+  })
+
+  it('at QoS 0 has no identifier, nor one of the message before it', () => {
+    const decoder = new PublishDecoder(4, 'me', 10)
+    decode(0x32, bytes('a', 0, 9), 4, decoder)
+    expect(decode(0x30, bytes('a', Buffer.from('xy')), 4, decoder)).toMatchObject({ packetId: 0 })
+  })
+
+  it('of MQTT 5.0 has properties: expiry becomes a time, the rest travels on as it came', () => {
+    const properties = bytes(0x02, 0, 0, 0, 10, 0x26, 'key', 'value')
+    const { message } = decode(0x30, bytes('a', properties.length, properties, Buffer.from('p')), 5)
+    expect([message.expiresAt, message.payload.toString()]).toEqual([NOW + 10_000, 'p'])
+    expect(message.properties).toEqual(bytes(0x26, 'key', 'value'))
+  })
+
+  it('with an expiry of 0 expires now, which is not never', () => {
+    const { message } = decode(0x30, bytes('a', 5, 0x02, 0, 0, 0, 0), 5)
+    expect(message.expiresAt).toBe(NOW)
+  })
+
+  it('may have an empty payload', () => {
+    expect(decode(0x30, bytes('a')).message.payloadLength).toBe(0)
+    expect(decode(0x30, bytes('a', 0), 5).message.payloadLength).toBe(0)
+  })
+
+  it('has the topic that it says, also when the one before it was as long', () => {
+    const decoder = new PublishDecoder(4, 'me', 10)
+    const topics = ['a/b', 'a/c', 'a/c', 'ä/', 'a/b']
+    expect(topics.map((topic) => decode(0x30, bytes(topic), 4, decoder).message.topic)).toEqual(topics)
+  })
+
+  it.each([
+    ['QoS 3 [MQTT-3.3.1-4]', 0x36, bytes('a', 0, 1), 4, 0x81],
+    ['DUP at QoS 0 [MQTT-3.3.1-2]', 0x38, bytes('a'), 4, 0x81],
+    ['packet identifier 0 [MQTT-2.2.1-3]', 0x32, bytes('a', 0, 0), 4, 0x82],
+    ['no packet identifier', 0x32, bytes('a', 0), 4, 0x81],
+    ['no topic', 0x30, bytes(0), 4, 0x81],
+    ['a topic cut short', 0x30, bytes(0, 5, 97), 4, 0x81],
+    ['an empty topic [MQTT-4.7.3-1]', 0x30, bytes(''), 4, 0x90],
+    ['a wildcard in the topic [MQTT-3.3.2-2]', 0x30, bytes('a/#'), 4, 0x90],
+    ['too many levels', 0x30, bytes('a/b/c/d/e/f/g/h/i/j/k'), 4, 0x90],
+    ['a topic that is not UTF-8 [MQTT-1.5.4-1]', 0x30, bytes(0, 1, 0xff), 4, 0x81],
+    ['U+0000 in the topic [MQTT-1.5.4-2]', 0x30, bytes('\0'), 4, 0x81],
+    ['no properties length', 0x30, bytes('a'), 5, 0x81],
+    ['properties cut short', 0x30, bytes('a', 9, 0x26), 5, 0x81],
+    ['a topic alias, which was not offered [MQTT-3.2.2-17]', 0x30, bytes('a', 3, 0x23, 0, 1), 5, 0x94],
+    ['a subscription identifier [MQTT-3.3.4-6]', 0x30, bytes('a', 2, 0x0b, 1), 5, 0x82],
+  ])('is refused with %s', (_what, first, body, version, code) => {
+    expect(outcome(() => decode(first, body, version))).toBe(code)
+  })
+
+  it('that was refused leaves the decoder as it was', () => {
+    const decoder = new PublishDecoder(4, 'me', 10)
+    decode(0x30, bytes('abc'), 4, decoder)
+    expect(outcome(() => decode(0x30, bytes('a/#'), 4, decoder))).toBe(0x90)
+    expect(outcome(() => decode(0x30, bytes('a/#'), 4, decoder))).toBe(0x90)
+    expect(decode(0x30, bytes('abc'), 4, decoder).message.topic).toBe('abc')
+  })
+})
+
+describe('a PUBLISH to a client', () => {
+  const message = Message.of({ topic: 'a/b', payload: Buffer.from('hello') })
+
+  it('of MQTT 3.1.1', async () => {
+    expect(await encode(message, 4, {})).toEqual(bytes(0x30, 10, 'a/b', Buffer.from('hello')))
+    const acknowledged = await encode(message, 4, { qos: 2, retain: true, dup: true }, 258)
+    expect(acknowledged).toEqual(bytes(0x3d, 12, 'a/b', 1, 2, Buffer.from('hello')))
+  })
+
+  it('of MQTT 5.0 has properties: expiry, identifiers, those of the publisher, those added', async () => {
+    const full = Message.of({
+      topic: 'a',
+      payload: Buffer.from('p'),
+      properties: bytes(0x26, 'k', 'v'),
+      expiresAt: NOW + 60_000,
+    })
+    const added = bytes(0x26, 'added', 'yes')
+    const properties = bytes(0x02, 0, 0, 0, 60, 0x0b, 7, 0x0b, 0x80, 1, 0x26, 'k', 'v', added)
+    expect(await encode(full, 5, { qos: 1, identifiers: [7, 128], properties: added }, 9)).toEqual(
+      bytes(0x32, 3 + 2 + 1 + properties.length + 1, 'a', 0, 9, properties.length, properties, Buffer.from('p')),
+    )
+  })
+
+  it('of MQTT 3.1.1 has none of them', async () => {
+    const full = Message.of({ topic: 'a', payload: Buffer.from('p'), properties: bytes(0x26, 'k', 'v'), expiresAt: NOW })
+    expect(await encode(full, 4, { identifiers: [7] })).toEqual(bytes(0x30, 4, 'a', Buffer.from('p')))
+  })
+
+  it.each([
+    [60_000, 60],
+    [59_001, 60],
+    [59_000, 59],
+    [1, 1],
+    [0, 0],
+    [-5_000, 0],
+  ])('has the remaining expiry [MQTT-3.3.2-6], rounded up: of %i ms %i s', async (remainingMs, seconds) => {
+    const expiring = Message.of({ topic: 'a', payload: Buffer.alloc(0), expiresAt: NOW + remainingMs })
+    expect(await encode(expiring, 5, {})).toEqual(bytes(0x30, 9, 'a', 5, 0x02, 0, 0, 0, seconds))
+  })
+
+  it('is made once for all subscribers of a kind', async () => {
+    const shared = Message.of({ topic: 'a', payload: Buffer.from('p') })
+    await encode(shared, 4, {})
+    const frames = [...(shared.frames as Buffer[])]
+    await encode(shared, 4, { retain: true })
+    expect((shared.frames as Buffer[])[0]).toBe(frames[0])
+    expect(await encode(shared, 4, {})).toEqual(bytes(0x30, 4, 'a', Buffer.from('p')))
+  })
+
+  it('is not sent when it has more bytes than the client takes [MQTT-3.1.2-24]', async () => {
+    expect((await encode(message, 4, {}, 0, 12)).length).toBe(12)
+    expect((await encode(message, 4, {}, 0, 11)).length).toBe(0)
+    const large = Message.of({ topic: 'a', payload: Buffer.alloc(100_000) })
+    expect((await encode(large, 5, { identifiers: [1] }, 0, 100_000)).length).toBe(0)
+  })
+})
+
+describe('a PUBLISH that leaves as it came', () => {
+  it('gets the flags and the identifier of its receiver, and the bytes that came are untouched', async () => {
+    const { message } = decode(0x3b, bytes('a', 0, 7, Buffer.from('p')))
+    const before = Buffer.from(message.bytes)
+    expect(await encode(message, 4, { qos: 1 }, 1_000)).toEqual(bytes(0x32, 6, 'a', 3, 232, Buffer.from('p')))
+    expect(message.bytes).toEqual(before)
+  })
+
+  it('large ones too, whose payload is not copied', async () => {
+    const payload = Buffer.alloc(20_000, 'p')
+    const packet = Buffer.concat([Buffer.from([0x32, 0xa5, 0x9c, 0x01]), bytes('a', 0, 7), payload])
+    expect(packet.length - 4).toBe(0x25 + 0x1c * 128 + 16_384)
+    const decoder = new PublishDecoder(4, 'me', 10)
+    const message = decoder.decode(packet, 0, 4, packet.length, NOW)
+    const before = Buffer.from(packet)
+    const sent = await encode(message, 4, { qos: 2, dup: true }, 1_000)
+    const expected = Buffer.from(before)
+    expected[0] = 0x3c
+    expected[7] = 3
+    expected[8] = 232
+    expect(sent.equals(expected)).toBe(true)
+    expect(packet.equals(before)).toBe(true)
+  })
+})
