@@ -36,7 +36,6 @@ export class Queue implements Effects, SeatOwner {
   readonly #properties: DeliveryProperties
   #timer: Timer | null = null
   #readTimer: Timer | null = null
-  #stopped = false
 
   constructor(parts: QueueParts) {
     const { name, context } = parts
@@ -62,7 +61,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** Nothing is delivered and no timer runs from here on. */
   stop(): void {
-    this.#stopped = true
+    this.state.stopped = true
     this.#timer?.cancel()
     this.#readTimer?.cancel()
   }
@@ -77,7 +76,7 @@ export class Queue implements Effects, SeatOwner {
   }
 
   pump(): void {
-    if (!this.#stopped) this.state.pump(this.#context.clock.now())
+    this.state.pump(this.#context.clock.now())
   }
 
   /** Give a consumer its seat here. It is active when the consumer is. */
@@ -121,7 +120,7 @@ export class Queue implements Effects, SeatOwner {
 
   roomFor(seat: Seat, now: number): void {
     this.state.makeRoom(seat)
-    if (!this.#stopped) this.state.pump(now)
+    this.state.pump(now)
   }
 
   // What the rules want.
@@ -175,21 +174,17 @@ export class Queue implements Effects, SeatOwner {
     const { store, clock, log } = this.#context
     store.queues
       .read(this.name, fromId, limit)
-      .then((found) => {
-        if (!this.#stopped) this.state.loaded(found, clock.now())
-      })
+      .then((found) => this.state.loaded(found, clock.now()))
       .catch((error: unknown) => {
         log.error({ err: error, queue: this.name }, 'the messages of a queue could not be read; trying again')
         this.state.loadFailed()
-        if (!this.#stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
+        if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
       })
   }
 
   wake(at: number): void {
     const { clock } = this.#context
     this.#timer?.cancel()
-    this.#timer = null
-    if (this.#stopped) return
     this.#timer = clock.after(Math.max(0, at - clock.now()), () => this.state.tick(clock.now()))
   }
 }

@@ -23,6 +23,8 @@ const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
 export class QueueState {
   /** Messages in the queue, wherever they are. */
   length = 0
+  /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
+  stopped = false
   readonly #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
@@ -157,6 +159,7 @@ export class QueueState {
 
   /** Deliver what can be delivered, to consumers with room in turn; read more when memory runs low. */
   pump(now: number): void {
+    if (this.stopped) return
     const seats = this.#seats
     const ready = this.#ready
     let unserved = 0
@@ -270,7 +273,7 @@ export class QueueState {
   }
 
   #wake(at: number): void {
-    if (at >= this.#wakeAt) return
+    if (at >= this.#wakeAt || this.stopped) return
     this.#wakeAt = at
     this.#effects.wake(at)
   }

@@ -139,9 +139,9 @@ describe('the window', () => {
     enqueue('d', 2)
     expect(await connection.received()).toEqual(['PUBLISH 1 a'])
     outbox.acknowledged(1, 0)
-    expect(await connection.received()).toEqual(['PUBLISH 2 b'])
+    expect(await connection.received()).toEqual(['PUBLISH 2 b', 'PUBLISH c'])
     outbox.acknowledged(2, 0)
-    expect(await connection.received()).toEqual(['PUBLISH c', 'PUBLISH 3 d'])
+    expect(await connection.received()).toEqual(['PUBLISH 3 d'])
   })
 })
 
@@ -296,6 +296,18 @@ describe('a client that comes back to its session', () => {
     outbox.enqueue(given, 1, false, null)
     chunk.fill('z')
     expect(await connect().received()).toEqual(['PUBLISH 1 aaaaa', 'PUBLISH 2 aaa'])
+  })
+
+  // Not so yet: attach() sends all that is in flight.
+  it.fails('with a smaller Receive Maximum is not sent more than that at once [MQTT-3.3.4-9]', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true })
+    connect()
+    for (const payload of ['a', 'b', 'c']) enqueue(payload)
+    outbox.detach(false)
+    const connection = connect({ receiveMaximum: 1 })
+    expect(await connection.received()).toEqual(['PUBLISH DUP 1 a'])
+    outbox.acknowledged(1, 0)
+    expect(await connection.received()).toEqual(['PUBLISH DUP 2 b'])
   })
 
   it('with less room in its packets loses what no longer fits, and nothing else', async () => {

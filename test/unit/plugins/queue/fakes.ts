@@ -1,11 +1,15 @@
 /** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
 
+import { Engine } from '../../../../plugins/queue/engine.ts'
+import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+import { EventBus } from '../../../../src/core/events.ts'
 import {
   type Clock,
   EVENT_TYPES,
   type EventMap,
   type EventType,
-  type Message,
+  Message,
+  Message as MessageClass,
   type Outgoing,
   type PluginContext,
   type QoS,
@@ -13,11 +17,7 @@ import {
   type Settlement,
   type Store,
 } from '../../../../src/plugin.ts'
-import { EventBus } from '../../../../src/core/events.ts'
 import { openStore } from '../../../../src/store/open.ts'
-import { Message as MessageClass } from '../../../../src/plugin.ts'
-import { Engine } from '../../../../plugins/queue/engine.ts'
-import type { QueueOptions } from '../../../../plugins/queue/options.ts'
 
 export class FakeClock implements Clock {
   #now = Date.parse('2026-03-01T12:00:00.000Z')
@@ -145,7 +145,7 @@ export class Bench {
 
   message(topic: string, payload: string, expiresAt = 0): Message {
     const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt }
-    return MessageClass.of({ ...fields, receivedAt: this.clock.now() })
+    return Message.of({ ...fields, receivedAt: this.clock.now() })
   }
 
   subscribe(client: FakeClient, filter: string, qos: QoS = 1, identifier = 0): void {

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest'
+import { Refusal, userProperties } from '../../../../src/plugin.ts'
+import { Bench, FakeClient } from './fakes.ts'
+
+describe('a queue', () => {
+  it('gives each message to one consumer, in turn', async () => {
+    const bench = await Bench.open()
+    const a = bench.consumer('a', 'queue/jobs')
+    const b = bench.consumer('b', 'queue/jobs')
+    await bench.publish('queue/jobs', '1', '2', '3', '4')
+    expect(a.got).toEqual(['1', '3'])
+    expect(b.got).toEqual(['2', '4'])
+  })
+
+  it('keeps messages until a consumer comes, and gives them in order', async () => {
+    const bench = await Bench.open()
+    await bench.publish('queue/jobs', '1', '2', '3')
+    expect(bench.consumer('a', 'queue/jobs').got).toEqual(['1', '2', '3'])
+  })
+
+  it('removes an acknowledged message from the store', async () => {
+    const bench = await Bench.open()
+    const a = bench.consumer('a', 'queue/jobs')
+    await bench.publish('queue/jobs', '1', '2')
+    a.acknowledge('1')
+    expect(bench.stored('jobs')).toBe(1)
+    expect(bench.told('queue.acknowledged')).toEqual([{ queue: 'jobs', id: expect.any(Number), consumer: 'a' }])
+  })
+
+  it('gives a consumer no more than its prefetch, and the next when one is settled', async () => {
+    const bench = await Bench.open({ prefetch: 2 })
+    const a = bench.consumer('a', 'queue/jobs')
+    await bench.publish('queue/jobs', '1', '2', '3')
+    expect(a.got).toEqual(['1', '2'])
+    a.acknowledge('1')
+    expect(a.got).toEqual(['1', '2', '3'])
+  })
+
+  it("delivers at the QoS that the consumer's subscription was granted, without the retain flag", async () => {
+    const bench = await Bench.open()
+    const a = new FakeClient('a')
+    bench.subscribe(a, 'queue/eu/jobs', 2, 7)
+    await bench.publish('queue/eu/jobs', '1')
+    expect(a.has[0]).toMatchObject({ qos: 2, retain: false, identifiers: [7], properties: null })
+    expect(a.has[0]!.message.topic).toBe('queue/eu/jobs')
+  })
+
+  it('gives an MQTT 5.0 consumer the queue, the id and the time, and later the number of deliveries', async () => {
+    const bench = await Bench.open({ backoff: { initial: 10, max: 10 } })
+    const a = new FakeClient('a')
+    a.protocolVersion = 5
+    bench.subscribe(a, 'queue/jobs')
+    await bench.publish('queue/jobs', '1')
+    const { id } = bench.told('queue.delivered')[0]!
+    const properties: Array<[string, string]> = [
+      ['eventflow-queue', 'jobs'],
+      ['eventflow-enqueued-at', '2026-03-01T12:00:00.000Z'],
+      ['eventflow-id', String(id)],
+    ]
+    expect(a.has[0]!.properties).toEqual(userProperties(properties))
+    a.settle('1', 'refused', 0x97)
+    bench.clock.advance(10)
+    expect(a.has[0]!.properties).toEqual(userProperties([...properties, ['eventflow-deliveries', '2']]))
+  })
+
+  it('discards a message whose time is up when its turn comes', async () => {
+    const bench = await Bench.open()
+    await bench.engine.accept(bench.message('queue/jobs', 'old', bench.clock.now() + 100))
+    await bench.publish('queue/jobs', 'new')
+    bench.clock.advance(100)
+    expect(bench.consumer('a', 'queue/jobs').got).toEqual(['new'])
+    expect(bench.told('queue.expired')).toHaveLength(1)
+    expect(bench.stored('jobs')).toBe(1)
+  })
+
+  it('has a name', async () => {
+    const bench = await Bench.open()
+    const a = new FakeClient('a')
+    expect(() => bench.engine.accept(bench.message('queue/', '1'))).toThrow(Refusal)
+    expect(() => bench.subscribe(a, 'queue/')).toThrow(Refusal)
+    expect(() => bench.engine.accept(bench.message('queue/', '1'))).toThrow(expect.objectContaining({ code: 0x90 }))
+    expect(() => bench.subscribe(a, 'queue/')).toThrow(expect.objectContaining({ code: 0x8f }))
+  })
+})
+
+describe('the life of a queue', () => {
+  it('is told from its first message to its last', async () => {
+    const bench = await Bench.open()
+    await bench.publish('queue/jobs', '1')
+    const a = bench.consumer('a', 'queue/jobs')
+    a.acknowledge('1')
+    bench.engine.unsubscribe(a, 'queue/jobs')
+    expect(bench.events.map(({ type }) => type)).toEqual([
+      'queue.created',
+      'queue.enqueued',
+      'queue.consumer-added',
+      'queue.delivered',
+      'queue.acknowledged',
+      'queue.emptied',
+      'queue.consumer-removed',
+      'queue.deleted',
+    ])
+    expect(bench.told('queue.enqueued')[0]).toMatchObject({ queue: 'jobs', clientId: 'publisher', qos: 1, bytes: 1 })
+  })
+
+  it('goes on while a consumer names it, and ends a while after when only wildcards match it', async () => {
+    const bench = await Bench.open()
+    const named = bench.consumer('named', 'queue/jobs')
+    const all = bench.consumer('all', 'queue/#')
+    await bench.publish('queue/jobs', '1')
+    named.acknowledge('1')
+    bench.clock.advance(60_000)
+    expect(bench.told('queue.deleted')).toEqual([])
+    bench.disconnect(named)
+    await bench.publish('queue/jobs', '2')
+    all.acknowledge('2')
+    expect(bench.told('queue.deleted')).toEqual([])
+    bench.clock.advance(60_000)
+    expect(bench.told('queue.deleted')).toEqual([{ queue: 'jobs' }])
+    await bench.publish('queue/jobs', '3')
+    expect(all.holding).toEqual(['3'])
+  })
+})

@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest'
+import type { Store } from '../../../../src/plugin.ts'
+import { openStore } from '../../../../src/store/open.ts'
+import { Bench, FakeClient } from './fakes.ts'
+
+/** A store whose batches are on disk when the test says so. */
+async function slowStore() {
+  const store = await openStore({ kind: 'memory', path: '', onFault: () => {} })
+  let batch: { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } | null = null
+  const durable = (): Promise<void> => {
+    if (batch === null) {
+      let resolve = () => {}
+      let reject = (_error: Error) => {}
+      const promise = new Promise<void>((onDisk, failed) => {
+        resolve = onDisk
+        reject = failed
+      })
+      batch = { promise, resolve, reject }
+    }
+    return batch.promise
+  }
+  const slow: Store = { ...store, queues: store.queues, durable, close: () => store.close() }
+  const end = async (error?: Error): Promise<void> => {
+    const ended = batch
+    batch = null
+    if (error === undefined) ended?.resolve()
+    else ended?.reject(error)
+    await ended?.promise.catch(() => {})
+  }
+  return { slow, end }
+}
+
+describe('a message that was accepted', () => {
+  it('is delivered only when it is on disk', async () => {
+    const { slow, end } = await slowStore()
+    const bench = await Bench.open({}, slow)
+    const a = bench.consumer('a', 'queue/jobs')
+    const accepted = bench.engine.accept(bench.message('queue/jobs', '1'))
+    await Promise.resolve()
+    expect(a.got).toEqual([])
+    await end()
+    await accepted
+    expect(a.got).toEqual(['1'])
+  })
+
+  it("is answered with the store's own promise, one for all in a batch", async () => {
+    const { slow, end } = await slowStore()
+    const bench = await Bench.open({}, slow)
+    const first = bench.engine.accept(bench.message('queue/jobs', '1'))
+    expect(bench.engine.accept(bench.message('queue/mail', '2'))).toBe(first)
+    expect(slow.durable()).toBe(first)
+    await end()
+  })
+
+  it('is forgotten when it cannot be written, and its publisher is not told otherwise', async () => {
+    const { slow, end } = await slowStore()
+    const bench = await Bench.open({}, slow)
+    const a = bench.consumer('a', 'queue/jobs')
+    const lost = bench.engine.accept(bench.message('queue/jobs', '1'))
+    await end(new Error('disk full'))
+    await expect(lost).rejects.toThrow('disk full')
+    expect(bench.stored('jobs')).toBe(0)
+    expect(bench.told('queue.dropped')).toMatchObject([{ queue: 'jobs', reason: 'store-failed' }])
+    const kept = bench.engine.accept(bench.message('queue/jobs', '2'))
+    await end()
+    await kept
+    expect(a.got).toEqual(['2'])
+  })
+})
+
+describe('after a restart', () => {
+  it('what waited and what was being delivered is there, in order, with its deliveries', async () => {
+    const bench = await Bench.open({ prefetch: 2 })
+    const a = new FakeClient('a')
+    bench.subscribe(a, 'queue/jobs')
+    await bench.publish('queue/jobs', '1', '2', '3')
+    bench.disconnect(a)
+    bench.consumer('b', 'queue/jobs')
+    await bench.store.durable()
+    bench.engine.stop()
+
+    const again = await Bench.open({}, bench.store)
+    const c = again.consumer('c', 'queue/jobs')
+    await expect.poll(() => c.got).toEqual(['1', '2', '3'])
+    expect(again.told('queue.delivered').map(({ deliveries }) => deliveries)).toEqual([2, 2, 1])
+    expect(again.told('queue.created')).toEqual([])
+  })
+})
+
+describe('a queue that is longer than memory is wide', () => {
+  it('is read from disk as it is consumed, in order, new messages last', async () => {
+    const bench = await Bench.open({ prefetch: 100 })
+    const texts = Array.from({ length: 25_000 }, (_, i) => String(i))
+    await bench.publish('queue/jobs', ...texts.slice(0, 20_000))
+    const a = bench.consumer('a', 'queue/jobs')
+    let next = 20_000
+    while (a.got.length < texts.length) {
+      a.acknowledge(...a.holding)
+      await bench.publish('queue/jobs', ...texts.slice(next, next + 50))
+      next += 50
+      await new Promise(setImmediate)
+    }
+    expect(a.got).toEqual(texts)
+    a.acknowledge(...a.holding)
+    expect(bench.stored('jobs')).toBe(0)
+  })
+
+  it('is tried again when it could not be read', async () => {
+    const bench = await Bench.open()
+    await bench.publish('queue/jobs', '1')
+    let failures = 1
+    const { queues } = bench.store
+    const flaky = Object.assign(Object.create(queues) as typeof queues, {
+      list: () => queues.list(),
+      read: (name: string, fromId: number, limit: number) =>
+        failures-- > 0 ? Promise.reject(new Error('no')) : queues.read(name, fromId, limit),
+    })
+    const again = await Bench.open({}, { ...bench.store, queues: flaky, durable: () => bench.store.durable() })
+    const a = again.consumer('a', 'queue/jobs')
+    await expect.poll(() => again.clock.pending).toBe(1)
+    again.clock.advance(1000)
+    await expect.poll(() => a.got).toEqual(['1'])
+  })
+})
+
+describe('a queue that was stopped', () => {
+  it('delivers nothing and leaves no timer', async () => {
+    const bench = await Bench.open()
+    const a = bench.consumer('a', 'queue/jobs')
+    await bench.publish('queue/jobs', '1')
+    bench.engine.stop()
+    await bench.publish('queue/jobs', '2')
+    a.acknowledge('1')
+    expect(a.got).toEqual(['1'])
+    expect(bench.clock.pending).toBe(0)
+  })
+})
