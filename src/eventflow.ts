@@ -6,12 +6,9 @@ import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
 import { EventflowError } from './core/errors.ts'
 import { EventBus, type Events } from './core/events.ts'
-import { Message, type QoS } from './core/message.ts'
-import { ReasonCode, Refusal } from './core/reason-codes.ts'
-import { filterProblem, topicProblem } from './core/topics.ts'
-import { Job, JobIterator } from './job.ts'
+import type { JobIterator } from './embedded/job.ts'
+import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
 import { Kernel } from './kernel/kernel.ts'
-import { LocalClient } from './kernel/local-client.ts'
 import type { Logger, Plugin } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
 import { NEVER_EXPIRES } from './session/session.ts'
@@ -31,19 +28,13 @@ export interface EventflowOptions {
   plugins?: ReadonlyArray<Plugin<never>>
 }
 
-export interface PublishOptions {
-  /** Default 0. */
-  qos?: QoS
-  /** Default false. */
-  retain?: boolean
-}
-
 /** Everything that runs between start() and stop(). */
 interface Running {
   store: Store
   kernel: Kernel
   broker: Broker
   listener: TcpListener
+  local: LocalClients
 }
 
 export class Eventflow {
@@ -53,7 +44,6 @@ export class Eventflow {
   readonly #bus: EventBus
   #running: Running | null = null
   #stopping: Promise<void> | null = null
-  #localClients = 0
 
   /** @throws EventflowError CONFIG_INVALID, with every problem at once */
   constructor(options: EventflowOptions = {}) {
@@ -93,6 +83,9 @@ export class Eventflow {
     const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock })
     const broker = this.#makeBroker(kernel, store)
     const listener = this.#makeListener(broker)
+    const { maxTopicLevels } = config.mqtt
+    const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now })
+    const running: Running = { store, kernel, broker, listener, local }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -107,10 +100,10 @@ export class Eventflow {
       await broker.start()
       await listener.start()
     } catch (error) {
-      await this.#takeDown({ store, kernel, broker, listener })
+      await this.#takeDown(running)
       throw error
     }
-    this.#running = { store, kernel, broker, listener }
+    this.#running = running
     this.#stopping = null
     this.#bus.emit('broker.started', { version: VERSION, node: config.node })
     const { host, port } = listener
@@ -130,19 +123,12 @@ export class Eventflow {
    * @throws Refusal when the topic is none, or its owner refuses the message
    */
   async publish(topic: string, payload: Buffer | string, options: PublishOptions = {}): Promise<void> {
-    const problem = topicProblem(topic, this.config.mqtt.maxTopicLevels)
-    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
-    const receivedAt = systemClock.now()
-    await this.#parts.kernel.intake.publishAsBroker(Message.of({ topic, payload: bytes, receivedAt, ...options }))
+    await this.#parts.local.publish(topic, payload, options)
   }
 
   /** Call `listener` with every message that `filter` matches. Resolves with the function that ends it. */
   async subscribe(filter: string, listener: (topic: string, payload: Buffer) => void): Promise<() => void> {
-    return this.#subscribeLocally(filter, 2, (message, settle) => {
-      listener(message.topic, message.payload)
-      setImmediate(() => settle('acknowledged', 0))
-    })
+    return this.#parts.local.subscribe(filter, listener)
   }
 
   /**
@@ -150,34 +136,12 @@ export class Eventflow {
    * not goes to another consumer when the time is up or the loop is left.
    */
   async consume(name: string): Promise<JobIterator> {
-    let end = (): void => {}
-    const jobs = new JobIterator(() => end())
-    end = await this.#subscribeLocally(`queue/${name}`, 1, (message, settle) => jobs.push(new Job(message, settle)))
-    return jobs
+    return this.#parts.local.consume(name)
   }
 
   get #parts(): Running {
     if (this.#running === null) throw new EventflowError('NOT_RUNNING', 'the broker is not running')
     return this.#running
-  }
-
-  async #subscribeLocally(
-    filter: string,
-    qos: QoS,
-    handler: ConstructorParameters<typeof LocalClient>[1],
-  ): Promise<() => void> {
-    const problem = filterProblem(filter, this.config.mqtt.maxTopicLevels)
-    if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
-    const { kernel } = this.#parts
-    const client = new LocalClient(`local-${++this.#localClients}`, handler)
-    const namespace = kernel.namespaces.ownerOf(filter)
-    const after = await namespace.subscribe(client, client.subscription(filter, qos), false)
-    after?.()
-    return () => {
-      if (!client.connected) return
-      client.end()
-      namespace.detach?.(client, true)
-    }
   }
 
   async #openStore(): Promise<Store> {

@@ -3,9 +3,10 @@
 /** The longest topic, in bytes of UTF-8: what a two-byte length can say [MQTT-1.5.4]. */
 export const MAX_TOPIC_BYTES = 65_535
 
-/** Why `topic` is no topic name, or null. Length in bytes is the decoder's business, except for the empty one. */
+/** Why `topic` is no topic name, or null. */
 export function topicProblem(topic: string, maxLevels: number): string | null {
   if (topic.length === 0) return 'a topic has at least one character' // [MQTT-4.7.3-1]
+  if (topic.length > MAX_TOPIC_BYTES / 3 && Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return 'a topic is too long'
   let levels = 1
   for (let i = 0; i < topic.length; i++) {
     const code = topic.charCodeAt(i)

@@ -50,9 +50,9 @@ export class Kernel {
       onExpired: (session) => this.subscriptions.detach(session, true),
     })
     const { sessions } = this
-    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, maxTopicLevels })
+    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, maxTopicLevels })
     this.intake = new Intake({ access, namespaces, events })
-    this.#wills = new Wills({ intake: this.intake, clock, events, log })
+    this.#wills = new Wills({ access, intake: this.intake, clock, events, log })
     this.clients = new Clients({ access, sessions, subscriptions: this.subscriptions, wills: this.#wills, events })
   }
 

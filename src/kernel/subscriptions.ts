@@ -8,7 +8,7 @@ import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Namespaces } from './namespaces.ts'
-import type { AfterGrant, Namespace, Subscription } from './plugin-contract.ts'
+import type { AfterGrant, Logger, Namespace, Subscription } from './plugin-contract.ts'
 
 export interface SubscriptionsParts {
   access: Access
@@ -16,6 +16,7 @@ export interface SubscriptionsParts {
   sessions: Sessions
   store: Store
   events: Events
+  log: Logger
   maxTopicLevels: number
 }
 
@@ -32,14 +33,21 @@ export class Subscriptions {
    */
   async add(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
     const { filter, qos } = subscription
-    const { sessions, store, events } = this.#parts
+    const { sessions, events } = this.#parts
     const { clientId } = session
     try {
       this.#check(session, filter)
-      const after = await this.#ownerOf(filter).subscribe(session, subscription, false)
+      const namespace = this.#ownerOf(filter)
+      const { connected } = session
+      const after = await namespace.subscribe(session, subscription, false)
+      if (sessions.get(clientId) !== session) {
+        namespace.unsubscribe(session, filter)
+        throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
+      }
       session.subscriptions.set(filter, subscription)
       sessions.save(session)
-      if (session.persistent) await store.durable()
+      if (session.persistent) await this.#makeSafe(session, filter)
+      if (connected && !session.connected) namespace.detach?.(session, false)
       events.emit('subscription.added', { clientId, filter, qos })
       return after
     } catch (error) {
@@ -59,10 +67,17 @@ export class Subscriptions {
     return true
   }
 
-  /** A session was found in the store: subscribe it as it was. */
+  /** A session was found in the store: subscribe it as it was, but for what a namespace no longer takes. */
   async restore(session: Session): Promise<void> {
+    const { clientId } = session
     for (const subscription of session.subscriptions.values()) {
-      await this.#ownerOf(subscription.filter).subscribe(session, subscription, true)
+      const { filter } = subscription
+      try {
+        await this.#ownerOf(filter).subscribe(session, subscription, true)
+      } catch (error) {
+        session.subscriptions.delete(filter)
+        this.#parts.log.warn({ clientId, filter, error }, 'a subscription could not be restored')
+      }
     }
   }
 
@@ -83,6 +98,16 @@ export class Subscriptions {
       this.#parts.events.emit('subscription.removed', { clientId, filter })
     }
     session.subscriptions.clear()
+  }
+
+  /** The client is told that it is subscribed once that is on disk; or it is not subscribed. */
+  async #makeSafe(session: Session, filter: string): Promise<void> {
+    try {
+      await this.#parts.store.durable()
+    } catch (error) {
+      this.remove(session, filter)
+      throw error
+    }
   }
 
   #check(session: Session, filter: string): void {

@@ -5,14 +5,23 @@ import type { Events } from '../core/events.ts'
 import { Message } from '../core/message.ts'
 import type { Session } from '../session/session.ts'
 import type { Will } from '../wire/will.ts'
+import type { Access } from './access.ts'
 import type { Intake } from './intake.ts'
 import type { Logger } from './plugin-contract.ts'
 
+export interface WillsParts {
+  access: Access
+  intake: Intake
+  clock: Clock
+  events: Events
+  log: Logger
+}
+
 export class Wills {
-  readonly #parts: { intake: Intake; clock: Clock; events: Events; log: Logger }
+  readonly #parts: WillsParts
   readonly #pending = new Map<string, { timer: Timer; publish: () => void }>()
 
-  constructor(parts: { intake: Intake; clock: Clock; events: Events; log: Logger }) {
+  constructor(parts: WillsParts) {
     this.#parts = parts
   }
 
@@ -46,7 +55,7 @@ export class Wills {
   }
 
   #publish(session: Session, will: Will): void {
-    const { intake, clock, events, log } = this.#parts
+    const { access, intake, clock, events, log } = this.#parts
     const { topic, payload, qos, retain, properties } = will
     const receivedAt = clock.now()
     const expiresAt = will.expirySeconds >= 0 ? receivedAt + will.expirySeconds * 1000 : 0
@@ -59,5 +68,6 @@ export class Wills {
     } catch (error) {
       refused(error)
     }
+    if (!session.connected) access.forget(session)
   }
 }

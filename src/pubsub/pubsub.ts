@@ -125,7 +125,8 @@ export class PubSub implements Namespace {
   }
 
   #dropped(session: Subscriber, { topic }: Message, qos: QoS): void {
-    const reason = qos === 0 ? 'slow' : 'session-full'
+    // What is refused at QoS 0 although there is room for it is larger than the client takes.
+    const reason = qos > 0 ? 'session-full' : session.outbox.writable ? 'packet-too-large' : 'slow'
     this.#events.emit('message.dropped', { clientId: session.clientId, topic, qos, reason })
   }
 }

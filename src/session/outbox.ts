@@ -13,6 +13,7 @@ import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
 import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
 import type { Carrier } from './carrier.ts'
 import { Delivery, markOf, RELEASED, restoreMark, SENT, WAITING } from './delivery.ts'
+import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
 import type { OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
 import { Waiting } from './waiting.ts'
@@ -43,6 +44,8 @@ export class Outbox implements OutboxContract {
   #carrier: Carrier | null = null
   readonly #inflight = new Inflight()
   readonly #waiting = new Waiting()
+  /** Those in flight that the present connection has not been sent yet. */
+  readonly #again = new Fifo<Delivery>()
   /** QoS 0 deliveries whose bytes the socket has not taken yet. */
   readonly #leaving = new Set<Delivery>()
   /** Options of the QoS 0 message being written: one object for all of them. */
@@ -105,14 +108,7 @@ export class Outbox implements OutboxContract {
   attach(carrier: Carrier): void {
     this.#carrier = carrier
     carrier.out.onDrain = () => this.#pump()
-    for (const delivery of this.#inflight.values()) {
-      if (delivery.state === RELEASED) {
-        writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
-      } else {
-        delivery.dup = true // [MQTT-3.3.1-1]
-        this.#transmit(carrier, delivery)
-      }
-    }
+    for (const delivery of this.#inflight.values()) this.#again.push(delivery)
     this.#pump()
   }
 
@@ -125,6 +121,7 @@ export class Outbox implements OutboxContract {
     }
     const lost = [...this.#leaving, ...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
     this.#leaving.clear()
+    this.#again.drain()
     for (const delivery of lost) {
       if (delivery.packetId !== 0) this.#inflight.delete(delivery)
       settle(delivery, 'lost', 0)
@@ -188,17 +185,33 @@ export class Outbox implements OutboxContract {
   #hasRoom(carrier: Carrier, delivery: Delivery): boolean {
     if (carrier.out.congested) return false
     if (delivery.qos === 0) return true
-    return this.#inflight.size < Math.min(this.#parts.limits.maxInflight, carrier.receiveMaximum)
+    const outstanding = this.#inflight.size - this.#again.length
+    return outstanding < Math.min(this.#parts.limits.maxInflight, carrier.receiveMaximum) // [MQTT-3.3.4-9]
   }
 
   #pump(): void {
     const carrier = this.#carrier
     if (carrier === null) return
+    for (let next = this.#again.peek(); next !== undefined; next = this.#again.peek()) {
+      if (next.state === SENT && !this.#hasRoom(carrier, next)) return
+      this.#again.shift()
+      this.#resend(carrier, next)
+    }
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
       if (!this.#hasRoom(carrier, next)) return
       this.#waiting.shift()
       this.#start(carrier, next)
     }
+  }
+
+  #resend(carrier: Carrier, delivery: Delivery): void {
+    if (this.#inflight.get(delivery.packetId) !== delivery) return // settled meanwhile
+    if (delivery.state === RELEASED) {
+      writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
+      return
+    }
+    delivery.dup = true // [MQTT-3.3.1-1]
+    this.#transmit(carrier, delivery)
   }
 
   #start(carrier: Carrier, delivery: Delivery): void {

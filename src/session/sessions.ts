@@ -60,8 +60,11 @@ export class Sessions {
       const session = this.#restore(stored)
       const log = waiting.get(stored.clientId)
       if (log !== undefined) session.outbox.restore(await store.outgoing.read(log.name, log.firstId, log.count))
-      // A session that was connected when the broker went down has been away since now.
-      if (session.disconnectedAt === 0) session.disconnectedAt = clock.now()
+      // A session that was connected when the broker went down has been away since now: kept, or each restart prolongs it.
+      if (session.disconnectedAt === 0) {
+        session.disconnectedAt = clock.now()
+        this.save(session)
+      }
       alive.push(session)
       this.#expireLater(session)
     }

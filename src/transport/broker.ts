@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream'
 import { Aedes, type Client } from 'aedes'
 import { EventflowError } from '../core/errors.ts'
-import { ReasonCode } from '../core/reason-codes.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import type { ControlStream } from './control-stream.ts'
 import type { Conversation } from './conversation.ts'
@@ -92,6 +92,7 @@ export class Broker implements LaneHost {
   }
 
   async claim(lane: Lane, clientId: string): Promise<void> {
+    if (!this.#lanes.has(lane)) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
     const other = this.#byClient.get(clientId)
     this.#byClient.set(clientId, lane)
     if (other === undefined || other === lane) return

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { AfterGrant } from '../kernel/plugin-contract.ts'
 import type { Carrier } from '../session/carrier.ts'
@@ -70,6 +71,8 @@ export class Conversation {
     if (connect.authenticationMethod !== null) {
       throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method')
     }
+    const problem = connect.will === null ? null : topicProblem(connect.will.topic, this.#parts.limits.maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
     if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
     this.#host.hold()
     this.control.push(handshake.connectForAedes(connect.version, this.clientId))
@@ -233,9 +236,11 @@ export class Conversation {
 
   /** CONNECT cannot be taken. It is answered where the client's protocol is known and has an answer. */
   reject(refusal: Refusal): void {
-    const version = this.#connect?.version ?? (refusal instanceof ConnectRefusal ? refusal.version : -1)
-    const answered = version === 5 || RETURN_CODED.has(refusal.code)
-    if (version >= 0 && answered) this.#host.write(this.#refusalConnack(version, refusal.code))
+    const said = refusal instanceof ConnectRefusal && refusal.isMqtt ? refusal.version : null
+    const version = this.#connect?.version ?? said
+    if (version !== null && (version === 5 || RETURN_CODED.has(refusal.code))) {
+      this.#host.write(this.#refusalConnack(version, refusal.code))
+    }
     this.#refused(refusal.message, refusal.code)
     this.#host.finish({ reason: 'protocol-error', reasonCode: refusal.code, publishWill: false })
   }

@@ -195,7 +195,7 @@ export class Lane implements ConversationHost {
     this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
   }
 
-  /** Say goodbye, and read what still comes to nowhere until the client hangs up. */
+  /** Say goodbye, and read what still comes to nowhere until the client hangs up, or does not read what we said. */
   #drain(): void {
     const socket = this.#socket
     socket.removeAllListeners('data')
@@ -203,7 +203,6 @@ export class Lane implements ConversationHost {
     socket.resume()
     if (socket.destroyed) return
     socket.end()
-    if (this.#peerEnded) return
     const timer = setTimeout(() => socket.destroy(), LINGER_MS)
     timer.unref()
     socket.once('close', () => clearTimeout(timer))

@@ -117,7 +117,7 @@ export class Messages {
     if (qos === 2) session.inbox.release(packetId)
     const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
     if (this.#answers(type, reasonCode)) this.#acknowledger.add(type, packetId, undefined, reasonCode)
-    else this.#unanswerable(type, packetId, reasonCode, reason)
+    else this.#unanswerable(reasonCode, reason, () => this.#acknowledger.add(type, packetId, undefined, 0))
   }
 
   /** The intake, or the disk, said no later. */
@@ -125,9 +125,11 @@ export class Messages {
     const { session, out, version } = this.#parts
     if (type === PUBREC) session.inbox.release(packetId)
     const reasonCode = this.#codeOf(error)
-    if (this.#answers(type, reasonCode))
-      writeAcknowledgement(out, version, type as AcknowledgementType, packetId, reasonCode)
-    else this.#unanswerable(type, packetId, reasonCode, error instanceof Error ? error.message : 'the broker failed')
+    const write = (code: number): void => {
+      if (type !== NONE) writeAcknowledgement(out, version, type, packetId, code)
+    }
+    if (this.#answers(type, reasonCode)) write(reasonCode)
+    else this.#unanswerable(reasonCode, error instanceof Refusal ? error.message : 'the broker failed', () => write(0))
   }
 
   /** MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. */
@@ -135,14 +137,11 @@ export class Messages {
     return this.#parts.version === 5 && type !== NONE && type !== PUBREL && reasonCode >= 0x80
   }
 
-  /** To acknowledge would be a lie, so the connection ends; unless the operator wants it so. */
-  #unanswerable(type: AcknowledgementType | typeof NONE, packetId: number, reasonCode: number, text: string): void {
+  /** To acknowledge would be a lie, so the connection ends; unless the operator wants it so: then it is acknowledged. */
+  #unanswerable(reasonCode: number, text: string, acknowledge: () => void): void {
     const denied = reasonCode === ReasonCode.NotAuthorized
-    if (denied && this.#parts.publishDenied === 'ignore') {
-      this.#acknowledger.add(type, packetId, undefined, 0)
-      return
-    }
-    this.#parts.close(reasonCode, denied ? 'not-authorized' : 'error', text)
+    if (denied && this.#parts.publishDenied === 'ignore') acknowledge()
+    else this.#parts.close(reasonCode, denied ? 'not-authorized' : 'error', text)
   }
 
   #codeOf(error: unknown): number {

@@ -51,6 +51,15 @@ export class RawClient {
     }
   }
 
+  /** The next packet of any kind, taken out of what was received. Rejects when the connection closes first. */
+  async nextOfAny(): Promise<Packet> {
+    while (this.received.length === 0) {
+      if (this.closed) throw new Error('the connection was closed before another packet')
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+    return this.received.shift()!
+  }
+
   /** Resolves when the broker has closed the connection. */
   async end(): Promise<void> {
     while (!this.closed) await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -2,6 +2,7 @@
 
 import type { IConnectPacket, IPublishPacket, QoS } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
+import { type Credentials, definePlugin } from '../../src/plugin.ts'
 import { startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub, sub } from '../helpers/mosquitto.ts'
@@ -455,6 +456,46 @@ describe.each(VERSIONS)('takeover on MQTT $name', ({ version }) => {
     await published
     await until('the last message is there', () => last.payloads.includes('999'))
     expect([...new Set(last.payloads)]).toEqual(numbers(1000))
+  })
+
+  it('is not for a connection that was given up before it was let in', async () => {
+    let letIn = (): void => {}
+    const slow = new Promise<void>((resolve) => {
+      letIn = resolve
+    })
+    const decided: Array<Promise<void>> = []
+    const doorkeeper = definePlugin({
+      name: 'doorkeeper',
+      setup: ({ authenticator }) => {
+        const authenticate = async ({ username }: Credentials): Promise<'allow'> => {
+          if (username !== 'slow') return 'allow'
+          decided.push(slow)
+          await slow
+          return 'allow'
+        }
+        authenticator({ name: 'doorkeeper', authenticate })
+        return undefined
+      },
+    })
+    const broker = await startBroker({ mqtt: { connectTimeout: 300 } }, { plugins: [doorkeeper] })
+    const client = await connectRaw(broker.port, lasting(version))
+    const late = await openRaw(broker.port, version)
+    late.send({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: version,
+      clientId: 'durable',
+      clean: true,
+      keepalive: 0,
+      username: 'slow',
+    })
+    await late.end()
+    expect(decided).toHaveLength(1)
+    letIn()
+    await client.settled()
+    await subscribe(client, 't', 1)
+    await publish(broker.port, 't', ['still here'], 1)
+    expect((await client.next('publish')).payload.toString()).toBe('still here')
   })
 
   it.each(['at once', 'in a crowd of twenty'])('racing connections, %s, leave exactly one connected', async (how) => {

@@ -16,11 +16,7 @@ const filters = fc
 /** Section 4.7 as a regular expression. */
 function naive(filter: string, topic: string): boolean {
   if (topic.startsWith('$') && /^[+#]/.test(filter)) return false
-  const pattern = filter
-    .replace(/[$]/g, '\\$')
-    .replace(/\+/g, '[^/]*')
-    .replace(/^#$/, '.*')
-    .replace(/\/#$/, '(/.*)?')
+  const pattern = filter.replace(/[$]/g, '\\$').replace(/\+/g, '[^/]*').replace(/^#$/, '.*').replace(/\/#$/, '(/.*)?')
   return new RegExp(`^${pattern}$`).test(topic)
 }
 

@@ -16,7 +16,7 @@ const INSIDE = [
   'src/pubsub',
   'src/transport',
   'src/plugin.ts',
-  'src/job.ts',
+  'src/embedded',
   'src/version.ts',
   'plugins',
 ]
@@ -34,7 +34,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['src/plugin.ts', UP_TO_KERNEL],
   ['plugins', ['src/plugin.ts']],
   ['src/version.ts', []],
-  ['src/job.ts', UP_TO_KERNEL],
+  ['src/embedded', UP_TO_KERNEL],
   ['src/eventflow.ts', INSIDE],
   ['src/index.ts', [...INSIDE, 'src/eventflow.ts']],
   ['src/cli', [...INSIDE.filter((room) => room !== 'plugins'), 'src/eventflow.ts', 'src/index.ts']],

@@ -15,7 +15,11 @@ describe('the event bus', () => {
     bus.emit('queue.created', { queue: 'a' })
     bus.emit('queue.deleted', { queue: 'a' })
     bus.emit('queue.emptied', { queue: 'a' })
-    expect(heard).toEqual(['first queue.created {"queue":"a"}', 'first queue.deleted {"queue":"a"}', 'second queue.deleted'])
+    expect(heard).toEqual([
+      'first queue.created {"queue":"a"}',
+      'first queue.deleted {"queue":"a"}',
+      'second queue.deleted',
+    ])
   })
 
   it('knows whether anyone wants a type, from the first listener to the last', () => {

@@ -36,7 +36,13 @@ async function make({ limits = {}, persistent = false, store }: Options = {}) {
   return { outbox, connect, enqueue, stored, entries, heard, clock, store: known }
 }
 
-function deliver(outbox: Outbox, receiver: Settlements | null, token: string, qos: QoS, given: Message = message(token)) {
+function deliver(
+  outbox: Outbox,
+  receiver: Settlements | null,
+  token: string,
+  qos: QoS,
+  given: Message = message(token),
+) {
   outbox.deliver({ message: given, qos, retain: false, identifiers: null, properties: null, receiver, token })
 }
 
@@ -299,7 +305,7 @@ describe('a client that comes back to its session', () => {
   })
 
   // Not so yet: attach() sends all that is in flight.
-  it.fails('with a smaller Receive Maximum is not sent more than that at once [MQTT-3.3.4-9]', async () => {
+  it('with a smaller Receive Maximum is not sent more than that at once [MQTT-3.3.4-9]', async () => {
     const { outbox, connect, enqueue } = await make({ persistent: true })
     connect()
     for (const payload of ['a', 'b', 'c']) enqueue(payload)
@@ -558,7 +564,11 @@ describe('a message that was handed over by `deliver` settles', () => {
     const steps = fc.array(
       fc.oneof(
         fc.record({ do: fc.constant('deliver' as const), qos: fc.constantFrom<QoS>(0, 1, 2), large: fc.boolean() }),
-        fc.record({ do: fc.constantFrom('puback' as const, 'pubrec' as const, 'pubcomp' as const), id: fc.nat(6), code: fc.constantFrom(0, 0x80) }),
+        fc.record({
+          do: fc.constantFrom('puback' as const, 'pubrec' as const, 'pubcomp' as const),
+          id: fc.nat(6),
+          code: fc.constantFrom(0, 0x80),
+        }),
         fc.record({ do: fc.constantFrom('turn' as const, 'detach' as const, 'attach' as const) }),
       ),
       { maxLength: 40 },
@@ -575,18 +585,19 @@ describe('a message that was handed over by `deliver` settles', () => {
         for (const step of all) {
           if (step.do === 'deliver') {
             deliver(outbox, settlements, String(delivered++), step.qos, message(step.large ? 'x'.repeat(50) : 'x'))
-          } else if (step.do === 'turn') await turn()
-          else if (step.do === 'detach') {
-            if (attached) outbox.detach(!persistent)
-            attached = false
-          } else if (step.do === 'attach') {
-            if (!attached) connect(options)
-            attached = true
-          } else if (attached) {
+          } else if ('id' in step) {
+            if (!attached) continue
             // Wrong packets for a message are protocol errors, which end the connection.
             if (step.do === 'puback') outcome(() => outbox.acknowledged(step.id, step.code))
             else if (step.do === 'pubrec') outcome(() => outbox.received(step.id, step.code))
             else outcome(() => outbox.completed(step.id))
+          } else if (step.do === 'turn') await turn()
+          else if (step.do === 'detach') {
+            if (attached) outbox.detach(!persistent)
+            attached = false
+          } else {
+            if (!attached) connect(options)
+            attached = true
           }
         }
         outbox.detach(true)

@@ -284,7 +284,7 @@ describe('clients', () => {
       'session.resumed',
       'client.connected',
       'message.delivered',
-    ].filter((type) => type !== 'message.delivered'))
+    ])
   })
 
   it('that are taken over lose a session that ends with its connection', async () => {

@@ -118,7 +118,12 @@ describe('a PUBLISH to a client', () => {
   })
 
   it('of MQTT 3.1.1 has none of them', async () => {
-    const full = Message.of({ topic: 'a', payload: Buffer.from('p'), properties: bytes(0x26, 'k', 'v'), expiresAt: NOW })
+    const full = Message.of({
+      topic: 'a',
+      payload: Buffer.from('p'),
+      properties: bytes(0x26, 'k', 'v'),
+      expiresAt: NOW,
+    })
     expect(await encode(full, 4, { identifiers: [7] })).toEqual(bytes(0x30, 4, 'a', Buffer.from('p')))
   })
 

@@ -9,7 +9,6 @@ import {
   type EventMap,
   type EventType,
   Message,
-  Message as MessageClass,
   type Outgoing,
   type PluginContext,
   type QoS,

@@ -4,8 +4,8 @@
  */
 
 import type { Message, QoS } from '../core/message.ts'
+import type { SessionView, Subscription } from '../kernel/plugin-contract.ts'
 import type { OutboxContract, Outgoing, Receiver, Settlement } from '../session/outbox-contract.ts'
-import type { SessionView, Subscription } from './plugin-contract.ts'
 
 /** A message handed over, and how to settle it: once, with a reason code from 0x80 on when it is refused. */
 export type LocalHandler = (message: Message, settle: (settlement: Settlement, reasonCode: number) => void) => void

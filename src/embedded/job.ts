@@ -1,8 +1,8 @@
 /** A queue message in the hands of a program that embeds the broker. */
 
-import type { Message } from './core/message.ts'
-import { ReasonCode } from './core/reason-codes.ts'
-import type { Settlement } from './session/outbox-contract.ts'
+import type { Message } from '../core/message.ts'
+import { ReasonCode } from '../core/reason-codes.ts'
+import type { Settlement } from '../session/outbox-contract.ts'
 
 export class Job {
   readonly topic: string

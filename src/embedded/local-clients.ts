@@ -1,0 +1,66 @@
+/** What a program that embeds the broker does with it: publish, subscribe, consume a queue. */
+
+import { Message, type QoS } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { filterProblem, topicProblem } from '../core/topics.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { Job, JobIterator } from './job.ts'
+import { LocalClient, type LocalHandler } from './local-client.ts'
+
+export interface PublishOptions {
+  /** Default 0. */
+  qos?: QoS
+  /** Default false. */
+  retain?: boolean
+}
+
+export class LocalClients {
+  readonly #kernel: Kernel
+  readonly #maxTopicLevels: number
+  readonly #now: () => number
+  #count = 0
+
+  constructor(parts: { kernel: Kernel; maxTopicLevels: number; now: () => number }) {
+    this.#kernel = parts.kernel
+    this.#maxTopicLevels = parts.maxTopicLevels
+    this.#now = parts.now
+  }
+
+  async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<void> {
+    const problem = topicProblem(topic, this.#maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    // A copy: the program may write to its own buffer as soon as we return.
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
+    const message = Message.of({ topic, payload: bytes, receivedAt: this.#now(), ...options })
+    await this.#kernel.intake.publishAsBroker(message)
+  }
+
+  /** Resolves with the function that ends the subscription. */
+  subscribe(filter: string, listener: (topic: string, payload: Buffer) => void): Promise<() => void> {
+    return this.#subscribe(filter, 2, (message, settle) => {
+      listener(message.topic, message.payload)
+      setImmediate(() => settle('acknowledged', 0))
+    })
+  }
+
+  async consume(name: string): Promise<JobIterator> {
+    let end = (): void => {}
+    const jobs = new JobIterator(() => end())
+    end = await this.#subscribe(`queue/${name}`, 1, (message, settle) => jobs.push(new Job(message, settle)))
+    return jobs
+  }
+
+  async #subscribe(filter: string, qos: QoS, handler: LocalHandler): Promise<() => void> {
+    const problem = filterProblem(filter, this.#maxTopicLevels)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
+    const client = new LocalClient(`local-${++this.#count}`, handler)
+    const namespace = this.#kernel.namespaces.ownerOf(filter)
+    const after = await namespace.subscribe(client, client.subscription(filter, qos), false)
+    after?.()
+    return () => {
+      if (!client.connected) return
+      client.end()
+      namespace.detach?.(client, true)
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { Access } from '../../../src/kernel/access.ts'
+import type { Decision } from '../../../src/kernel/plugin-contract.ts'
+import { makeSessions } from './support.ts'
+
+const CREDENTIALS = { clientId: 'me', username: 'anna', password: Buffer.from('secret'), address: 'here' }
+
+function authenticator(name: string, decision: Decision | Promise<Decision>, asked: string[] = []) {
+  return {
+    name,
+    authenticate: () => {
+      asked.push(name)
+      return decision
+    },
+  }
+}
+
+function authorizer(decide: (action: string, topic: string) => Decision, asked: string[] = []) {
+  return {
+    name: 'rules',
+    authorize: (_session: unknown, action: string, topic: string) => {
+      asked.push(`${action} ${topic}`)
+      return decide(action, topic)
+    },
+  }
+}
+
+describe('authentication', () => {
+  it('lets everyone in when there is nobody to ask', async () => {
+    expect(await new Access().authenticate(CREDENTIALS)).toEqual(expect.any(String))
+  })
+
+  it('is by the first who decides; the rest is not asked', async () => {
+    const access = new Access()
+    const asked: string[] = []
+    access.addAuthenticator(authenticator('first', null, asked))
+    access.addAuthenticator(authenticator('second', Promise.resolve('allow'), asked))
+    access.addAuthenticator(authenticator('third', 'deny', asked))
+    expect(await access.authenticate(CREDENTIALS)).toBe('second')
+    expect(asked).toEqual(['first', 'second'])
+  })
+
+  it('is refused by the first who says so', async () => {
+    const access = new Access()
+    access.addAuthenticator(authenticator('first', 'deny'))
+    access.addAuthenticator(authenticator('second', 'allow'))
+    expect(await access.authenticate(CREDENTIALS)).toBeNull()
+  })
+
+  it('lets nobody in for whom nobody speaks', async () => {
+    const access = new Access()
+    access.addAuthenticator(authenticator('first', null))
+    expect(await access.authenticate(CREDENTIALS)).toBeNull()
+  })
+
+  it('rejects when an authenticator breaks, and so lets nobody in', async () => {
+    const access = new Access()
+    access.addAuthenticator(authenticator('broken', Promise.reject(new Error('no disk'))))
+    await expect(access.authenticate(CREDENTIALS)).rejects.toThrow('no disk')
+  })
+})
+
+describe('what a client may do', () => {
+  it('is everything when there is nobody to ask, and nothing when all shrug', async () => {
+    const session = (await makeSessions()).open('me')
+    const access = new Access()
+    expect([access.mayPublish(session, 'a'), access.maySubscribe(session, '#')]).toEqual([true, true])
+    access.addAuthorizer(authorizer(() => null))
+    access.changed()
+    expect([access.mayPublish(session, 'a'), access.maySubscribe(session, '#')]).toEqual([false, false])
+  })
+
+  it('is what the first who decides says', async () => {
+    const session = (await makeSessions()).open('me')
+    const access = new Access()
+    access.addAuthorizer(authorizer((_action, topic) => (topic === 'a' ? 'deny' : null)))
+    access.addAuthorizer(authorizer(() => 'allow'))
+    expect([access.mayPublish(session, 'a'), access.mayPublish(session, 'b')]).toEqual([false, true])
+  })
+
+  it('is remembered for publishing, by session and topic', async () => {
+    const { open } = await makeSessions()
+    const access = new Access()
+    const asked: string[] = []
+    access.addAuthorizer(authorizer((_action, topic) => (topic === 'a' ? 'allow' : 'deny'), asked))
+    const [me, you] = [open('me'), open('you')]
+    for (let i = 0; i < 3; i++) {
+      expect([access.mayPublish(me, 'a'), access.mayPublish(me, 'b'), access.mayPublish(you, 'a')]).toEqual([
+        true,
+        false,
+        true,
+      ])
+    }
+    expect(asked).toEqual(['publish a', 'publish b', 'publish a'])
+  })
+
+  it('is asked for anew for each subscription', async () => {
+    const session = (await makeSessions()).open('me')
+    const access = new Access()
+    const asked: string[] = []
+    access.addAuthorizer(authorizer(() => 'allow', asked))
+    access.maySubscribe(session, 'a')
+    access.maySubscribe(session, 'a')
+    expect(asked.length).toBe(2)
+  })
+
+  it.each<[string, (access: Access, session: Parameters<Access['forget']>[0]) => void]>([
+    ['the rules have changed', (access) => access.changed()],
+    ['the client is gone', (access, session) => access.forget(session)],
+    ['its connection is gone', (_access, session) => session.detach(false)],
+  ])('is decided anew when %s', async (_when, act) => {
+    const session = (await makeSessions()).open('me')
+    const access = new Access()
+    let decision: Decision = 'allow'
+    access.addAuthorizer(authorizer(() => decision))
+    expect(access.mayPublish(session, 'a')).toBe(true)
+    decision = 'deny'
+    expect(access.mayPublish(session, 'a')).toBe(true)
+    act(access, session)
+    expect(access.mayPublish(session, 'a')).toBe(false)
+    decision = 'allow'
+    access.changed()
+    expect(access.mayPublish(session, 'a')).toBe(true)
+  })
+
+  it('is remembered for a thousand topics at most', async () => {
+    const session = (await makeSessions()).open('me')
+    const access = new Access()
+    access.addAuthorizer(authorizer((_action, topic) => (Number(topic) % 2 === 0 ? 'allow' : 'deny')))
+    for (let i = 0; i < 5_000; i++) {
+      expect(access.mayPublish(session, String(i))).toBe(i % 2 === 0)
+      expect(session.publishRights!.size).toBeLessThanOrEqual(1_000)
+    }
+  })
+})

@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Backlog } from '../../../../plugins/queue/backlog.ts'
+import { backoffDelay } from '../../../../plugins/queue/backoff.ts'
+import { Entry } from '../../../../plugins/queue/consumer.ts'
+import { Delayed } from '../../../../plugins/queue/delayed.ts'
+import { IdList } from '../../../../plugins/queue/id-list.ts'
+import { Message } from '../../../../src/plugin.ts'
+
+const entry = (id: number): Entry => new Entry(id, Message.of({ topic: 'queue/q', payload: Buffer.alloc(0) }), 0)
+
+describe('backoff', () => {
+  const backoff = { initial: 1000, max: 60_000 }
+
+  it('doubles, within its limits', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), fc.nat(), (deliveries, id) => {
+        const delay = backoffDelay(backoff, deliveries, id)
+        expect(delay).toBeGreaterThanOrEqual(Math.min(1000 * 2 ** (deliveries - 1), 30_000))
+        expect(delay).toBeLessThanOrEqual(Math.min(1000 * 2 ** deliveries, 60_000))
+      }),
+    )
+  })
+
+  it('scatters messages that were refused together', () => {
+    const delays = new Set(Array.from({ length: 100 }, (_, id) => backoffDelay(backoff, 1, id)))
+    expect(delays.size).toBeGreaterThan(80)
+  })
+
+  it('can be none', () => {
+    expect(backoffDelay({ initial: 0, max: 0 }, 3, 1)).toBe(0)
+    expect(backoffDelay({ initial: 500, max: 500 }, 3, 1)).toBe(500)
+  })
+})
+
+describe('an id list', () => {
+  it('gives entries in order of their ids, whatever the order they came in, without those that are gone', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(5000), { size: 'max', maxLength: 3000 }), fc.nat(5), (ids, every) => {
+        const list = new IdList<Entry>()
+        const entries = ids.map(entry)
+        for (const one of entries) list.push(one)
+        for (const [i, one] of entries.entries()) one.gone = i % (every + 1) === 1
+        const taken: number[] = []
+        while (list.firstId !== Infinity) taken.push(list.shift()!.id)
+        const expected = entries.filter(({ gone }) => !gone).map(({ id }) => id)
+        expect(taken).toEqual(expected.toSorted((a, b) => a - b))
+      }),
+    )
+  })
+})
+
+describe('delayed entries', () => {
+  it('come when they are due, in that order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(1000), { size: 'max', maxLength: 300 }), fc.nat(1000), (times, now) => {
+        const delayed = new Delayed()
+        for (const [id, dueAt] of times.entries()) delayed.push(Object.assign(entry(id), { dueAt }))
+        const taken: number[] = []
+        for (let due = delayed.takeDue(now); due !== null; due = delayed.takeDue(now)) taken.push(due.dueAt)
+        expect(taken).toEqual(times.filter((time) => time <= now).toSorted((a, b) => a - b))
+        expect(delayed.length).toBe(times.length - taken.length)
+      }),
+    )
+  })
+})
+
+describe('a backlog', () => {
+  it('reads large messages a few at a time, small ones by the thousand', () => {
+    const backlog = new Backlog()
+    backlog.restore(10_000, 1, 10_001)
+    for (let id = 1; id <= 100; id++) backlog.take(id, 500_000)
+    expect(backlog.beginRead()).toBeLessThanOrEqual(3)
+    for (let id = 101; id <= 200; id++) backlog.take(id, 500)
+    expect(backlog.beginRead()).toBe(1000)
+  })
+
+  it('forgets messages that the log does not have after all', () => {
+    const backlog = new Backlog()
+    backlog.restore(3, 1, 4)
+    backlog.beginRead()
+    expect(backlog.endRead(0)).toBe(3)
+    expect(backlog.length).toBe(0)
+  })
+
+  it('does not mistake messages committed while it read for such', () => {
+    const backlog = new Backlog()
+    backlog.restore(3, 1, 4)
+    backlog.beginRead()
+    backlog.left(4)
+    expect(backlog.endRead(0)).toBe(0)
+    expect(backlog.length).toBe(4)
+  })
+})

@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { matches } from '../../../src/core/topics.ts'
+import { Retained } from '../../../src/pubsub/retained.ts'
+import { heldBytes } from '../../helpers/heap.ts'
+import { message } from '../session/support.ts'
+
+const on = (topic: string, payload = 'x') => message(payload, { topic })
+
+function topics(retained: Retained, filter: string): string[] {
+  return retained
+    .match(filter)
+    .map(({ topic }) => topic)
+    .sort()
+}
+
+describe('retained messages', () => {
+  it('are one a topic, the last [MQTT-3.3.1-5]', () => {
+    const retained = new Retained()
+    retained.set(on('a', 'first'))
+    retained.set(on('a', 'second'))
+    expect(retained.size).toBe(1)
+    expect(retained.match('a').map(({ payload }) => payload.toString())).toEqual(['second'])
+  })
+
+  it('are found by filters', () => {
+    const retained = new Retained()
+    for (const topic of ['a', 'a/b', 'a/b/c', 'b', '/', '$SYS/a']) retained.set(on(topic))
+    expect(topics(retained, 'a/#')).toEqual(['a', 'a/b', 'a/b/c'])
+    expect(topics(retained, 'a/+')).toEqual(['a/b'])
+    expect(topics(retained, '+')).toEqual(['a', 'b'])
+    expect(topics(retained, '+/+')).toEqual(['/', 'a/b'])
+    expect(topics(retained, 'x/#')).toEqual([])
+  })
+
+  it('on topics that start with $ are hidden from a leading wildcard [MQTT-4.7.2-1]', () => {
+    const retained = new Retained()
+    for (const topic of ['a/a', '$SYS/a']) retained.set(on(topic))
+    expect(['#', '+/a', '+/#', '$SYS/#', '$SYS/+'].map((filter) => topics(retained, filter))).toEqual([
+      ['a/a'],
+      ['a/a'],
+      ['a/a'],
+      ['$SYS/a'],
+      ['$SYS/a'],
+    ])
+  })
+
+  it('are deleted one by one', () => {
+    const retained = new Retained()
+    for (const topic of ['a', 'a/b', 'a/b/c']) retained.set(on(topic))
+    expect([retained.delete('a/b'), retained.delete('a/b'), retained.delete('a/x'), retained.delete('z')]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ])
+    expect([retained.size, topics(retained, '#')]).toEqual([2, ['a', 'a/b/c']])
+    retained.delete('a/b/c')
+    retained.delete('a')
+    expect([retained.size, topics(retained, '#')]).toEqual([0, []])
+  })
+
+  it('match as filters do, whatever was set and deleted', () => {
+    const level = fc.constantFrom('a', 'b', '', '$s')
+    const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/') || '/')
+    const filter = fc
+      .tuple(fc.array(fc.oneof(level, fc.constant('+')), { maxLength: 4 }), fc.boolean())
+      .map(([levels, hash]) => [...levels, ...(hash ? ['#'] : [])].join('/') || '/')
+    const changes = fc.array(fc.record({ topic, set: fc.boolean() }), { maxLength: 30 })
+    fc.assert(
+      fc.property(changes, filter, (all, wanted) => {
+        const retained = new Retained()
+        const model = new Set<string>()
+        for (const { topic, set } of all) {
+          if (set) {
+            retained.set(on(topic))
+            model.add(topic)
+          } else expect(retained.delete(topic)).toBe(model.delete(topic))
+        }
+        expect(retained.size).toBe(model.size)
+        expect(topics(retained, wanted)).toEqual([...model].filter((topic) => matches(wanted, topic)).sort())
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('that are deleted leave no branches behind', () => {
+    const retained = new Retained()
+    const before = heldBytes()
+    for (let i = 0; i < 30_000; i++) retained.set(on(`a/${i}/b/c`))
+    for (let i = 0; i < 30_000; i++) retained.delete(`a/${i}/b/c`)
+    expect(heldBytes() - before).toBeLessThan(30_000 * 50)
+  })
+})

@@ -1,0 +1,289 @@
+/** A connection's packets, from the byte stream to the kernel and back, over a pair of streams in memory. */
+
+import { type Duplex, duplexPair } from 'node:stream'
+import { generate, type Packet, parser } from 'mqtt-packet'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Kernel } from '../../../src/kernel/kernel.ts'
+import type { Decision } from '../../../src/kernel/plugin-contract.ts'
+import { Broker } from '../../../src/transport/broker.ts'
+import { WriteScheduler } from '../../../src/wire/write-buffer.ts'
+import { FakeClock } from '../../helpers/fake-clock.ts'
+import { turn } from '../../helpers/slow-sink.ts'
+import { until } from '../../helpers/until.ts'
+import { LIMITS, RecordingNamespace, SILENT } from '../kernel/support.ts'
+import { memoryStore, recordedEvents } from '../session/support.ts'
+
+/** The client's end of a connection. */
+class Peer {
+  readonly stream: Duplex
+  readonly received: Packet[] = []
+  ended = false
+
+  constructor(stream: Duplex, version: 4 | 5) {
+    this.stream = stream
+    const reader = parser({ protocolVersion: version })
+    reader.on('packet', (packet) => this.received.push(packet))
+    stream.on('data', (bytes) => reader.parse(bytes))
+    stream.on('end', () => {
+      this.ended = true
+    })
+  }
+
+  get commands(): string[] {
+    return this.received.map(({ cmd }) => cmd)
+  }
+
+  /** Resolves with the packets once there are so many. */
+  async packets(count: number): Promise<Packet[]> {
+    await until(`${count} packets were received; there are ${this.commands}`, () => this.received.length >= count)
+    return this.received
+  }
+}
+
+function deferred<T>() {
+  let resolve = (_value: T): void => {}
+  const promise = new Promise<T>((yes) => {
+    resolve = yes
+  })
+  return { promise, resolve }
+}
+
+async function make() {
+  const store = await memoryStore()
+  const clock = new FakeClock()
+  const { events, heard, types } = recordedEvents()
+  const shared = { store, clock, events, log: SILENT }
+  const kernel = new Kernel({
+    ...{ ...shared, node: 'n', maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
+  })
+  const namespace = new RecordingNamespace()
+  kernel.namespaces.claim('', namespace)
+  const { clients, intake, subscriptions } = kernel
+  const limits = {
+    ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
+    publishDenied: 'close' as const,
+  }
+  const scheduler = new WriteScheduler()
+  const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits })
+  await broker.start()
+  onTestFinished(() => broker.stop())
+  const connect = (version: 4 | 5 = 5): Peer => {
+    const [ours, theirs] = duplexPair({ allowHalfOpen: true })
+    broker.attach(ours, 'here')
+    onTestFinished(() => void theirs.destroy())
+    return new Peer(theirs, version)
+  }
+  return { broker, kernel, namespace, connect, heard, types }
+}
+
+const CONNECT = (version: 4 | 5 = 5, clientId = 'me') =>
+  generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0 })
+const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1) =>
+  generate(
+    { cmd: 'publish', topic, payload: 'x', qos, dup: false, retain: false, ...(qos > 0 ? { messageId } : {}) },
+    { protocolVersion: 5 },
+  )
+const SUBSCRIBE = (topic: string, messageId = 9) =>
+  generate({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos: 1 }] }, { protocolVersion: 5 })
+const PINGREQ = generate({ cmd: 'pingreq' })
+const DISCONNECT = generate({ cmd: 'disconnect' }, { protocolVersion: 5 })
+
+describe('packets behind a CONNECT that is being decided', () => {
+  it('are held, and served in order after it', async () => {
+    const { kernel, namespace, connect } = await make()
+    const decision = deferred<Decision>()
+    kernel.access.addAuthenticator({ name: 'slow', authenticate: () => decision.promise })
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), PUBLISH('a', 1, 1), PUBLISH('b', 1, 2)]))
+    await turn()
+    peer.stream.write(PUBLISH('c', 1, 3))
+    await turn()
+    expect([namespace.calls, peer.commands]).toEqual([[], []])
+    decision.resolve('allow')
+    await peer.packets(4)
+    expect(namespace.calls).toEqual(['accept a', 'accept b', 'accept c'])
+    expect(peer.commands).toEqual(['connack', 'puback', 'puback', 'puback'])
+    expect(peer.received.slice(1).map(({ messageId }) => messageId)).toEqual([1, 2, 3])
+  })
+
+  it('are never served when it is refused', async () => {
+    const { kernel, namespace, connect, types } = await make()
+    kernel.access.addAuthenticator({ name: 'no', authenticate: async () => 'deny' as const })
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), PUBLISH('a')]))
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x87 }])
+    expect(namespace.calls).toEqual([])
+    expect(types()).toContain('client.connecting-refused')
+  })
+})
+
+describe('packets behind a SUBSCRIBE that is being decided', () => {
+  it('are held until it is answered, so that a PUBLISH never overtakes it', async () => {
+    const { namespace, connect } = await make()
+    const granted = deferred<undefined>()
+    namespace.onSubscribe = () => granted.promise
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), SUBSCRIBE('a'), PUBLISH('a', 1), SUBSCRIBE('b', 10)]))
+    await until('SUBSCRIBE is being decided', () => namespace.calls.length > 0)
+    peer.stream.write(PINGREQ)
+    await turn()
+    expect([namespace.calls, peer.commands]).toEqual([['subscribe me a'], ['connack']])
+    granted.resolve(undefined)
+    await peer.packets(5)
+    expect(namespace.calls).toEqual(['subscribe me a', 'accept a', 'subscribe me b'])
+    expect(peer.commands).toEqual(['connack', 'suback', 'puback', 'suback', 'pingresp'])
+  })
+
+  it('come after what the namespace does once the client was told', async () => {
+    const { namespace, connect } = await make()
+    namespace.onSubscribe = () => () => void namespace.calls.push('after')
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), SUBSCRIBE('a'), PUBLISH('a', 1)]))
+    await peer.packets(3)
+    expect(namespace.calls).toEqual(['subscribe me a', 'after', 'accept a'])
+  })
+})
+
+describe('a packet in many pieces', () => {
+  it('is served when its last byte has come', async () => {
+    const { namespace, connect } = await make()
+    const peer = connect()
+    for (const byte of Buffer.concat([CONNECT(), PUBLISH('a', 1), PUBLISH('b', 1, 2)])) {
+      peer.stream.write(Buffer.from([byte]))
+      await turn()
+    }
+    await peer.packets(3)
+    expect(namespace.calls).toEqual(['accept a', 'accept b'])
+  })
+})
+
+describe('a connection that is closed', () => {
+  it('serves no packet that comes after DISCONNECT', async () => {
+    const { namespace, connect, heard } = await make()
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), PUBLISH('a'), DISCONNECT, PUBLISH('b')]))
+    await until('the connection is closed', () => peer.ended)
+    peer.stream.write(PUBLISH('c'))
+    await turn()
+    expect(namespace.calls).toEqual(['accept a'])
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'client', reasonCode: 0 })
+  })
+
+  it('serves no packet behind one that is malformed, and says why to MQTT 5.0', async () => {
+    const { namespace, connect, heard } = await make()
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), PUBLISH('a'), Buffer.from([0x36, 0]), PUBLISH('b')]))
+    await until('the connection is closed', () => peer.ended)
+    expect(namespace.calls).toEqual(['accept a'])
+    expect(peer.received.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x81 })
+    expect(heard.find(({ type }) => type === 'client.error')).toMatchObject({ clientId: 'me', reasonCode: 0x81 })
+    expect(heard.filter(({ type }) => type === 'client.disconnected')).toMatchObject([{ reason: 'protocol-error' }])
+  })
+
+  it('says nothing to MQTT 3.1.1 [MQTT 3.1.1, 4.8]', async () => {
+    const { connect } = await make()
+    const peer = connect(4)
+    peer.stream.write(Buffer.concat([CONNECT(4), Buffer.from([0x36, 0])]))
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.commands).toEqual(['connack'])
+  })
+
+  it('for a packet that is too large is told 0x95', async () => {
+    const { connect } = await make()
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), Buffer.from([0x30, 0xff, 0x7f])]))
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.received.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x95 })
+  })
+
+  it('without CONNECT first is closed without a word [MQTT-3.1.0-1]', async () => {
+    const { broker, namespace, connect, types } = await make()
+    const peer = connect()
+    peer.stream.write(Buffer.concat([PUBLISH('a'), CONNECT()]))
+    await until('the connection is closed', () => peer.ended)
+    expect([peer.commands, namespace.calls, broker.connections]).toEqual([[], [], 0])
+    expect(types()).not.toContain('client.connected')
+  })
+
+  it('by a second CONNECT is a protocol error [MQTT-3.1.0-2]', async () => {
+    const { connect } = await make()
+    const peer = connect()
+    peer.stream.write(Buffer.concat([CONNECT(), CONNECT()]))
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.received.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x82 })
+  })
+
+  it('by its network is gone once, with its session', async () => {
+    const { broker, kernel, connect, heard } = await make()
+    const peer = connect()
+    peer.stream.write(CONNECT())
+    await peer.packets(1)
+    peer.stream.end()
+    await until('the client is gone', () => broker.connections === 0)
+    await turn()
+    expect(heard.filter(({ type }) => type === 'client.disconnected')).toMatchObject([{ reason: 'network' }])
+    expect(kernel.sessions.size).toBe(0)
+  })
+
+  it('by another with the same client identifier is told 0x8e [MQTT-3.1.4-3]', async () => {
+    const { broker, kernel, connect, heard } = await make()
+    const first = connect()
+    first.stream.write(CONNECT())
+    await first.packets(1)
+    const second = connect()
+    second.stream.write(Buffer.concat([CONNECT(), PINGREQ]))
+    await second.packets(2)
+    await until('the first is closed', () => first.ended)
+    expect(first.received.at(-1)).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8e })
+    expect(second.commands).toEqual(['connack', 'pingresp'])
+    expect([broker.connections, kernel.sessions.get('me')!.connected]).toEqual([1, true])
+    expect(heard.filter(({ type }) => type === 'client.disconnected')).toMatchObject([{ reason: 'takeover' }])
+  })
+})
+
+describe('a client that has closed its side', () => {
+  it('is served first what it sent before, also what was held', async () => {
+    const { kernel, namespace, connect, heard } = await make()
+    const decision = deferred<Decision>()
+    kernel.access.addAuthenticator({ name: 'slow', authenticate: () => decision.promise })
+    const peer = connect()
+    peer.stream.end(Buffer.concat([CONNECT(), PUBLISH('a'), SUBSCRIBE('s'), PUBLISH('b'), DISCONNECT]))
+    await turn()
+    expect(peer.ended).toBe(false)
+    decision.resolve('allow')
+    await until('the connection is closed', () => peer.ended)
+    expect(namespace.calls.slice(0, 3)).toEqual(['accept a', 'subscribe me s', 'accept b'])
+    expect(peer.commands).toEqual(['connack', 'suback'])
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'client' })
+  })
+
+  it('without DISCONNECT is gone by network once it is served', async () => {
+    const { namespace, connect, heard } = await make()
+    const peer = connect()
+    peer.stream.end(Buffer.concat([CONNECT(), PUBLISH('a')]))
+    await until('the connection is closed', () => peer.ended)
+    expect(namespace.calls[0]).toBe('accept a')
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'network' })
+  })
+})
+
+describe('a client whose messages wait to be safe', () => {
+  it('is read no further when there are too many, and served on when they are', async () => {
+    const { namespace, connect } = await make()
+    const safe = deferred<void>()
+    namespace.onAccept = () => safe.promise
+    const peer = connect()
+    peer.stream.write(CONNECT())
+    await peer.packets(1)
+    const all = Array.from({ length: 5_000 }, (_, i) => PUBLISH('a', 1, i + 1))
+    peer.stream.write(Buffer.concat(all))
+    await until('messages are accepted', () => namespace.calls.length >= 4_096)
+    await turn()
+    expect([namespace.calls.length, peer.commands]).toEqual([4_096, ['connack']])
+    namespace.onAccept = () => {}
+    safe.resolve()
+    await peer.packets(5_001)
+    expect(peer.received.slice(1).map(({ messageId }) => messageId)).toEqual(all.map((_, i) => i + 1))
+  })
+})
