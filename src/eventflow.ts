@@ -84,7 +84,7 @@ export class Eventflow {
     const broker = this.#makeBroker(kernel, store)
     const listener = this.#makeListener(broker)
     const { maxTopicLevels } = config.mqtt
-    const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now })
+    const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
     const running: Running = { store, kernel, broker, listener, local }
     try {
       await pubsub.load()
@@ -190,8 +190,9 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, broker, listener }: Running): Promise<void> {
+  async #takeDown({ store, kernel, broker, listener, local }: Running): Promise<void> {
     const steps = [
+      () => local.stop(),
       () => listener.stop(),
       () => broker.stop(),
       () => kernel.plugins.stop(),

@@ -50,6 +50,8 @@ export class Consumer {
   identifiers: readonly number[] | null = null
   /** Whether it can be given messages: its client is connected, and has its SUBACK. */
   active = false
+  /** How many its client takes at once at QoS 1 and 2: what is beyond would wait in its outbox while others are idle. */
+  window = Infinity
   /** Messages that it has and that have not timed out. */
   held = 0
   /** Messages that timed out at it and that it has not settled since, as far as is known. */
@@ -67,7 +69,8 @@ export class Consumer {
   /** One that let time run out still has those messages: it gets fewer, but at least one, or it could never recover. */
   get hasRoom(): boolean {
     if (!this.active) return false
-    return this.held < (this.late === 0 ? this.prefetch : Math.max(1, this.prefetch - this.late))
+    const most = this.qos === 0 ? this.prefetch : Math.min(this.prefetch, this.window)
+    return this.held < (this.late === 0 ? most : Math.max(1, most - this.late))
   }
 
   /** There may be room again: serve those who wait for it, in turn. */

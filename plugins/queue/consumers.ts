@@ -99,6 +99,7 @@ export class Consumers {
     // By the time of its SUBACK the client may have gone, or given the subscription up.
     if (active || !session.connected || this.#find(session, filter) !== consumer) return
     consumer.active = true
+    consumer.window = session.outbox.window
     for (const seat of consumer.seats) seat.owner.attach(seat)
   }
 

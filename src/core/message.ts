@@ -46,6 +46,8 @@ export class Message {
   end: number
   /** Protocol level (3, 4, 5) of the packet in `bytes` when it can be sent on but for flags and identifier; else 0. */
   readonly wireVersion: number
+  /** Whether the bytes are its own, and not a socket's chunk. */
+  kept = false
   /** Encoder's cache: frames of this message already made (see wire/publish-frame). */
   frames: unknown = null
 
@@ -90,7 +92,10 @@ export class Message {
       receivedAt = 0,
       expiresAt = 0,
     } = fields
-    return new Message(topic, qos, retain, properties, from, receivedAt, expiresAt, payload, 0, 0, payload.length, 0)
+    const end = payload.length
+    const message = new Message(topic, qos, retain, properties, from, receivedAt, expiresAt, payload, 0, 0, end, 0)
+    message.kept = true
+    return message
   }
 
   get payloadLength(): number {
@@ -102,16 +107,54 @@ export class Message {
     return this.bytes.subarray(this.payloadStart, this.end)
   }
 
-  /** Let go of the socket's chunk: copies the packet's bytes, once. Returns this. */
+  /** Let go of the socket's chunk: copies the packet's bytes, once, to memory that it shares with few. Returns this. */
   keep(): this {
-    const { bytes, start, end } = this
-    if (bytes.buffer.byteLength > 2 * (end - start) + 256) {
-      this.bytes = Buffer.from(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end) as ArrayBuffer)
-      if (this.properties !== null) this.properties = Buffer.from(this.properties)
-      this.payloadStart -= start
-      this.end -= start
-      this.start = 0
-    }
+    if (!this.kept) this.#moveTo(Buffer.allocUnsafe(this.end - this.start))
     return this
+  }
+
+  /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
+  copy(): Message {
+    const {
+      topic,
+      qos,
+      retain,
+      properties,
+      from,
+      receivedAt,
+      expiresAt,
+      bytes,
+      start,
+      payloadStart,
+      end,
+      wireVersion,
+    } = this
+    const copy = new Message(
+      topic,
+      qos,
+      retain,
+      properties,
+      from,
+      receivedAt,
+      expiresAt,
+      bytes,
+      start,
+      payloadStart,
+      end,
+      wireVersion,
+    )
+    copy.#moveTo(Buffer.allocUnsafeSlow(end - start))
+    return copy
+  }
+
+  #moveTo(bytes: Buffer): void {
+    const { start } = this
+    this.bytes.copy(bytes, 0, start, this.end)
+    if (this.properties !== null) this.properties = Buffer.from(this.properties)
+    this.bytes = bytes
+    this.payloadStart -= start
+    this.end -= start
+    this.start = 0
+    this.kept = true
   }
 }

@@ -12,6 +12,7 @@ export type LocalHandler = (message: Message, settle: (settlement: Settlement, r
 
 class LocalOutbox implements OutboxContract {
   readonly writable = true
+  readonly window = Infinity
   readonly #handler: LocalHandler
   readonly #unsettled = new Set<() => void>()
 

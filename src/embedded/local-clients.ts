@@ -4,6 +4,7 @@ import { Message, type QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { Logger } from '../kernel/plugin-contract.ts'
 import { Job, JobIterator } from './job.ts'
 import { LocalClient, type LocalHandler } from './local-client.ts'
 
@@ -18,12 +19,15 @@ export class LocalClients {
   readonly #kernel: Kernel
   readonly #maxTopicLevels: number
   readonly #now: () => number
+  readonly #log: Logger
+  readonly #iterators = new Set<JobIterator>()
   #count = 0
 
-  constructor(parts: { kernel: Kernel; maxTopicLevels: number; now: () => number }) {
+  constructor(parts: { kernel: Kernel; maxTopicLevels: number; now: () => number; log: Logger }) {
     this.#kernel = parts.kernel
     this.#maxTopicLevels = parts.maxTopicLevels
     this.#now = parts.now
+    this.#log = parts.log
   }
 
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<void> {
@@ -38,16 +42,30 @@ export class LocalClients {
   /** Resolves with the function that ends the subscription. */
   subscribe(filter: string, listener: (topic: string, payload: Buffer) => void): Promise<() => void> {
     return this.#subscribe(filter, 2, (message, settle) => {
-      listener(message.topic, message.payload)
+      try {
+        listener(message.topic, message.payload)
+      } catch (error) {
+        // The program's fault, and nobody else's: not the publisher's, nor of those who get the message after it.
+        this.#log.error({ filter, error }, 'a listener of the program failed')
+      }
       setImmediate(() => settle('acknowledged', 0))
     })
   }
 
   async consume(name: string): Promise<JobIterator> {
     let end = (): void => {}
-    const jobs = new JobIterator(() => end())
+    const jobs: JobIterator = new JobIterator(() => {
+      this.#iterators.delete(jobs)
+      end()
+    })
+    this.#iterators.add(jobs)
     end = await this.#subscribe(`queue/${name}`, 1, (message, settle) => jobs.push(new Job(message, settle)))
     return jobs
+  }
+
+  /** The broker stops: every loop over jobs ends. */
+  stop(): void {
+    for (const jobs of this.#iterators) jobs.end()
   }
 
   async #subscribe(filter: string, qos: QoS, handler: LocalHandler): Promise<() => void> {

@@ -43,6 +43,7 @@ export class Kernel {
     const { access, namespaces } = this
     this.sessions = new Sessions({
       store: store.sessions,
+      durable: () => store.durable(),
       limits,
       maxExpirySeconds,
       clock,

@@ -91,8 +91,9 @@ export class PubSub implements Namespace {
       this.#events.emit('message.retained-cleared', { topic })
       return
     }
-    this.#retained.set(message.keep())
-    this.#store.retained.put(message)
+    const own = message.copy()
+    this.#retained.set(own)
+    this.#store.retained.put(own)
     this.#events.emit('message.retained', { topic, bytes: message.payloadLength })
   }
 

@@ -19,6 +19,11 @@ export class Delivery implements PublishOptions {
   readonly properties: Buffer | null
   state: typeof WAITING | typeof SENT | typeof RELEASED = WAITING
   packetId = 0
+  /**
+   * Whether the store knows its state, so that the client may. At QoS 2 in a session that is kept the client must not see
+   * an identifier that a restart would give to another message.
+   */
+  safe: boolean
   readonly topic: string
   /** Whether it is of publish/subscribe, whose messages the session itself is responsible for. */
   readonly own: boolean
@@ -48,6 +53,7 @@ export class Delivery implements PublishOptions {
     this.receiver = receiver
     this.token = token
     this.logId = logId
+    this.safe = logId === 0 || qos < 2
   }
 }
 
@@ -59,5 +65,7 @@ export function markOf(delivery: Delivery): number {
 export function restoreMark(delivery: Delivery, mark: number): void {
   delivery.packetId = mark >> 2
   const state = mark & 3
-  if (state === SENT || state === RELEASED) delivery.state = state
+  if (state !== SENT && state !== RELEASED) return
+  delivery.state = state
+  delivery.safe = true
 }

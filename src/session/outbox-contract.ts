@@ -33,6 +33,8 @@ export interface Outgoing<Token> {
 export interface OutboxContract {
   /** Whether the client is connected and its socket is keeping up. */
   readonly writable: boolean
+  /** How many QoS 1 and 2 messages go out unacknowledged: our own limit, or the client's Receive Maximum if it is less. */
+  readonly window: number
   /**
    * Send at QoS 0, at once. Returns false when it was dropped: not connected, socket congested, or too large.
    * Nothing is told of it later.

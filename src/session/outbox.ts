@@ -32,6 +32,8 @@ export interface OutboxParts {
   now: () => number
   /** Where the messages of a persistent session are kept. */
   log: MessageLog
+  /** Resolves when what was written to the log is on disk. */
+  durable: () => Promise<void>
 }
 
 /** What `enqueue` did with a message. */
@@ -57,6 +59,10 @@ export class Outbox implements OutboxContract {
 
   get writable(): boolean {
     return this.#carrier !== null && !this.#carrier.out.congested
+  }
+
+  get window(): number {
+    return Math.min(this.#parts.limits.maxInflight, this.#carrier?.receiveMaximum ?? Infinity)
   }
 
   /** Messages that wait or are in flight. */
@@ -158,11 +164,11 @@ export class Outbox implements OutboxContract {
     }
     if (delivery.state === SENT) {
       delivery.state = RELEASED
-      if (delivery.logId !== 0) this.#parts.log.mark(this.#parts.clientId, delivery.logId, markOf(delivery))
+      this.#mark(delivery)
       this.#settled(delivery, reasonCode)
       delivery.message = null
     }
-    writeAcknowledgement(carrier.out, carrier.version, PUBREL, packetId, 0)
+    this.#sendWhenSafe(carrier, delivery)
   }
 
   /** PUBCOMP from the client. */
@@ -206,12 +212,8 @@ export class Outbox implements OutboxContract {
 
   #resend(carrier: Carrier, delivery: Delivery): void {
     if (this.#inflight.get(delivery.packetId) !== delivery) return // settled meanwhile
-    if (delivery.state === RELEASED) {
-      writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
-      return
-    }
     delivery.dup = true // [MQTT-3.3.1-1]
-    this.#transmit(carrier, delivery)
+    this.#sendWhenSafe(carrier, delivery)
   }
 
   #start(carrier: Carrier, delivery: Delivery): void {
@@ -224,9 +226,38 @@ export class Outbox implements OutboxContract {
     }
     if (delivery.qos > 0) {
       this.#inflight.add(delivery)
-      if (delivery.logId !== 0) log.mark(clientId, delivery.logId, markOf(delivery))
+      this.#mark(delivery)
     }
-    this.#transmit(carrier, delivery)
+    this.#sendWhenSafe(carrier, delivery)
+  }
+
+  /** Keep its state and identifier with it in the store. */
+  #mark(delivery: Delivery): void {
+    const { log, clientId } = this.#parts
+    if (delivery.logId === 0) return
+    log.mark(clientId, delivery.logId, markOf(delivery))
+    delivery.safe = delivery.qos < 2
+  }
+
+  /** Send what it is the turn of, PUBLISH or PUBREL: at once, or when the store has the state that it leads to. */
+  #sendWhenSafe(carrier: Carrier, delivery: Delivery): void {
+    if (delivery.safe) {
+      this.#sendNow(carrier, delivery)
+      return
+    }
+    const { state } = delivery
+    const send = (): void => {
+      if (delivery.state !== state) return
+      delivery.safe = true
+      if (this.#carrier === carrier) this.#sendNow(carrier, delivery)
+    }
+    // What could not be written is sent when the client comes back; the store has told of its trouble.
+    this.#parts.durable().then(send, () => {})
+  }
+
+  #sendNow(carrier: Carrier, delivery: Delivery): void {
+    if (delivery.state !== RELEASED) this.#transmit(carrier, delivery)
+    else writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
   }
 
   #transmit(carrier: Carrier, delivery: Delivery): void {

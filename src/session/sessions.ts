@@ -12,6 +12,8 @@ import { NEVER_EXPIRES, Session } from './session.ts'
 
 export interface SessionsParts {
   store: SessionStore
+  /** Resolves when what was written to the store is on disk. */
+  durable: () => Promise<void>
   limits: OutboxLimits
   /** The longest a session may outlive its connection, in seconds. */
   maxExpirySeconds: number
@@ -143,8 +145,8 @@ export class Sessions {
   }
 
   #create(clientId: string, received: readonly number[]): Session {
-    const { store, limits, events, clock } = this.#parts
-    const outbox = new Outbox({ clientId, limits, events, now: clock.now, log: store.outgoing })
+    const { store, durable, limits, events, clock } = this.#parts
+    const outbox = new Outbox({ clientId, limits, events, now: clock.now, log: store.outgoing, durable })
     const session = new Session(clientId, new Inbox(clientId, store, received), outbox)
     this.#sessions.set(clientId, session)
     return session

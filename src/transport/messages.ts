@@ -70,7 +70,8 @@ export class Messages {
     const { qos } = message
     if (qos === 2) {
       if (session.inbox.has(packetId)) {
-        this.#acknowledger.add(PUBREC, packetId, undefined, 0) // a repetition [MQTT-4.3.3-10]
+        // A repetition [MQTT-4.3.3-10]. The first one may have come by another connection, and not be on disk yet.
+        this.#acknowledger.add(PUBREC, packetId, session.persistent ? store.durable() : undefined, 0)
         return
       }
       session.inbox.add(packetId)

@@ -126,7 +126,7 @@ class Subscriber {
       this.#received.delete(messageId)
       client.send({ cmd: 'pubcomp', messageId })
     } else if (packet.cmd === 'publish') {
-      if (!this.#received.has(messageId)) {
+      if (packet.qos < 2 || !this.#received.has(messageId)) {
         const payload = packet.payload.toString()
         this.taken.set(payload, (this.taken.get(payload) ?? 0) + 1)
       }

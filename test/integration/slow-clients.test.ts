@@ -127,7 +127,7 @@ describe.each(VERSIONS)('a client on MQTT $name that never reads', ({ version })
 
 describe.each(VERSIONS)('a publisher on MQTT $name that never reads its answers', ({ version }) => {
   it('is read no further, or closed, so that what is to be answered does not pile up', async () => {
-    const broker = await startBroker({ session: { maxSocketBuffer: '64KB' } })
+    const broker = await startBroker({ mqtt: { maxPacketSize: '64KB' }, session: { maxSocketBuffer: '64KB' } })
     const client = await connectRaw(broker.port, { protocolVersion: version })
     client.socket.pause()
     let published = 0

@@ -44,10 +44,19 @@ describe('a message that is kept', () => {
     expect(message.bytes.toString('utf8', message.start, message.end)).toBe('hhhpayload')
   })
 
-  it('holds no more memory than its packet', () => {
-    const { message } = windowed()
+  it('lets go of the chunk', () => {
+    const { chunk, message } = windowed()
     message.keep()
-    expect(message.bytes.buffer.byteLength).toBe(10)
+    expect(message.bytes.buffer).not.toBe(chunk.buffer)
+    expect(message.bytes).toHaveLength(10)
+  })
+
+  it('holds no more memory than its packet when it is copied', () => {
+    const { message } = windowed()
+    const copy = message.copy()
+    expect(copy.bytes.buffer.byteLength).toBe(10)
+    expect(copy).toMatchObject({ topic: message.topic, qos: message.qos, retain: message.retain, kept: true })
+    expect(copy.payload).toEqual(message.payload)
   })
 
   it('is copied once, however often it is kept', () => {
@@ -56,7 +65,7 @@ describe('a message that is kept', () => {
     expect(message.keep().keep().bytes).toBe(bytes)
   })
 
-  it('is not copied when it is most of its chunk', () => {
+  it('is not copied when it was made here, and owns its payload', () => {
     const payload = Buffer.alloc(10_000)
     const message = Message.of({ topic: 'a', payload })
     expect(message.keep().bytes).toBe(payload)

@@ -4,8 +4,7 @@ import { Access } from '../../../src/kernel/access.ts'
 import { Namespaces } from '../../../src/kernel/namespaces.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Subscriptions } from '../../../src/kernel/subscriptions.ts'
-import { SILENT } from '../../helpers/silent.ts'
-import { makeSessions, RecordingNamespace, subscription } from './support.ts'
+import { makeSessions, RecordingNamespace, SILENT, subscription } from './support.ts'
 
 async function make() {
   const { store, sessions, events, heard, open } = await makeSessions()

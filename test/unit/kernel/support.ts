@@ -17,7 +17,8 @@ export async function makeSessions() {
   const clock = new FakeClock()
   const recorded = recordedEvents()
   const { events } = recorded
-  const parts = { store: store.sessions, limits: LIMITS, maxExpirySeconds: 0xffff_ffff, clock, events }
+  const durable = () => store.durable()
+  const parts = { store: store.sessions, durable, limits: LIMITS, maxExpirySeconds: 0xffff_ffff, clock, events }
   const sessions = new Sessions({ ...parts, onExpired: () => {} })
   const open = (clientId: string, expirySeconds = 0): Session =>
     sessions.open({ clientId, clean: false, expirySeconds, username: null, address: 'here' }).session

@@ -22,7 +22,9 @@ async function make({ store, clock = new FakeClock(), maxExpirySeconds = NEVER_E
   const known = store ?? (await memoryStore())
   const expired: Session[] = []
   const onExpired = (session: Session): void => void expired.push(session)
-  const sessions = new Sessions({ store: known.sessions, limits: LIMITS, maxExpirySeconds, clock, events, onExpired })
+  const durable = () => known.durable()
+  const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, onExpired }
+  const sessions = new Sessions(parts)
   const open = (clientId: string, opening: Partial<Opening> = {}) =>
     sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', ...opening })
   /** As kernel/clients does it. */

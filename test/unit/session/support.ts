@@ -39,6 +39,8 @@ export interface ConnectionOptions {
   maximumPacketSize?: number
   slow?: boolean
   maxSocketBuffer?: number
+  /** What to wait for before looking: what a message waits for before it is sent. */
+  settled?: () => Promise<void>
 }
 
 /** A connection as a session sees it, and the other end of it. */
@@ -48,11 +50,13 @@ export class Connection implements Carrier {
   readonly maximumPacketSize: number
   readonly sink: SlowSink
   readonly out: WriteBuffer
+  readonly #settled: () => Promise<void>
 
   constructor(options: ConnectionOptions = {}) {
     this.version = options.version ?? 5
     this.receiveMaximum = options.receiveMaximum ?? 65_535
     this.maximumPacketSize = options.maximumPacketSize ?? 0
+    this.#settled = options.settled ?? (() => Promise.resolve())
     this.sink = new SlowSink({ slow: options.slow ?? false })
     this.out = new WriteBuffer(this.sink, new WriteScheduler(), options.maxSocketBuffer ?? 1_000_000)
   }
@@ -63,6 +67,7 @@ export class Connection implements Carrier {
   }
 
   async packets(): Promise<Packet[]> {
+    await this.#settled()
     await turn()
     const packets: Packet[] = []
     const reader = parser({ protocolVersion: this.version })

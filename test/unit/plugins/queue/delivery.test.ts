@@ -36,6 +36,16 @@ describe('a queue', () => {
     expect(a.got).toEqual(['1', '2', '3'])
   })
 
+  it('gives a consumer no more than its client takes at once', async () => {
+    const bench = await Bench.open()
+    const narrow = new FakeClient('narrow')
+    narrow.outbox.window = 1
+    bench.subscribe(narrow, 'queue/jobs')
+    await bench.publish('queue/jobs', '1', '2')
+    expect(narrow.got).toEqual(['1'])
+    expect(bench.consumer('wide', 'queue/jobs').got).toEqual(['2'])
+  })
+
   it("delivers at the QoS that the consumer's subscription was granted, without the retain flag", async () => {
     const bench = await Bench.open()
     const a = new FakeClient('a')

@@ -61,6 +61,7 @@ export class FakeClient implements SessionView {
   readonly got: string[] = []
   readonly outbox = {
     writable: true,
+    window: Infinity,
     send: () => false,
     deliver: (outgoing: Outgoing<never>) => {
       this.has.push(outgoing as Outgoing<unknown>)

@@ -23,6 +23,7 @@ export class Reader implements SessionView {
 
   readonly outbox = {
     writable: true,
+    window: Infinity,
     send: (message: Message, retain: boolean, identifiers: readonly number[] | null) => {
       this.onSend()
       if (this.accepting) this.sent.push({ message, retain, identifiers })
