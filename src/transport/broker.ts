@@ -127,7 +127,7 @@ export class Broker implements LaneHost {
     for (const lane of this.#lanes) {
       if (!lane.connected) {
         if (now - lane.openedAt > this.#parts.limits.connectTimeoutMs) lane.giveUp()
-      } else if (lane.keepAliveMs > 0 && now - lane.lastSeenAt > lane.keepAliveMs) {
+      } else if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
         lane.close(ReasonCode.KeepAliveTimeout, 'keep-alive', 'nothing was heard of the client')
       }
     }

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { topicProblem } from '../core/topics.ts'
+import { filterProblem, topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { AfterGrant } from '../kernel/plugin-contract.ts'
 import type { Carrier } from '../session/carrier.ts'
@@ -125,15 +125,27 @@ export class Conversation {
   unsubscribe(flags: number, bytes: Buffer, body: number, end: number): void {
     const { version } = this.#connect!
     const packet = readUnsubscribe(flags, bytes, body, end, version)
-    const codes = packet.filters.map((filter) =>
-      this.#parts.subscriptions.remove(this.#session!, filter) ? ReasonCode.Success : ReasonCode.NoSubscriptionExisted,
-    )
-    this.#unsubscribe = { packet, codes }
+    this.#unsubscribe = { packet, codes: packet.filters.map((filter) => this.#remove(filter)) }
     this.#host.hold()
-    this.control.push(handshake.unsubscribeForAedes(packet.packetId, packet.filters.length, version))
+    const proceed = (): void => {
+      if (this.control.destroyed) return
+      this.control.push(handshake.unsubscribeForAedes(packet.packetId, packet.filters.length, version))
+    }
+    // A subscription that was given up must not be back after a crash.
+    if (this.#session!.persistent) this.#parts.store.durable().then(proceed, proceed)
+    else proceed()
   }
 
+  #remove(filter: string): number {
+    const { subscriptions, limits } = this.#parts
+    if (subscriptions.remove(this.#session!, filter)) return ReasonCode.Success
+    const invalid = filterProblem(filter, limits.maxTopicLevels) !== null
+    return invalid ? ReasonCode.TopicFilterInvalid : ReasonCode.NoSubscriptionExisted
+  }
+
+  /** One at a time: a flood of them costs its own connection, and no other. */
   ping(): void {
+    this.#host.hold()
     this.control.push(PINGREQ)
   }
 
@@ -179,6 +191,7 @@ export class Conversation {
         break
       case 13:
         this.#host.write(PINGRESP)
+        this.#host.release()
         break
       default:
         this.#parts.log.warn({ packetType: bytes[start]! >> 4 }, 'the transport sent what it was not asked for')

@@ -25,6 +25,9 @@ import { Messages } from './messages.ts'
 /** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
 const LINGER_MS = 1_000
 
+const CONNECT = 1
+const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
+
 export interface LaneHost {
   claim(lane: Lane, clientId: string): Promise<void>
   gone(lane: Lane): void
@@ -44,6 +47,7 @@ export class Lane implements ConversationHost {
   readonly #out: WriteBuffer
   #session: Session | null = null
   #messages: Messages | null = null
+  #greeted = false
   #held = false
   #paused = false
   #peerEnded = false
@@ -62,7 +66,10 @@ export class Lane implements ConversationHost {
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
       this.#cutter.push(chunk)
-      this.#work()
+      // Whoever speaks another protocol need not send a whole "packet" to be told so.
+      if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
+      else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
+      this.#greeted = true
     })
     socket.on('end', () => {
       this.#peerEnded = true
@@ -70,6 +77,11 @@ export class Lane implements ConversationHost {
     })
     socket.on('error', () => this.#networkGone())
     socket.on('close', () => this.#networkGone())
+  }
+
+  /** Whether the client is not being read, for a reason of ours: its silence means nothing then. */
+  get paused(): boolean {
+    return this.#paused
   }
 
   /** Whether CONNECT was accepted. */
@@ -146,6 +158,7 @@ export class Lane implements ConversationHost {
     } catch (error) {
       this.#failed(error)
     }
+    if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
     const wait = this.#held || (this.#messages?.full ?? false)
     if (wait !== this.#paused) {
@@ -156,6 +169,12 @@ export class Lane implements ConversationHost {
     if (this.#peerEnded && !wait) this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
   }
 
+  /** Messages stop at the limit of the socket's buffer; only answers that the client asks for go beyond it. */
+  get #tooMuchUnread(): boolean {
+    const { maxSocketBuffer, maxPacketSize } = this.#parts.limits
+    return this.#out.pending > 2 * maxSocketBuffer + maxPacketSize
+  }
+
   #packet(): void {
     const { bytes, start, body, end } = this.#cutter
     const type = bytes[start]! >> 4
@@ -163,7 +182,7 @@ export class Lane implements ConversationHost {
     const messages = this.#messages
     const { conversation } = this
     if (messages === null) {
-      if (type !== 1) throw new Refusal(ReasonCode.ProtocolError, 'the first packet is not CONNECT') // [MQTT-3.1.0-1]
+      if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
       conversation.connect(flags, bytes, body, end)
       return
     }

@@ -108,6 +108,9 @@ export class PublishDecoder {
       while (i < length && known[i] === bytes[start + i]) i++
       if (i === length) return this.#topic
     }
+    if (length === 0) {
+      throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
+    }
     const topic = readText(bytes, start, end)
     const problem = topicProblem(topic, this.#maxLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)

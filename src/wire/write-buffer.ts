@@ -73,6 +73,11 @@ export class WriteBuffer {
     return this.#congested
   }
 
+  /** Bytes that were handed to the stream and that it has not passed on. */
+  get pending(): number {
+    return this.#handed - this.#taken
+  }
+
   /** Room for `size` bytes, at most 16,384: returns the offset in `chunk` to write at. All of it must be written. */
   reserve(size: number): number {
     let at = this.#used
