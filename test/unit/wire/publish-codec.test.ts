@@ -72,7 +72,7 @@ describe('a PUBLISH from a client', () => {
     ['no packet identifier', 0x32, bytes('a', 0), 4, 0x81],
     ['no topic', 0x30, bytes(0), 4, 0x81],
     ['a topic cut short', 0x30, bytes(0, 5, 97), 4, 0x81],
-    ['an empty topic [MQTT-4.7.3-1]', 0x30, bytes(''), 4, 0x90],
+    ['an empty topic [MQTT 5.0, 3.3.2.1]', 0x30, bytes(''), 4, 0x82],
     ['a wildcard in the topic [MQTT-3.3.2-2]', 0x30, bytes('a/#'), 4, 0x90],
     ['too many levels', 0x30, bytes('a/b/c/d/e/f/g/h/i/j/k'), 4, 0x90],
     ['a topic that is not UTF-8 [MQTT-1.5.4-1]', 0x30, bytes(0, 1, 0xff), 4, 0x81],
