@@ -107,7 +107,10 @@ export class Eventflow {
     this.#stopping = null
     this.#bus.emit('broker.started', { version: VERSION, node: config.node })
     const { host, port } = listener
-    this.#log.info({ listener: 'tcp', host, port, store: store.kind, version: VERSION }, `listening on ${host}:${port}`)
+    const { kind, path } = config.store
+    const data = kind === 'memory' ? 'memory' : path
+    const text = `Eventflow ${VERSION} listens on mqtt://${host}:${port}, data in ${data}`
+    this.#log.info({ listener: 'tcp', host, port, store: kind, version: VERSION }, text)
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */

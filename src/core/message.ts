@@ -109,46 +109,9 @@ export class Message {
 
   /** Let go of the socket's chunk: copies the packet's bytes, once, to memory that it shares with few. Returns this. */
   keep(): this {
-    if (!this.kept) this.#moveTo(Buffer.allocUnsafe(this.end - this.start))
-    return this
-  }
-
-  /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
-  copy(): Message {
-    const {
-      topic,
-      qos,
-      retain,
-      properties,
-      from,
-      receivedAt,
-      expiresAt,
-      bytes,
-      start,
-      payloadStart,
-      end,
-      wireVersion,
-    } = this
-    const copy = new Message(
-      topic,
-      qos,
-      retain,
-      properties,
-      from,
-      receivedAt,
-      expiresAt,
-      bytes,
-      start,
-      payloadStart,
-      end,
-      wireVersion,
-    )
-    copy.#moveTo(Buffer.allocUnsafeSlow(end - start))
-    return copy
-  }
-
-  #moveTo(bytes: Buffer): void {
+    if (this.kept) return this
     const { start } = this
+    const bytes = Buffer.allocUnsafe(this.end - start)
     this.bytes.copy(bytes, 0, start, this.end)
     if (this.properties !== null) this.properties = Buffer.from(this.properties)
     this.bytes = bytes
@@ -156,5 +119,15 @@ export class Message {
     this.end -= start
     this.start = 0
     this.kept = true
+    return this
+  }
+
+  /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
+  copy(): Message {
+    const { topic, qos, retain, properties, from, receivedAt, expiresAt } = this
+    const payload = Buffer.allocUnsafeSlow(this.payloadLength)
+    this.bytes.copy(payload, 0, this.payloadStart, this.end)
+    const own = properties === null ? null : Buffer.from(properties)
+    return Message.of({ topic, payload, qos, retain, properties: own, from, receivedAt, expiresAt })
   }
 }

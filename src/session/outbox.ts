@@ -10,12 +10,12 @@ import type { Message, QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { LogEntry, MessageLog } from '../store/store.ts'
 import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
-import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
 import type { Carrier } from './carrier.ts'
 import { Delivery, markOf, RELEASED, restoreMark, SENT, WAITING } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
 import type { OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
+import { Transmitter } from './transmitter.ts'
 import { Waiting } from './waiting.ts'
 
 export interface OutboxLimits {
@@ -40,29 +40,41 @@ export interface OutboxParts {
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
 export class Outbox implements OutboxContract {
-  /** Whether the session outlives its connection, so that what waits is stored and may be sent twice. */
-  persistent = false
   readonly #parts: OutboxParts
-  #carrier: Carrier | null = null
+  readonly #transmitter: Transmitter
   readonly #inflight = new Inflight()
   readonly #waiting = new Waiting()
   /** Those in flight that the present connection has not been sent yet. */
   readonly #again = new Fifo<Delivery>()
-  /** QoS 0 deliveries whose bytes the socket has not taken yet. */
-  readonly #leaving = new Set<Delivery>()
-  /** Options of the QoS 0 message being written: one object for all of them. */
-  readonly #options0: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }
 
   constructor(parts: OutboxParts) {
     this.#parts = parts
+    const { clientId, events, now, durable } = parts
+    this.#transmitter = new Transmitter({
+      clientId,
+      events,
+      now,
+      durable,
+      tooLarge: (delivery) => this.#tooLarge(delivery),
+      taken: (delivery) => settle(delivery, 'acknowledged', 0),
+    })
+  }
+
+  /** Whether the session outlives its connection, so that what waits is stored and may be sent twice. */
+  get persistent(): boolean {
+    return this.#transmitter.persistent
+  }
+
+  set persistent(persistent: boolean) {
+    this.#transmitter.persistent = persistent
   }
 
   get writable(): boolean {
-    return this.#carrier !== null && !this.#carrier.out.congested
+    return this.#transmitter.carrier !== null && !this.#transmitter.carrier.out.congested
   }
 
   get window(): number {
-    return Math.min(this.#parts.limits.maxInflight, this.#carrier?.receiveMaximum ?? Infinity)
+    return Math.min(this.#parts.limits.maxInflight, this.#transmitter.carrier?.receiveMaximum ?? Infinity)
   }
 
   /** Messages that wait or are in flight. */
@@ -71,12 +83,9 @@ export class Outbox implements OutboxContract {
   }
 
   send(message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
-    const carrier = this.#carrier
+    const carrier = this.#transmitter.carrier
     if (carrier === null || carrier.out.congested) return false
-    const options = this.#options0
-    options.retain = retain
-    options.identifiers = identifiers
-    return this.#write(carrier, message, 0, options)
+    return this.#transmitter.send0(carrier, message, retain, identifiers)
   }
 
   /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
@@ -112,7 +121,7 @@ export class Outbox implements OutboxContract {
 
   /** The client is connected: send again what it has not settled, in order [MQTT-4.4.0-1], then what waits. */
   attach(carrier: Carrier): void {
-    this.#carrier = carrier
+    this.#transmitter.carrier = carrier
     carrier.out.onDrain = () => this.#pump()
     for (const delivery of this.#inflight.values()) this.#again.push(delivery)
     this.#pump()
@@ -120,13 +129,12 @@ export class Outbox implements OutboxContract {
 
   /** The connection is gone. `ended`: so is the session. */
   detach(ended: boolean): void {
-    this.#carrier = null
+    const leaving = this.#transmitter.detach()
     const leaves = (delivery: Delivery): boolean => {
       if (ended) return true
       return !delivery.own && (delivery.qos < 2 || delivery.state === WAITING)
     }
-    const lost = [...this.#leaving, ...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
-    this.#leaving.clear()
+    const lost = [...leaving, ...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
     this.#again.drain()
     for (const delivery of lost) {
       if (delivery.packetId !== 0) this.#inflight.delete(delivery)
@@ -146,7 +154,7 @@ export class Outbox implements OutboxContract {
 
   /** PUBREC from the client. */
   received(packetId: number, reasonCode: number): void {
-    const carrier = this.#carrier
+    const carrier = this.#transmitter.carrier
     if (carrier === null) return
     const delivery = this.#inflight.get(packetId)
     if (delivery === undefined) {
@@ -168,7 +176,7 @@ export class Outbox implements OutboxContract {
       this.#settled(delivery, reasonCode)
       delivery.message = null
     }
-    this.#sendWhenSafe(carrier, delivery)
+    this.#transmitter.send(carrier, delivery)
   }
 
   /** PUBCOMP from the client. */
@@ -181,7 +189,7 @@ export class Outbox implements OutboxContract {
   }
 
   #queue(delivery: Delivery): void {
-    const carrier = this.#carrier
+    const carrier = this.#transmitter.carrier
     // Nothing overtakes what waits: order is per publisher and topic [MQTT-4.6.0-6].
     if (carrier !== null && this.#waiting.length === 0 && this.#hasRoom(carrier, delivery))
       this.#start(carrier, delivery)
@@ -196,7 +204,7 @@ export class Outbox implements OutboxContract {
   }
 
   #pump(): void {
-    const carrier = this.#carrier
+    const carrier = this.#transmitter.carrier
     if (carrier === null) return
     for (let next = this.#again.peek(); next !== undefined; next = this.#again.peek()) {
       if (next.state === SENT && !this.#hasRoom(carrier, next)) return
@@ -213,7 +221,7 @@ export class Outbox implements OutboxContract {
   #resend(carrier: Carrier, delivery: Delivery): void {
     if (this.#inflight.get(delivery.packetId) !== delivery) return // settled meanwhile
     delivery.dup = true // [MQTT-3.3.1-1]
-    this.#sendWhenSafe(carrier, delivery)
+    this.#transmitter.send(carrier, delivery)
   }
 
   #start(carrier: Carrier, delivery: Delivery): void {
@@ -228,7 +236,7 @@ export class Outbox implements OutboxContract {
       this.#inflight.add(delivery)
       this.#mark(delivery)
     }
-    this.#sendWhenSafe(carrier, delivery)
+    this.#transmitter.send(carrier, delivery)
   }
 
   /** Keep its state and identifier with it in the store. */
@@ -239,52 +247,10 @@ export class Outbox implements OutboxContract {
     delivery.safe = delivery.qos < 2
   }
 
-  /** Send what it is the turn of, PUBLISH or PUBREL: at once, or when the store has the state that it leads to. */
-  #sendWhenSafe(carrier: Carrier, delivery: Delivery): void {
-    if (delivery.safe) {
-      this.#sendNow(carrier, delivery)
-      return
-    }
-    const { state } = delivery
-    const send = (): void => {
-      if (delivery.state !== state) return
-      delivery.safe = true
-      if (this.#carrier === carrier) this.#sendNow(carrier, delivery)
-    }
-    // What could not be written is sent when the client comes back; the store has told of its trouble.
-    this.#parts.durable().then(send, () => {})
-  }
-
-  #sendNow(carrier: Carrier, delivery: Delivery): void {
-    if (delivery.state !== RELEASED) this.#transmit(carrier, delivery)
-    else writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
-  }
-
-  #transmit(carrier: Carrier, delivery: Delivery): void {
-    const message = delivery.message!
-    if (!this.#write(carrier, message, delivery.packetId, delivery)) {
-      // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
-      this.#finish(delivery)
-      if (delivery.own) this.#dropped(message, delivery.qos)
-      else queueMicrotask(() => settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge))
-      return
-    }
-    if (delivery.qos === 0) this.#settleOnceTaken(carrier, delivery)
-    else if (this.persistent) message.keep()
-    else delivery.message = null // a session that ends with its connection sends nothing twice
-    if (delivery.own) this.#tellDelivered(message, delivery.qos)
-  }
-
-  #settleOnceTaken(carrier: Carrier, delivery: Delivery): void {
-    this.#leaving.add(delivery)
-    carrier.out.afterFlush(() => {
-      if (this.#leaving.delete(delivery)) settle(delivery, 'acknowledged', 0)
-    })
-  }
-
-  #write(carrier: Carrier, message: Message, packetId: number, options: PublishOptions): boolean {
-    const now = message.expiresAt === 0 ? 0 : this.#parts.now()
-    return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
+  /** As if it had been delivered [MQTT-3.1.2-25]. */
+  #tooLarge(delivery: Delivery): void {
+    this.#finish(delivery)
+    queueMicrotask(() => settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge))
   }
 
   #finish(delivery: Delivery): void {
@@ -300,18 +266,6 @@ export class Outbox implements OutboxContract {
     if (delivery.own && !refused && events.wants('message.acknowledged')) {
       events.emit('message.acknowledged', { clientId, topic: delivery.topic, qos: delivery.qos })
     }
-  }
-
-  #dropped(message: Message, qos: QoS): void {
-    const { events, clientId } = this.#parts
-    if (!events.wants('message.dropped')) return
-    events.emit('message.dropped', { clientId, topic: message.topic, qos, reason: 'packet-too-large' })
-  }
-
-  #tellDelivered(message: Message, qos: QoS): void {
-    const { events, clientId } = this.#parts
-    if (!events.wants('message.delivered')) return
-    events.emit('message.delivered', { clientId, topic: message.topic, qos, bytes: message.payloadLength })
   }
 }
 

@@ -8,18 +8,17 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
-import type { AfterGrant } from '../kernel/plugin-contract.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
 import { type ConnectPacket, ConnectRefusal, readConnect } from '../wire/connect.ts'
 import { type DisconnectPacket, readDisconnect } from '../wire/disconnect.ts'
 import { PacketCutter } from '../wire/packet-cutter.ts'
-import { readSubscribe, readUnsubscribe, type SubscribePacket, type UnsubscribePacket } from '../wire/subscribe.ts'
 import { ControlStream } from './control-stream.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { SubscriptionExchange } from './subscription-exchange.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
@@ -49,8 +48,7 @@ export class Conversation {
   #connect: ConnectPacket | null = null
   #assignedClientId: string | null = null
   #refusal: Refusal | null = null
-  #subscribe: { packet: SubscribePacket; codes: number[]; after: Array<AfterGrant | undefined> } | null = null
-  #unsubscribe: { packet: UnsubscribePacket; codes: number[] } | null = null
+  #subscriptions: SubscriptionExchange | null = null
   #farewell: Departure | null = null
   #session: Session | null = null
 
@@ -75,7 +73,7 @@ export class Conversation {
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
     if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
     this.#host.hold()
-    this.control.push(handshake.connectForAedes(connect.version, this.clientId))
+    this.#show(handshake.connectForAedes(connect.version, this.clientId))
   }
 
   /** Hook of Aedes: why the client may not connect; null when it may, and its identifier is free. */
@@ -100,53 +98,24 @@ export class Conversation {
   }
 
   subscribe(flags: number, bytes: Buffer, body: number, end: number): void {
-    const packet = readSubscribe(flags, bytes, body, end, this.#connect!.version)
-    this.#subscribe = { packet, codes: [], after: [] }
+    this.#subscriptions!.subscribe(flags, bytes, body, end)
     this.#host.hold()
-    this.control.push(handshake.subscribeForAedes(packet.packetId, packet.subscriptions.length, this.#connect!.version))
   }
 
   /** Hook of Aedes: grant the subscription at this position of the SUBSCRIBE under way. Never rejects. */
-  async grant(position: number): Promise<boolean> {
-    const { packet, codes, after } = this.#subscribe!
-    const wanted = packet.subscriptions[position]!
-    try {
-      const { identifier } = packet
-      after[position] = await this.#parts.subscriptions.add(this.#session!, { ...wanted, identifier })
-      codes[position] = wanted.qos
-    } catch (error) {
-      codes[position] = error instanceof Refusal ? error.code : ReasonCode.UnspecifiedError
-      if (!(error instanceof Refusal))
-        this.#parts.log.error({ clientId: this.clientId, error }, 'a subscription failed')
-    }
-    return codes[position]! < 0x80
+  grant(position: number): Promise<boolean> {
+    return this.#subscriptions!.grant(position)
   }
 
   unsubscribe(flags: number, bytes: Buffer, body: number, end: number): void {
-    const { version } = this.#connect!
-    const packet = readUnsubscribe(flags, bytes, body, end, version)
-    this.#unsubscribe = { packet, codes: packet.filters.map((filter) => this.#remove(filter)) }
+    this.#subscriptions!.unsubscribe(flags, bytes, body, end)
     this.#host.hold()
-    const proceed = (): void => {
-      if (this.control.destroyed) return
-      this.control.push(handshake.unsubscribeForAedes(packet.packetId, packet.filters.length, version))
-    }
-    // A subscription that was given up must not be back after a crash.
-    if (this.#session!.persistent) this.#parts.store.durable().then(proceed, proceed)
-    else proceed()
-  }
-
-  #remove(filter: string): number {
-    const { subscriptions, limits } = this.#parts
-    if (subscriptions.remove(this.#session!, filter)) return ReasonCode.Success
-    const invalid = filterProblem(filter, limits.maxTopicLevels) !== null
-    return invalid ? ReasonCode.TopicFilterInvalid : ReasonCode.NoSubscriptionExisted
   }
 
   /** One at a time: a flood of them costs its own connection, and no other. */
   ping(): void {
     this.#host.hold()
-    this.control.push(PINGREQ)
+    this.#show(PINGREQ)
   }
 
   disconnect(flags: number, bytes: Buffer, body: number, end: number): void {
@@ -156,7 +125,7 @@ export class Conversation {
     const publishWill = reasonCode !== ReasonCode.Success // [MQTT-3.14.4-3]
     this.#farewell = { reason: 'client', reasonCode, publishWill }
     this.#host.hold()
-    this.control.push(DISCONNECT)
+    this.#show(DISCONNECT)
   }
 
   /** The connection is closed from our side: Aedes is told by the end of its stream. */
@@ -170,6 +139,10 @@ export class Conversation {
       throw new Refusal(ReasonCode.ProtocolError, 'a session that ends with its connection cannot be prolonged') // [MQTT-3.14.2-2]
     }
     this.#parts.clients.changeExpiry(this.#session!, sessionExpirySeconds)
+  }
+
+  readonly #show = (packet: Buffer): void => {
+    if (!this.control.destroyed) this.control.push(packet)
   }
 
   /** Aedes wrote an answer, or a piece of one. */
@@ -211,6 +184,7 @@ export class Conversation {
     const connecting = this.#connecting(connect)
     const { session, present } = this.#parts.clients.open(connecting)
     this.#session = session
+    this.#subscriptions = new SubscriptionExchange({ session, version, lane: this.#parts, show: this.#show })
     const applied = session.expirySeconds
     const connack = handshake.connackForClient({
       version,
@@ -233,17 +207,14 @@ export class Conversation {
   }
 
   #suback(): void {
-    const { packet, codes, after } = this.#subscribe!
-    this.#subscribe = null
-    this.#host.write(handshake.subackForClient(packet.packetId, codes, this.#connect!.version))
-    for (const then of after) then?.()
+    const { packet, after } = this.#subscriptions!.suback()
+    this.#host.write(packet)
+    after()
     this.#host.release()
   }
 
   #unsuback(): void {
-    const { packet, codes } = this.#unsubscribe!
-    this.#unsubscribe = null
-    this.#host.write(handshake.unsubackForClient(packet.packetId, codes, this.#connect!.version))
+    this.#host.write(this.#subscriptions!.unsuback())
     this.#host.release()
   }
 

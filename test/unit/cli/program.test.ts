@@ -126,7 +126,7 @@ describe('eventflow start', () => {
 
   it.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, logs JSON and exits with 0', async (signal) => {
     const program = run([...quick, '--http-port', '8080'])
-    const listening = await program.logs('listening on')
+    const listening = await program.logs('listens on mqtt://')
     expect(listening).toMatchObject({ level: 'info', node: 'eventflow', host: '127.0.0.1', port: expect.any(Number) })
     expect(await program.logs('nothing listens there')).toMatchObject({ level: 'warn', port: 8080 })
     program.process.kill(signal)
@@ -157,7 +157,7 @@ describe('eventflow start', () => {
   it('says in one line that its data directory is in use, and exits with 1', async () => {
     const withData = ['start', '--port', '0', '--data', join(folder, 'locked')]
     const first = run(withData)
-    await first.logs('listening on')
+    await first.logs('listens on mqtt://')
     const { code, stderr } = await finish(withData)
     first.process.kill('SIGTERM')
     expect(await first.ended).toBe(0)

@@ -51,10 +51,10 @@ describe('a message that is kept', () => {
     expect(message.bytes).toHaveLength(10)
   })
 
-  it('holds no more memory than its packet when it is copied', () => {
+  it('holds no more memory than its payload when it is copied', () => {
     const { message } = windowed()
     const copy = message.copy()
-    expect(copy.bytes.buffer.byteLength).toBe(10)
+    expect(copy.bytes.buffer.byteLength).toBe(message.payloadLength)
     expect(copy).toMatchObject({ topic: message.topic, qos: message.qos, retain: message.retain, kept: true })
     expect(copy.payload).toEqual(message.payload)
   })

@@ -1,0 +1,114 @@
+/**
+ * Writes to the client's connection, while there is one: PUBLISH and PUBREL, each when it may go out.
+ *
+ * At QoS 2 in a session that is kept, that is when the store knows of it: a client must not see a packet identifier that a
+ * restart would forget and give to another message, nor be asked to release one whose message would come again.
+ */
+
+import type { Events } from '../core/events.ts'
+import type { Message, QoS } from '../core/message.ts'
+import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
+import type { Carrier } from './carrier.ts'
+import { type Delivery, RELEASED } from './delivery.ts'
+
+export interface TransmitterParts {
+  clientId: string
+  events: Events
+  now: () => number
+  /** Resolves when what was written to the store is on disk. */
+  durable: () => Promise<void>
+  /** The message is larger than the client takes. */
+  tooLarge: (delivery: Delivery) => void
+  /** The bytes of a QoS 0 delivery have left for the socket. */
+  taken: (delivery: Delivery) => void
+}
+
+export class Transmitter {
+  /** Whether what is sent may have to be sent again, on another connection. */
+  persistent = false
+  carrier: Carrier | null = null
+  readonly #parts: TransmitterParts
+  /** QoS 0 deliveries whose bytes the socket has not taken yet. */
+  readonly #leaving = new Set<Delivery>()
+  /** Options of the QoS 0 message being written: one object for all of them. */
+  readonly #options0: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }
+
+  constructor(parts: TransmitterParts) {
+    this.#parts = parts
+  }
+
+  /** The connection is gone. Returns the QoS 0 deliveries that went with it. */
+  detach(): Delivery[] {
+    this.carrier = null
+    const lost = [...this.#leaving]
+    this.#leaving.clear()
+    return lost
+  }
+
+  /** A QoS 0 message that nobody waits for. Returns whether it was written. */
+  send0(carrier: Carrier, message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
+    const options = this.#options0
+    options.retain = retain
+    options.identifiers = identifiers
+    return this.#write(carrier, message, 0, options)
+  }
+
+  /** Send what it is the turn of: at once, or when the store has the state that it leads to. */
+  send(carrier: Carrier, delivery: Delivery): void {
+    if (delivery.safe) {
+      this.#sendNow(carrier, delivery)
+      return
+    }
+    const { state } = delivery
+    const send = (): void => {
+      if (delivery.state !== state) return
+      delivery.safe = true
+      if (this.carrier === carrier) this.#sendNow(carrier, delivery)
+    }
+    // What could not be written is sent when the client comes back; the store has told of its trouble.
+    this.#parts.durable().then(send, () => {})
+  }
+
+  #sendNow(carrier: Carrier, delivery: Delivery): void {
+    if (delivery.state !== RELEASED) this.#publish(carrier, delivery)
+    else writeAcknowledgement(carrier.out, carrier.version, PUBREL, delivery.packetId, 0)
+  }
+
+  #publish(carrier: Carrier, delivery: Delivery): void {
+    const message = delivery.message!
+    if (!this.#write(carrier, message, delivery.packetId, delivery)) {
+      if (delivery.own) this.#tellDropped(message, delivery.qos)
+      this.#parts.tooLarge(delivery)
+      return
+    }
+    if (delivery.qos === 0) this.#watch(carrier, delivery)
+    else if (this.persistent) message.keep()
+    else delivery.message = null // a session that ends with its connection sends nothing twice
+    if (delivery.own) this.#tellDelivered(message, delivery.qos)
+  }
+
+  #watch(carrier: Carrier, delivery: Delivery): void {
+    this.#leaving.add(delivery)
+    carrier.out.afterFlush(() => {
+      if (this.#leaving.delete(delivery)) this.#parts.taken(delivery)
+    })
+  }
+
+  #write(carrier: Carrier, message: Message, packetId: number, options: PublishOptions): boolean {
+    const now = message.expiresAt === 0 ? 0 : this.#parts.now()
+    return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
+  }
+
+  #tellDropped(message: Message, qos: QoS): void {
+    const { events, clientId } = this.#parts
+    if (!events.wants('message.dropped')) return
+    events.emit('message.dropped', { clientId, topic: message.topic, qos, reason: 'packet-too-large' })
+  }
+
+  #tellDelivered(message: Message, qos: QoS): void {
+    const { events, clientId } = this.#parts
+    if (!events.wants('message.delivered')) return
+    events.emit('message.delivered', { clientId, topic: message.topic, qos, bytes: message.payloadLength })
+  }
+}
