@@ -57,3 +57,11 @@ export class Refusal extends Error {
     this.code = code
   }
 }
+
+/**
+ * What a client may be told of any error: a Refusal as it is, of everything else that the broker failed and no more.
+ * @param code for what is no Refusal
+ */
+export function asRefusal(error: unknown, code: ReasonCode = ReasonCode.UnspecifiedError): Refusal {
+  return error instanceof Refusal ? error : new Refusal(code, 'the broker failed')
+}

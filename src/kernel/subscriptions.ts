@@ -1,7 +1,7 @@
 /** Subscriptions of sessions: checked, allowed, given to the namespace that owns the filter, and kept. */
 
 import type { Events } from '../core/events.ts'
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -51,8 +51,7 @@ export class Subscriptions {
       events.emit('subscription.added', { clientId, filter, qos })
       return after
     } catch (error) {
-      const reasonCode = error instanceof Refusal ? error.code : ReasonCode.UnspecifiedError
-      const reason = error instanceof Refusal ? error.message : 'the broker failed'
+      const { code: reasonCode, message: reason } = asRefusal(error)
       events.emit('subscription.refused', { clientId, filter, reasonCode, reason })
       throw error
     }

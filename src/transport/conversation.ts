@@ -7,7 +7,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
@@ -87,7 +87,7 @@ export class Conversation {
     } catch (error) {
       if (!(error instanceof Refusal))
         this.#parts.log.error({ clientId: this.clientId, error }, 'authentication failed')
-      this.#refusal = error instanceof Refusal ? error : new Refusal(ReasonCode.ServerUnavailable, 'the broker failed')
+      this.#refusal = asRefusal(error, ReasonCode.ServerUnavailable)
       return this.#refusal
     }
   }

@@ -8,7 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { DisconnectReason } from '../core/events.ts'
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -199,7 +199,7 @@ export class Lane implements ConversationHost {
 
   /** What the client sent cannot be served. */
   #failed(error: unknown): void {
-    const refusal = error instanceof Refusal ? error : new Refusal(ReasonCode.UnspecifiedError, 'the broker failed')
+    const refusal = asRefusal(error)
     if (refusal !== error) {
       this.#parts.log.error({ error, address: this.address }, 'a packet could not be served')
       this.#parts.events.emit('broker.error', { code: 'UNEXPECTED', message: 'a packet could not be served' })

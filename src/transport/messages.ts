@@ -3,7 +3,7 @@
 import { EventflowError } from '../core/errors.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Intake } from '../kernel/intake.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
@@ -14,7 +14,6 @@ import {
   PUBACK,
   PUBCOMP,
   PUBREC,
-  PUBREL,
   writeAcknowledgement,
 } from '../wire/acknowledgement-writer.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
@@ -112,45 +111,42 @@ export class Messages {
   #refused(message: Message, packetId: number, error: unknown): void {
     const { session, events } = this.#parts
     const { topic, qos } = message
-    const reasonCode = this.#codeOf(error)
-    const reason = error instanceof Refusal ? error.message : 'the broker failed'
+    const refusal = this.#refusalOf(error)
+    const { code: reasonCode, message: reason } = refusal
     events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
     if (qos === 2) session.inbox.release(packetId)
     const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
-    if (this.#answers(type, reasonCode)) this.#acknowledger.add(type, packetId, undefined, reasonCode)
-    else this.#unanswerable(reasonCode, reason, () => this.#acknowledger.add(type, packetId, undefined, 0))
+    this.#answer(type, refusal, (code) => this.#acknowledger.add(type, packetId, undefined, code))
   }
 
-  /** The intake, or the disk, said no later. */
+  /** The intake, or the disk, said no later: it is this message's turn to be answered. */
   #failed(type: AcknowledgementType | typeof NONE, packetId: number, error: unknown): void {
     const { session, out, version } = this.#parts
     if (type === PUBREC) session.inbox.release(packetId)
-    const reasonCode = this.#codeOf(error)
-    const write = (code: number): void => {
+    this.#answer(type, this.#refusalOf(error), (code) => {
       if (type !== NONE) writeAcknowledgement(out, version, type, packetId, code)
-    }
-    if (this.#answers(type, reasonCode)) write(reasonCode)
-    else this.#unanswerable(reasonCode, error instanceof Refusal ? error.message : 'the broker failed', () => write(0))
+    })
   }
 
-  /** MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. */
-  #answers(type: number, reasonCode: number): boolean {
-    return this.#parts.version === 5 && type !== NONE && type !== PUBREL && reasonCode >= 0x80
+  /**
+   * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. To acknowledge would be a lie then, so the
+   * connection ends; unless the operator wants it so.
+   */
+  #answer(type: AcknowledgementType | typeof NONE, refusal: Refusal, acknowledge: (code: number) => void): void {
+    const { version, publishDenied, close } = this.#parts
+    const { code, message } = refusal
+    const denied = code === ReasonCode.NotAuthorized
+    if (version === 5 && type !== NONE && code >= 0x80) acknowledge(code)
+    else if (denied && publishDenied === 'ignore') acknowledge(0)
+    else close(code, denied ? 'not-authorized' : 'error', message)
   }
 
-  /** To acknowledge would be a lie, so the connection ends; unless the operator wants it so: then it is acknowledged. */
-  #unanswerable(reasonCode: number, text: string, acknowledge: () => void): void {
-    const denied = reasonCode === ReasonCode.NotAuthorized
-    if (denied && this.#parts.publishDenied === 'ignore') acknowledge()
-    else this.#parts.close(reasonCode, denied ? 'not-authorized' : 'error', text)
-  }
-
-  #codeOf(error: unknown): number {
-    if (error instanceof Refusal) return error.code
+  #refusalOf(error: unknown): Refusal {
+    if (error instanceof Refusal) return error
     const { log, events, session } = this.#parts
     const code = error instanceof EventflowError ? error.code : 'UNEXPECTED'
     log.error({ clientId: session.clientId, error }, 'a message could not be accepted')
     events.emit('broker.error', { code, message: 'a message could not be accepted' })
-    return ReasonCode.UnspecifiedError
+    return asRefusal(error)
   }
 }

@@ -1,6 +1,6 @@
 /** SUBSCRIBE and UNSUBSCRIBE of one connection, one at a time: from the request, by way of the hooks, to the answer. */
 
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterProblem } from '../core/topics.ts'
 import type { AfterGrant } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
@@ -42,9 +42,8 @@ export class SubscriptionExchange {
       after[position] = await lane.subscriptions.add(session, { ...wanted, identifier })
       codes[position] = wanted.qos
     } catch (error) {
-      const refused = error instanceof Refusal
-      codes[position] = refused ? error.code : ReasonCode.UnspecifiedError
-      if (!refused) lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
+      codes[position] = asRefusal(error).code
+      if (!(error instanceof Refusal)) lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
     }
     return codes[position]! < 0x80
   }
