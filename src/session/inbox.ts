@@ -10,32 +10,35 @@ export class Inbox {
   persistent = false
   readonly #clientId: string
   readonly #store: SessionStore
-  readonly #received: Set<number>
+  /** Null as long as nothing came at QoS 2. */
+  #received: Set<number> | null = null
 
-  constructor(clientId: string, store: SessionStore, received: Iterable<number>) {
+  constructor(clientId: string, store: SessionStore, received: readonly number[]) {
     this.#clientId = clientId
     this.#store = store
-    this.#received = new Set(received)
+    if (received.length > 0) this.#received = new Set(received)
   }
 
   has(packetId: number): boolean {
-    return this.#received.has(packetId)
+    return this.#received?.has(packetId) ?? false
   }
 
   /** The message with this identifier is being accepted: from now on it is a repetition. */
   add(packetId: number): void {
+    this.#received ??= new Set()
     this.#received.add(packetId)
-    this.#changed()
+    this.#changed(this.#received)
   }
 
   /** PUBREL, or the message was refused: the identifier is free again. Returns whether it was in use. */
   release(packetId: number): boolean {
-    if (!this.#received.delete(packetId)) return false
-    this.#changed()
+    const received = this.#received
+    if (!received?.delete(packetId)) return false
+    this.#changed(received)
     return true
   }
 
-  #changed(): void {
-    if (this.persistent) this.#store.received(this.#clientId, this.#received)
+  #changed(received: ReadonlySet<number>): void {
+    if (this.persistent) this.#store.received(this.#clientId, received)
   }
 }

@@ -3,7 +3,8 @@
 import { type Delivery, SENT } from './delivery.ts'
 
 export class Inflight {
-  readonly #deliveries = new Map<number, Delivery>()
+  /** Made when there is something to put in, like its neighbours': thousands of sessions never have anything. */
+  #deliveries: Map<number, Delivery> = NONE
   #lastPacketId = 0
 
   get size(): number {
@@ -24,15 +25,23 @@ export class Inflight {
     while (this.#deliveries.has(this.#lastPacketId))
     delivery.packetId = this.#lastPacketId
     delivery.state = SENT
-    this.#deliveries.set(delivery.packetId, delivery)
+    this.#put(delivery)
   }
 
   /** Take up a delivery that had its identifier before the broker was restarted. */
   restore(delivery: Delivery): void {
-    this.#deliveries.set(delivery.packetId, delivery)
+    this.#put(delivery)
   }
 
   delete(delivery: Delivery): void {
     this.#deliveries.delete(delivery.packetId)
   }
+
+  #put(delivery: Delivery): void {
+    if (this.#deliveries === NONE) this.#deliveries = new Map()
+    this.#deliveries.set(delivery.packetId, delivery)
+  }
 }
+
+/** Stands for every empty window, and stays empty. */
+const NONE = new Map<number, Delivery>()

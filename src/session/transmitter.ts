@@ -29,10 +29,8 @@ export class Transmitter {
   persistent = false
   carrier: Carrier | null = null
   readonly #parts: TransmitterParts
-  /** QoS 0 deliveries whose bytes the socket has not taken yet. */
-  readonly #leaving = new Set<Delivery>()
-  /** Options of the QoS 0 message being written: one object for all of them. */
-  readonly #options0: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }
+  /** QoS 0 deliveries whose bytes the socket has not taken yet; null: there never was one. */
+  #leaving: Set<Delivery> | null = null
 
   constructor(parts: TransmitterParts) {
     this.#parts = parts
@@ -41,17 +39,16 @@ export class Transmitter {
   /** The connection is gone. Returns the QoS 0 deliveries that went with it. */
   detach(): Delivery[] {
     this.carrier = null
-    const lost = [...this.#leaving]
-    this.#leaving.clear()
+    const lost = [...(this.#leaving ?? [])]
+    this.#leaving = null
     return lost
   }
 
   /** A QoS 0 message that nobody waits for. Returns whether it was written. */
   send0(carrier: Carrier, message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
-    const options = this.#options0
-    options.retain = retain
-    options.identifiers = identifiers
-    return this.#write(carrier, message, 0, options)
+    OPTIONS_0.retain = retain
+    OPTIONS_0.identifiers = identifiers
+    return this.#write(carrier, message, 0, OPTIONS_0)
   }
 
   /** Send what it is the turn of: at once, or when the store has the state that it leads to. */
@@ -89,9 +86,10 @@ export class Transmitter {
   }
 
   #watch(carrier: Carrier, delivery: Delivery): void {
+    this.#leaving ??= new Set()
     this.#leaving.add(delivery)
     carrier.out.afterFlush(() => {
-      if (this.#leaving.delete(delivery)) this.#parts.taken(delivery)
+      if (this.#leaving?.delete(delivery)) this.#parts.taken(delivery)
     })
   }
 
@@ -112,3 +110,6 @@ export class Transmitter {
     events.emit('message.delivered', { clientId, topic: message.topic, qos, bytes: message.payloadLength })
   }
 }
+
+/** Options of the QoS 0 message being written: one object for all of them, read before anybody else writes. */
+const OPTIONS_0: PublishOptions = { qos: 0, retain: false, dup: false, identifiers: null, properties: null }

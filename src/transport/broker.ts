@@ -5,8 +5,7 @@ import { Aedes, type Client } from 'aedes'
 import { EventflowError } from '../core/errors.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
-import type { ControlStream } from './control-stream.ts'
-import type { Conversation } from './conversation.ts'
+import { type Desk, Desks } from './desk.ts'
 import { Lane, type LaneHost } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
@@ -32,7 +31,7 @@ export class Broker implements LaneHost {
   readonly #aedes: QuietAedes
   readonly #lanes = new Set<Lane>()
   readonly #byClient = new Map<string, Lane>()
-  readonly #conversations = new WeakMap<ControlStream, Conversation>()
+  readonly desks: Desks
   #sweeper: NodeJS.Timeout | null = null
 
   constructor(parts: LaneParts) {
@@ -44,21 +43,22 @@ export class Broker implements LaneHost {
       connectTimeout: 2_147_483_647, // our sweep is what watches
       drainTimeout: 0,
       authenticate: (client, _username, _password, done) =>
-        void this.#guarded(client, async (conversation) => {
-          const refused = await conversation.admit()
+        void this.#guarded(client, async ({ visitor }) => {
+          const refused = (await visitor?.admit()) ?? null
           if (refused === null) done(null, true)
           else done(Object.assign(refused, { returnCode: NOT_AUTHORIZED }), false)
         }),
       authorizeSubscribe: (client, subscription, done) =>
-        void this.#guarded(client, async (conversation) => {
-          const granted = await conversation.grant(Number(subscription.topic))
+        void this.#guarded(client, async ({ visitor }) => {
+          const granted = await visitor?.grant(Number(subscription.topic))
           done(null, granted ? subscription : null)
         }),
     })
     if ((this.#aedes as unknown as { version: string }).version !== AEDES_VERSION) {
       throw new EventflowError('TRANSPORT_UNSUPPORTED', `aedes ${AEDES_VERSION} is needed; run npm install`)
     }
-    this.#aedes.on('clientReady', (client) => this.#conversationOf(client).ready())
+    this.desks = new Desks((stream) => this.#aedes.handle(stream))
+    this.#aedes.on('clientReady', (client) => this.desks.of(client).ready())
     // Aedes closes the stream of a client that it has trouble with; that is all we need to know of it.
     this.#aedes.on('clientError', () => {})
     this.#aedes.on('connectionError', () => {})
@@ -69,6 +69,11 @@ export class Broker implements LaneHost {
     return this.#lanes.size
   }
 
+  /** Clients that Aedes has: one a matter under way, and some that are free. */
+  get openDesks(): number {
+    return this.#aedes.connectedClients
+  }
+
   async start(): Promise<void> {
     await this.#aedes.listen()
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
@@ -77,10 +82,7 @@ export class Broker implements LaneHost {
 
   /** Serve a connection: any byte stream, from `address`. */
   attach(stream: Duplex, address: string): void {
-    const lane = new Lane(stream, address, this.#parts, this)
-    this.#lanes.add(lane)
-    this.#conversations.set(lane.conversation.control, lane.conversation)
-    this.#aedes.handle(lane.conversation.control)
+    this.#lanes.add(new Lane(stream, address, this.#parts, this))
   }
 
   /** Send every client away, and stop. */
@@ -91,15 +93,12 @@ export class Broker implements LaneHost {
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()))
   }
 
-  async claim(lane: Lane, clientId: string): Promise<void> {
+  claim(lane: Lane, clientId: string): void {
     if (!this.#lanes.has(lane)) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
     const other = this.#byClient.get(clientId)
     this.#byClient.set(clientId, lane)
     if (other === undefined || other === lane) return
-    const { control } = other.conversation
     other.close(ReasonCode.SessionTakenOver, 'takeover', 'another connection with this client identifier') // [MQTT-3.1.4-3]
-    // Aedes forgets the old client when its stream is closed; only then may the new one be registered.
-    if (!control.closed) await new Promise<void>((resolve) => control.once('close', () => setImmediate(resolve)))
   }
 
   gone(lane: Lane): void {
@@ -109,17 +108,13 @@ export class Broker implements LaneHost {
   }
 
   /** A hook of Aedes. What Aedes throws when it is answered ends that connection, never the process. */
-  async #guarded(client: Client, hook: (conversation: Conversation) => Promise<void>): Promise<void> {
+  async #guarded(client: Client, hook: (desk: Desk) => Promise<void>): Promise<void> {
     try {
-      await hook(this.#conversationOf(client))
+      await hook(this.desks.of(client))
     } catch (error) {
       this.#parts.log.error({ error }, 'the transport failed; the connection is closed')
       client.conn.destroy()
     }
-  }
-
-  #conversationOf(client: Client): Conversation {
-    return this.#conversations.get(client.conn as ControlStream)!
   }
 
   #sweep(): void {

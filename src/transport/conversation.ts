@@ -1,8 +1,9 @@
 /**
- * The conversation of one connection: CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT, held by Aedes.
+ * The conversation of one connection: CONNECT, SUBSCRIBE and UNSUBSCRIBE, held by Aedes, and the few words besides.
  *
  * Each packet is decoded and checked here, shown to Aedes in a form that it can make no mistake with, and decided in the
  * hooks that Aedes calls (`admit`, `grant`). When Aedes answers, the client gets the answer that we know to be right.
+ * PINGREQ and DISCONNECT need no decision: they are served here, so that Aedes need not know a client that is silent.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -14,21 +15,22 @@ import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
 import { type ConnectPacket, ConnectRefusal, readConnect } from '../wire/connect.ts'
 import { type DisconnectPacket, readDisconnect } from '../wire/disconnect.ts'
-import { PacketCutter } from '../wire/packet-cutter.ts'
-import { ControlStream } from './control-stream.ts'
+import { readSubscribe, readUnsubscribe } from '../wire/subscribe.ts'
+import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
-import { SubscriptionExchange } from './subscription-exchange.ts'
+import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
   readonly address: string
+  readonly desks: Desks
   write(packet: Buffer): void
   /** Serve no further packet until `release`. */
   hold(): void
   release(): void
-  /** The identifier is this connection's from now on; resolves when whoever had it is gone. */
-  claim(clientId: string): Promise<void>
+  /** The identifier is this connection's from now on: whoever had it is sent away. */
+  claim(clientId: string): void
   /** The client is welcome, its CONNACK written: returns what carries its session from now on. */
   welcome(session: Session, connect: ConnectPacket): Carrier
   /** The connection ends, for this reason; DISCONNECT was sent or received, or none is due. */
@@ -36,26 +38,23 @@ export interface ConversationHost {
   close(reasonCode: number, reason: DisconnectReason, text: string): void
 }
 
-const PINGREQ = Buffer.from([0xc0, 0])
 const PINGRESP = Buffer.from([0xd0, 0])
-const DISCONNECT = Buffer.from([0xe0, 0])
 
-export class Conversation {
-  readonly control: ControlStream
+export class Conversation implements Visitor {
   readonly #host: ConversationHost
   readonly #parts: LaneParts
-  readonly #answers = new PacketCutter(65_536)
+  /** Where a matter of this connection is being decided; null: none is. */
+  #desk: Desk | null = null
   #connect: ConnectPacket | null = null
   #assignedClientId: string | null = null
   #refusal: Refusal | null = null
-  #subscriptions: SubscriptionExchange | null = null
-  #farewell: Departure | null = null
+  #subscribing: Subscribing | null = null
+  #unsubscribing: Unsubscribing | null = null
   #session: Session | null = null
 
   constructor(host: ConversationHost, parts: LaneParts) {
     this.#host = host
     this.#parts = parts
-    this.control = new ControlStream({ written: this.#written.bind(this), closed: this.#closed.bind(this) })
   }
 
   /** The client's identifier; '' before CONNECT. */
@@ -73,16 +72,17 @@ export class Conversation {
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
     if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
     this.#host.hold()
-    this.#show(handshake.connectForAedes(connect.version, this.clientId))
+    this.#desk = this.#host.desks.handshake(this)
   }
 
   /** Hook of Aedes: why the client may not connect; null when it may, and its identifier is free. */
   async admit(): Promise<Refusal | null> {
+    if (this.#session !== null) return null // it was admitted before: Aedes is being reminded of it
     const { username, password } = this.#connect!
     const { address } = this.#host
     try {
       await this.#parts.clients.admit({ clientId: this.clientId, username, password, address })
-      await this.#host.claim(this.clientId)
+      this.#host.claim(this.clientId)
       return null
     } catch (error) {
       if (!(error instanceof Refusal))
@@ -94,28 +94,37 @@ export class Conversation {
 
   /** Aedes is done with the handshake. */
   ready(): void {
+    this.#desk = null
     this.#host.release()
   }
 
   subscribe(flags: number, bytes: Buffer, body: number, end: number): void {
-    this.#subscriptions!.subscribe(flags, bytes, body, end)
+    const packet = readSubscribe(flags, bytes, body, end, this.#connect!.version)
+    this.#subscribing = new Subscribing(this.#exchangeParts, packet)
     this.#host.hold()
+    this.#desk = this.#host.desks.exchange(this, handshake.subscribeForAedes(packet.subscriptions.length))
   }
 
   /** Hook of Aedes: grant the subscription at this position of the SUBSCRIBE under way. Never rejects. */
-  grant(position: number): Promise<boolean> {
-    return this.#subscriptions!.grant(position)
+  async grant(position: number): Promise<boolean> {
+    return (await this.#subscribing?.grant(position)) ?? false
   }
 
   unsubscribe(flags: number, bytes: Buffer, body: number, end: number): void {
-    this.#subscriptions!.unsubscribe(flags, bytes, body, end)
+    const packet = readUnsubscribe(flags, bytes, body, end, this.#connect!.version)
+    const unsubscribing = new Unsubscribing(this.#exchangeParts, packet)
+    this.#unsubscribing = unsubscribing
     this.#host.hold()
+    const proceed = (): void => {
+      if (this.#unsubscribing !== unsubscribing) return // the connection is gone
+      this.#desk = this.#host.desks.exchange(this, handshake.unsubscribeForAedes(packet.filters.length))
+    }
+    if (unsubscribing.safe === null) proceed()
+    else void unsubscribing.safe.then(proceed)
   }
 
-  /** One at a time: a flood of them costs its own connection, and no other. */
   ping(): void {
-    this.#host.hold()
-    this.#show(PINGREQ)
+    this.#host.write(PINGRESP)
   }
 
   disconnect(flags: number, bytes: Buffer, body: number, end: number): void {
@@ -123,14 +132,17 @@ export class Conversation {
     this.#updateExpiry(packet)
     const { reasonCode } = packet
     const publishWill = reasonCode !== ReasonCode.Success // [MQTT-3.14.4-3]
-    this.#farewell = { reason: 'client', reasonCode, publishWill }
-    this.#host.hold()
-    this.#show(DISCONNECT)
+    this.#host.finish({ reason: 'client', reasonCode, publishWill })
   }
 
-  /** The connection is closed from our side: Aedes is told by the end of its stream. */
+  /** The connection is closed from our side. */
   end(): void {
-    this.control.destroy()
+    this.#desk?.close()
+    this.#desk = this.#subscribing = this.#unsubscribing = null
+  }
+
+  get #exchangeParts() {
+    return { session: this.#session!, version: this.#connect!.version, lane: this.#parts }
   }
 
   #updateExpiry({ sessionExpirySeconds }: DisconnectPacket): void {
@@ -141,50 +153,19 @@ export class Conversation {
     this.#parts.clients.changeExpiry(this.#session!, sessionExpirySeconds)
   }
 
-  readonly #show = (packet: Buffer): void => {
-    if (!this.control.destroyed) this.control.push(packet)
-  }
-
-  /** Aedes wrote an answer, or a piece of one. */
-  #written(bytes: Buffer): void {
-    this.#answers.push(bytes)
-    while (this.#answers.next()) this.#answer(this.#answers.bytes, this.#answers.start, this.#answers.end)
-  }
-
-  #answer(bytes: Buffer, start: number, end: number): void {
-    switch (bytes[start]! >> 4) {
-      case 2:
-        this.#connack(bytes, start, end)
-        break
-      case 9:
-        this.#suback()
-        break
-      case 11:
-        this.#unsuback()
-        break
-      case 13:
-        this.#host.write(PINGRESP)
-        this.#host.release()
-        break
-      default:
-        this.#parts.log.warn({ packetType: bytes[start]! >> 4 }, 'the transport sent what it was not asked for')
-    }
-  }
-
-  #connack(bytes: Buffer, start: number, end: number): void {
-    const { version } = this.#connect!
-    if (bytes[start + 3] !== 0) {
-      // Our own hook's reason where there is one; else what Aedes has to say, as it said it.
-      if (this.#refusal === null) this.#host.write(Buffer.from(bytes.subarray(start, end)))
-      else this.#host.write(this.#refusalConnack(version, this.#refusal.code))
-      this.#refused(this.#refusal?.message ?? 'the handshake failed', this.#refusal?.code ?? bytes[start + 3]!)
+  connack(accepted: boolean): void {
+    if (!accepted) {
+      const refusal = this.#refusal ?? new Refusal(ReasonCode.ServerUnavailable, 'the handshake failed')
+      this.#host.write(this.#refusalConnack(this.#connect!.version, refusal.code))
+      this.#refused(refusal.message, refusal.code)
       return
     }
     const connect = this.#connect!
+    const { version } = connect
     const connecting = this.#connecting(connect)
+    connect.password = null // it has been checked: it need not lie in memory as long as the connection lasts
     const { session, present } = this.#parts.clients.open(connecting)
     this.#session = session
-    this.#subscriptions = new SubscriptionExchange({ session, version, lane: this.#parts, show: this.#show })
     const applied = session.expirySeconds
     const connack = handshake.connackForClient({
       version,
@@ -206,15 +187,18 @@ export class Conversation {
     return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds }
   }
 
-  #suback(): void {
-    const { packet, after } = this.#subscriptions!.suback()
-    this.#host.write(packet)
-    after()
+  suback(): void {
+    const subscribing = this.#subscribing!
+    this.#desk = this.#subscribing = null
+    this.#host.write(subscribing.suback())
+    subscribing.finish()
     this.#host.release()
   }
 
-  #unsuback(): void {
-    this.#host.write(this.#subscriptions!.unsuback())
+  unsuback(): void {
+    const unsubscribing = this.#unsubscribing!
+    this.#desk = this.#unsubscribing = null
+    this.#host.write(unsubscribing.unsuback())
     this.#host.release()
   }
 
@@ -245,10 +229,8 @@ export class Conversation {
     this.#parts.events.emit('client.connecting-refused', { clientId: this.clientId, address, reason, reasonCode })
   }
 
-  /** Aedes has closed the connection. */
-  #closed(error: Error | null): void {
-    if (this.#farewell !== null) this.#host.finish(this.#farewell)
-    else if (this.#session === null) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
+  abandoned(error: Error | null): void {
+    if (this.#session === null) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
     else this.#host.close(ReasonCode.ProtocolError, 'protocol-error', error?.message ?? 'the transport gave up')
   }
 }

@@ -1,34 +1,26 @@
 /**
  * What Aedes is shown of a client's control packets, and what the client is shown of its answers.
  *
- * Aedes sees a plain CONNECT (no will, no keep alive, always clean) and subscriptions whose filters are numbers, so that
- * it neither refuses what we grant ($share, filters that occur twice) nor keeps anything of its own.
+ * Aedes sees a plain CONNECT (no will, no keep alive, always clean, always MQTT 3.1.1) and subscriptions whose filters are
+ * numbers, so that it neither refuses what we grant ($share, filters that occur twice) nor keeps anything of its own.
  */
 
 import { generate } from 'mqtt-packet'
 
 /** CONNECT as Aedes sees it. Credentials stay with us: its authenticate hook is answered from the packet itself. */
-export function connectForAedes(version: number, clientId: string): Buffer {
-  const protocolId = version === 3 ? 'MQIsdp' : 'MQTT'
-  return generate({
-    cmd: 'connect',
-    protocolId,
-    protocolVersion: version as 3 | 4 | 5,
-    clean: true,
-    clientId,
-    keepalive: 0,
-  })
+export function connectForAedes(clientId: string): Buffer {
+  return generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId, keepalive: 0 })
 }
 
 /** SUBSCRIBE as Aedes sees it: `count` filters named by their position. */
-export function subscribeForAedes(packetId: number, count: number, version: number): Buffer {
+export function subscribeForAedes(count: number): Buffer {
   const subscriptions = Array.from({ length: count }, (_, i) => ({ topic: String(i), qos: 0 as const }))
-  return generate({ cmd: 'subscribe', messageId: packetId, subscriptions }, { protocolVersion: version })
+  return generate({ cmd: 'subscribe', messageId: 1, subscriptions }, { protocolVersion: 4 })
 }
 
-export function unsubscribeForAedes(packetId: number, count: number, version: number): Buffer {
+export function unsubscribeForAedes(count: number): Buffer {
   const unsubscriptions = Array.from({ length: count }, (_, i) => String(i))
-  return generate({ cmd: 'unsubscribe', messageId: packetId, unsubscriptions }, { protocolVersion: version })
+  return generate({ cmd: 'unsubscribe', messageId: 1, unsubscriptions }, { protocolVersion: 4 })
 }
 
 export interface Connack {

@@ -18,6 +18,7 @@ import { PacketCutter } from '../wire/packet-cutter.ts'
 import { readPingreq } from '../wire/pingreq.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
+import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Messages } from './messages.ts'
@@ -29,7 +30,9 @@ const CONNECT = 1
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
-  claim(lane: Lane, clientId: string): Promise<void>
+  readonly desks: Desks
+  /** The identifier is this lane's from now on: whoever had it is sent away. */
+  claim(lane: Lane, clientId: string): void
   gone(lane: Lane): void
 }
 
@@ -103,8 +106,12 @@ export class Lane implements ConversationHost {
     setImmediate(() => this.#work())
   }
 
-  claim(clientId: string): Promise<void> {
-    return this.#host.claim(this, clientId)
+  get desks(): Desks {
+    return this.#host.desks
+  }
+
+  claim(clientId: string): void {
+    this.#host.claim(this, clientId)
   }
 
   welcome(session: Session, connect: ConnectPacket): Carrier {

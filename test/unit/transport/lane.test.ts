@@ -118,6 +118,36 @@ describe('packets behind a CONNECT that is being decided', () => {
   })
 })
 
+describe('Aedes', () => {
+  it('has a few clients, however many connections there are, and each has its subscriptions decided', async () => {
+    const { broker, namespace, connect } = await make()
+    const peers = Array.from({ length: 100 }, () => connect())
+    for (const [i, peer] of peers.entries()) peer.stream.write(Buffer.concat([CONNECT(5, `c${i}`), SUBSCRIBE(`t${i}`)]))
+    for (const peer of peers) await peer.packets(2)
+    expect(new Set(namespace.calls)).toEqual(new Set(peers.map((_, i) => `subscribe c${i} t${i}`)))
+    await until('there are few', () => broker.openDesks <= 32)
+    expect(broker.connections).toBe(100)
+    for (const [i, peer] of peers.entries()) peer.stream.write(SUBSCRIBE(`u${i}`, 10))
+    for (const peer of peers) expect((await peer.packets(3))[2]).toMatchObject({ cmd: 'suback', messageId: 10 })
+  })
+
+  it('goes on when a connection breaks while it has a subscription decided', async () => {
+    const { namespace, connect } = await make()
+    const [first, second] = [connect(), connect()]
+    const granted = deferred<undefined>()
+    namespace.onSubscribe = () => granted.promise
+    first.stream.write(Buffer.concat([CONNECT(5, 'first'), SUBSCRIBE('a')]))
+    await until('SUBSCRIBE is being decided', () => namespace.calls.length > 0)
+    first.stream.destroy()
+    namespace.onSubscribe = () => undefined
+    second.stream.write(Buffer.concat([CONNECT(5, 'second'), SUBSCRIBE('b')]))
+    await second.packets(2)
+    granted.resolve(undefined)
+    second.stream.write(SUBSCRIBE('c', 10))
+    expect((await second.packets(3)).map(({ cmd }) => cmd)).toEqual(['connack', 'suback', 'suback'])
+  })
+})
+
 describe('packets behind a SUBSCRIBE that is being decided', () => {
   it('are held until it is answered, so that a PUBLISH never overtakes it', async () => {
     const { namespace, connect } = await make()
