@@ -80,7 +80,7 @@ export class Eventflow {
       maxExpirySeconds:
         config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock })
+    const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock, limits: config.session })
     const broker = this.#makeBroker(kernel, store)
     const listener = this.#makeListener(broker)
     const { maxTopicLevels } = config.mqtt

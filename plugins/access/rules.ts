@@ -31,11 +31,12 @@ export class Rules {
 
   /** @param requested a topic to publish on, or a filter to subscribe to */
   decide(names: Names, action: Action, requested: string): 'allow' | 'deny' {
-    const wanted = action === 'subscribe' ? innerFilter(requested) : requested
     for (const rule of this.#rules) {
       if (rule.user !== undefined && rule.user !== names.username) continue
-      if (isFor(rule.deny, action) && rule.topics.some((topic) => patternOverlaps(topic, names, wanted))) return 'deny'
-      if (isFor(rule.allow, action) && rule.topics.some((topic) => patternCovers(topic, names, wanted))) return 'allow'
+      if (isFor(rule.deny, action) && rule.topics.some((topic) => patternOverlaps(topic, names, requested)))
+        return 'deny'
+      if (isFor(rule.allow, action) && rule.topics.some((topic) => patternCovers(topic, names, requested)))
+        return 'allow'
     }
     return 'deny'
   }
@@ -43,11 +44,4 @@ export class Rules {
 
 function isFor(actions: Actions | undefined, action: Action): boolean {
   return typeof actions === 'object' ? actions.includes(action) : actions === action
-}
-
-/** What a shared subscription, `$share/<group>/<filter>`, receives is what its inner filter matches. */
-function innerFilter(filter: string): string {
-  if (!filter.startsWith('$share/')) return filter
-  const end = filter.indexOf('/', '$share/'.length)
-  return end === -1 || end === filter.length - 1 ? filter : filter.slice(end + 1)
 }

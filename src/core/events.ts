@@ -82,7 +82,7 @@ export interface EventMap {
     clientId: string
     topic: string
     qos: QoS
-    reason: 'slow' | 'session-full' | 'packet-too-large'
+    reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended'
   }
   /** A message's time was up before it could be delivered. */
   'message.expired': { clientId: string; topic: string }

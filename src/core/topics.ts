@@ -18,8 +18,37 @@ export function topicProblem(topic: string, maxLevels: number): string | null {
   return levels > maxLevels ? `a topic has at most ${maxLevels} levels` : null
 }
 
-/** Why `filter` is no topic filter, or null [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1, MQTT-4.7.3-2]. */
+/** What a shared subscription begins with: `$share/<group>/<filter>`. */
+const SHARE = '$share/'
+
+/** Whether a filter is that of a shared subscription. */
+export function isShared(filter: string): boolean {
+  return filter.startsWith(SHARE)
+}
+
+/** What a subscription could receive: of a (valid) shared one the filter behind its group, else the filter itself. */
+export function filterBehind(filter: string): string {
+  return isShared(filter) ? filter.slice(filter.indexOf('/', SHARE.length) + 1) : filter
+}
+
+/**
+ * Why `filter` cannot be subscribed to, or null. Of a shared subscription both parts are looked at, and the levels are
+ * those of the filter behind the group.
+ */
 export function filterProblem(filter: string, maxLevels: number): string | null {
+  if (!isShared(filter)) return plainFilterProblem(filter, maxLevels)
+  const end = filter.indexOf('/', SHARE.length)
+  if (end === -1) return 'a shared subscription is $share/<group>/<filter>' // [MQTT-4.8.2-1]
+  const group = filter.slice(SHARE.length, end)
+  if (group === '') return 'a group has a name' // [MQTT-4.8.2-1]
+  if (hasWildcard(group)) return 'the name of a group has no wildcards' // [MQTT-4.8.2-2]
+  const behind = filter.slice(end + 1)
+  if (group.includes('\0')) return 'a filter has no U+0000'
+  return isShared(behind) ? 'a group shares no group' : plainFilterProblem(behind, maxLevels)
+}
+
+/** [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1, MQTT-4.7.3-2] */
+function plainFilterProblem(filter: string, maxLevels: number): string | null {
   if (filter.length === 0) return 'a filter has at least one character'
   if (filter.includes('\0')) return 'a filter has no U+0000'
   const levels = filter.split('/')

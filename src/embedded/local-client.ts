@@ -5,16 +5,18 @@
 
 import type { Message, QoS } from '../core/message.ts'
 import type { SessionView, Subscription } from '../kernel/plugin-contract.ts'
-import type { OutboxContract, Outgoing, Receiver, Settlement } from '../session/outbox-contract.ts'
+import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from '../session/outbox-contract.ts'
 
 /** A message handed over, and how to settle it: once, with a reason code from 0x80 on when it is refused. */
 export type LocalHandler = (message: Message, settle: (settlement: Settlement, reasonCode: number) => void) => void
 
-class LocalOutbox implements OutboxContract {
+class LocalOutbox implements OutboxContract, BorrowingOutbox {
   readonly writable = true
+  onRoom: (() => void) | null = null
   readonly window = Infinity
   readonly #handler: LocalHandler
   readonly #unsettled = new Set<() => void>()
+  #ended = false
 
   constructor(handler: LocalHandler) {
     this.#handler = handler
@@ -43,10 +45,29 @@ class LocalOutbox implements OutboxContract {
     this.#handler(message, settle)
   }
 
+  takes(): boolean {
+    return !this.#ended
+  }
+
+  lend<Token>(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    receiver: Receiver<Token>,
+    token: Token,
+  ): void {
+    this.deliver({ message, qos, retain, identifiers, properties: null, receiver, token })
+  }
+
   /** Everything is handed over at once, so there is nothing to take back. */
   withdraw<Token>(_receiver: Receiver<Token>, _token: Token): void {}
+  reclaim<Token>(_receiver: Receiver<Token>): void {}
+  /** It is in no store. */
+  adopt(): void {}
 
   loseAll(): void {
+    this.#ended = true
     for (const lose of [...this.#unsettled]) lose()
   }
 }

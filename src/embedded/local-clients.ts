@@ -72,8 +72,8 @@ export class LocalClients {
     const problem = filterProblem(filter, this.#maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
     const client = new LocalClient(`local-${++this.#count}`, handler)
-    const namespace = this.#kernel.namespaces.ownerOf(filter)
-    const after = await namespace.subscribe(client, client.subscription(filter, qos), false)
+    const { namespace, filter: shown } = this.#kernel.namespaces.placeOf(filter)
+    const after = await namespace.subscribe(client, client.subscription(shown, qos), false)
     after?.()
     return () => {
       if (!client.connected) return

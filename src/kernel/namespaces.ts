@@ -1,7 +1,15 @@
 /** Who owns a topic, and who owns a filter: the namespace with the longest prefix that both are compared with as text. */
 
 import { EventflowError } from '../core/errors.ts'
+import { filterBehind } from '../core/topics.ts'
 import type { Namespace } from './plugin-contract.ts'
+
+/** Where a subscription is. */
+export interface Place {
+  readonly namespace: Namespace
+  /** Its filter as the namespace is shown it. */
+  readonly filter: string
+}
 
 export class Namespaces {
   /** Longest prefix first. */
@@ -20,5 +28,12 @@ export class Namespaces {
   ownerOf(topic: string): Namespace {
     for (const claim of this.#claims) if (topic.startsWith(claim.prefix)) return claim.namespace
     throw new EventflowError('PLUGIN_FAILED', `no namespace owns the topic '${topic}'`)
+  }
+
+  /** A shared subscription is with the owner of the filter behind its group: `$share/g/queue/a` is one on a queue. */
+  placeOf(filter: string): Place {
+    const behind = filterBehind(filter)
+    const namespace = this.ownerOf(behind)
+    return { namespace, filter: namespace.sharing ? filter : behind }
   }
 }

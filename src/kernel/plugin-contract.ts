@@ -32,6 +32,11 @@ export type AfterGrant = () => void
 /** Owner of a part of the topic space. */
 export interface Namespace {
   /**
+   * Whether it knows groups, and wants the filter of a shared subscription as it is: `$share/<group>/<filter>`. To others
+   * that is a subscription on the filter behind the group, and a session still has one at most on each filter.
+   */
+  readonly sharing?: boolean
+  /**
    * Take responsibility for a message. The publisher is acknowledged when this returns or resolves, so resolve when the
    * message is safe; return the store's own `durable()` promise where that is all, for it is shared. Throw or reject
    * with a Refusal to refuse.
@@ -81,7 +86,8 @@ export interface Authorizer {
   readonly name: string
   /**
    * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
-   * to publish are kept by session and topic until `accessChanged()`.
+   * to publish are kept by session and topic until `accessChanged()`. Of a shared subscription, `$share/<group>/<filter>`,
+   * `topic` is the filter behind the group: what it could receive.
    */
   authorize(session: SessionView, action: 'publish' | 'subscribe', topic: string): Decision
 }

@@ -2,12 +2,12 @@
 
 import type { Events } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { filterProblem } from '../core/topics.ts'
+import { filterBehind, filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
-import type { Namespaces } from './namespaces.ts'
+import type { Namespaces, Place } from './namespaces.ts'
 import type { AfterGrant, Logger, Namespace, Subscription } from './plugin-contract.ts'
 
 export interface SubscriptionsParts {
@@ -29,7 +29,7 @@ export class Subscriptions {
 
   /**
    * Grant a subscription. Resolves when it is safe, with what is to be run after the client was told. Rejects with a
-   * Refusal: 0x8f (no filter), 0x9e (shared), 0x87 (not allowed), or what the namespace says.
+   * Refusal: 0x8f (no filter), 0x87 (not allowed), or what the namespace says.
    */
   async add(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
     const { filter, qos } = subscription
@@ -37,11 +37,12 @@ export class Subscriptions {
     const { clientId } = session
     try {
       this.#check(session, filter)
-      const namespace = this.#ownerOf(filter)
+      const place = this.#placeOf(filter)
+      const { namespace } = place
       const { connected } = session
-      const after = await namespace.subscribe(session, subscription, false)
+      const after = await namespace.subscribe(session, shownAt(place, subscription), false)
       if (sessions.get(clientId) !== session) {
-        namespace.unsubscribe(session, filter)
+        namespace.unsubscribe(session, place.filter)
         throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
       }
       session.subscriptions.set(filter, subscription)
@@ -60,7 +61,7 @@ export class Subscriptions {
   /** End a subscription. Returns whether there was one. */
   remove(session: Session, filter: string): boolean {
     if (!session.subscriptions.delete(filter)) return false
-    this.#ownerOf(filter).unsubscribe(session, filter)
+    this.#end(session, this.#placeOf(filter))
     this.#parts.sessions.save(session)
     this.#parts.events.emit('subscription.removed', { clientId: session.clientId, filter })
     return true
@@ -72,7 +73,7 @@ export class Subscriptions {
     for (const subscription of session.subscriptions.values()) {
       const { filter } = subscription
       try {
-        await this.#ownerOf(filter).subscribe(session, subscription, true)
+        await this.#subscribeAgain(session, subscription)
       } catch (error) {
         session.subscriptions.delete(filter)
         this.#parts.log.warn({ clientId, filter, error }, 'a subscription could not be restored')
@@ -83,7 +84,7 @@ export class Subscriptions {
   /** The session's client is back, and has its CONNACK. What it may no longer read is taken from it. */
   attach(session: Session): void {
     for (const filter of session.subscriptions.keys()) {
-      if (!this.#parts.access.maySubscribe(session, filter)) this.remove(session, filter)
+      if (!this.#parts.access.maySubscribe(session, filterBehind(filter))) this.remove(session, filter)
     }
     for (const namespace of this.#ownersOf(session)) namespace.attach?.(session)
   }
@@ -113,22 +114,46 @@ export class Subscriptions {
     const { access, events, maxTopicLevels } = this.#parts
     const problem = filterProblem(filter, maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
-    if (filter.startsWith('$share/')) {
-      throw new Refusal(ReasonCode.SharedSubscriptionsNotSupported, 'no shared subscriptions; use queue/<name>')
-    }
-    if (access.maySubscribe(session, filter)) return
+    if (access.maySubscribe(session, filterBehind(filter))) return
     const { clientId, username, address } = session
     events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
     throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
   }
 
-  #ownerOf(filter: string): Namespace {
-    return this.#parts.namespaces.ownerOf(filter)
+  /**
+   * Several subscriptions of a session may be one to their namespace, as `queue/a` and `$share/g/queue/a` are. It ends
+   * with the last of them; until then it is what another of them asked for.
+   */
+  #end(session: Session, place: Place): void {
+    const { clientId } = session
+    for (const other of session.subscriptions.values()) {
+      const { namespace, filter } = this.#placeOf(other.filter)
+      if (namespace !== place.namespace || filter !== place.filter) continue
+      this.#subscribeAgain(session, other).catch((error: unknown) =>
+        this.#parts.log.error({ clientId, filter: other.filter, error }, 'a subscription could not be kept'),
+      )
+      return
+    }
+    place.namespace.unsubscribe(session, place.filter)
+  }
+
+  async #subscribeAgain(session: Session, subscription: Subscription): Promise<void> {
+    const place = this.#placeOf(subscription.filter)
+    await place.namespace.subscribe(session, shownAt(place, subscription), true)
+  }
+
+  #placeOf(filter: string): Place {
+    return this.#parts.namespaces.placeOf(filter)
   }
 
   #ownersOf(session: Session): Set<Namespace> {
     const owners = new Set<Namespace>()
-    for (const filter of session.subscriptions.keys()) owners.add(this.#ownerOf(filter))
+    for (const filter of session.subscriptions.keys()) owners.add(this.#placeOf(filter).namespace)
     return owners
   }
+}
+
+/** The subscription as its namespace sees it. */
+function shownAt({ filter }: Place, subscription: Subscription): Subscription {
+  return filter === subscription.filter ? subscription : { ...subscription, filter }
 }

@@ -3,9 +3,12 @@
 import type { Clock } from '../core/clock.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
+import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
 import type { Store } from '../store/store.ts'
 import { Retained } from './retained.ts'
+import type { WaitingLimits } from './shared-group.ts'
+import { SharedGroups } from './shared-groups.ts'
 import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
 
@@ -15,11 +18,17 @@ export class PubSub implements Namespace {
   readonly #clock: Clock
   readonly #tree = new SubscriptionTree()
   readonly #retained = new Retained()
+  readonly #groups: SharedGroups
+  readonly sharing = true
 
-  constructor(parts: { store: Store; events: Events; clock: Clock }) {
-    this.#store = parts.store
-    this.#events = parts.events
-    this.#clock = parts.clock
+  /** @param parts.limits how much waits for a group of which nobody has room */
+  constructor(parts: { store: Store; events: Events; clock: Clock; limits: WaitingLimits }) {
+    const { store, events, clock, limits } = parts
+    this.#store = store
+    this.#events = events
+    this.#clock = clock
+    const log = store.sessions.outgoing
+    this.#groups = new SharedGroups({ tree: this.#tree, log, events, now: clock.now, limits })
   }
 
   /** Retained messages, for counting. */
@@ -34,7 +43,7 @@ export class PubSub implements Namespace {
 
   accept(message: Message): void | Promise<void> {
     let stored = false
-    const matches = this.#tree.match(message.topic)
+    const { sessions: matches, groups } = this.#tree.match(message.topic)
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')
     for (let i = 0; i < matches.length; i++) {
       let match = matches[i]!
@@ -53,6 +62,7 @@ export class PubSub implements Namespace {
         stored = true
       }
     }
+    for (let i = 0; i < groups.length; i++) if (groups[i]!.publish(message)) stored = true
     if (message.retain) {
       this.#retain(message)
       stored = true
@@ -61,6 +71,8 @@ export class PubSub implements Namespace {
   }
 
   subscribe(session: Subscriber, subscription: Subscription, restored: boolean): AfterGrant | undefined {
+    // Of retained messages a shared subscription gets none [MQTT 5.0, 3.3.1.3].
+    if (isShared(subscription.filter)) return this.#groups.subscribe(session, subscription, restored)
     const isNew = this.#tree.add(session, subscription)
     const { retainHandling } = subscription
     if (restored || retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]
@@ -68,10 +80,16 @@ export class PubSub implements Namespace {
   }
 
   unsubscribe(session: Subscriber, filter: string): void {
-    this.#tree.remove(session, filter)
+    if (isShared(filter)) this.#groups.unsubscribe(session, filter)
+    else this.#tree.remove(session, filter)
+  }
+
+  attach(session: Subscriber): void {
+    this.#groups.attach(session)
   }
 
   detach(session: Subscriber, ended: boolean): void {
+    this.#groups.detach(session, ended)
     if (ended) for (const filter of session.subscriptions.keys()) this.#tree.remove(session, filter)
   }
 

@@ -2,11 +2,13 @@
  * Who is subscribed to a topic: a tree of levels, and beside it the answers for topics that were asked for lately.
  *
  * What a topic matches is merged by session: one message goes to one client once, at the highest QoS that any of its
- * matching subscriptions grants, with all their identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4].
+ * matching subscriptions grants, with all their identifiers [MQTT-3.3.4-2, MQTT-3.3.4-4]. Groups of shared subscriptions
+ * are not merged with anything: each gets its own copy.
  */
 
 import type { QoS } from '../core/message.ts'
 import type { SubscriptionRecord } from '../store/store.ts'
+import type { SharedGroup } from './shared-group.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** How a topic reaches one session. Shared between messages: never changed. */
@@ -20,10 +22,25 @@ export interface Match {
   readonly forOwn: Match | null | undefined
 }
 
+/** Who gets a message on a topic. Shared between messages: never changed. */
+export interface Matches {
+  readonly sessions: readonly Match[]
+  /** One member of each of these. */
+  readonly groups: readonly SharedGroup[]
+}
+
+/** What is found on the way through the tree. */
+interface Found {
+  readonly subscriptions: Array<[Subscriber, SubscriptionRecord]>
+  readonly groups: SharedGroup[]
+}
+
 interface Node {
   children: Map<string, Node> | null
   /** Subscriptions whose filter ends here, by session. */
   subscriptions: Map<Subscriber, SubscriptionRecord> | null
+  /** Groups whose filter ends here. */
+  groups: Set<SharedGroup> | null
 }
 
 /** Topics whose matches are remembered. A hundred bytes each, and their matches. */
@@ -31,7 +48,7 @@ const MAX_REMEMBERED = 20_000
 
 export class SubscriptionTree {
   readonly #root: Node = newNode()
-  #remembered = new Map<string, readonly Match[]>()
+  #remembered = new Map<string, Matches>()
   #size = 0
 
   /** Number of subscriptions. */
@@ -41,13 +58,7 @@ export class SubscriptionTree {
 
   /** Add or replace. Returns whether the session had no subscription on this filter before. */
   add(session: Subscriber, subscription: SubscriptionRecord): boolean {
-    let node = this.#root
-    for (const level of subscription.filter.split('/')) {
-      node.children ??= new Map()
-      const child = node.children.get(level) ?? newNode()
-      node.children.set(level, child)
-      node = child
-    }
+    const node = this.#open(subscription.filter)
     node.subscriptions ??= new Map()
     const isNew = !node.subscriptions.has(session)
     node.subscriptions.set(session, subscription)
@@ -57,35 +68,63 @@ export class SubscriptionTree {
   }
 
   remove(session: Subscriber, filter: string): void {
-    const path: Array<{ node: Node; level: string }> = []
-    let node = this.#root
-    for (const level of filter.split('/')) {
-      const child = node.children?.get(level)
-      if (child === undefined) return
-      path.push({ node, level })
-      node = child
-    }
-    if (!node.subscriptions?.delete(session)) return
+    const path = this.#pathTo(filter)
+    if (!path.at(-1)?.node.subscriptions?.delete(session)) return
     this.#size--
     this.#forget()
-    // Branches that carry nothing any more are cut, or filters that nobody has would stay for ever.
-    for (const { node: parent, level } of path.reverse()) {
-      const child = parent.children!.get(level)!
-      if ((child.subscriptions?.size ?? 0) > 0 || (child.children?.size ?? 0) > 0) return
-      parent.children!.delete(level)
-    }
+    prune(path)
   }
 
-  /** The sessions that a message on `topic` goes to. */
-  match(topic: string): readonly Match[] {
+  /** A group, with its first member, on the filter that its members share. */
+  addGroup(filter: string, group: SharedGroup): void {
+    const node = this.#open(filter)
+    node.groups ??= new Set()
+    node.groups.add(group)
+    this.#forget()
+  }
+
+  removeGroup(filter: string, group: SharedGroup): void {
+    const path = this.#pathTo(filter)
+    if (!path.at(-1)?.node.groups?.delete(group)) return
+    this.#forget()
+    prune(path)
+  }
+
+  /** Whom a message on `topic` goes to. */
+  match(topic: string): Matches {
     const known = this.#remembered.get(topic)
     if (known !== undefined) return known
-    const found: Array<[Subscriber, SubscriptionRecord]> = []
+    const found: Found = { subscriptions: [], groups: [] }
     collect(this.#root, topic.split('/'), 0, topic.charCodeAt(0) === DOLLAR, found)
-    const matches = merge(found)
+    const matches = { sessions: merge(found.subscriptions), groups: found.groups }
     if (this.#remembered.size >= MAX_REMEMBERED) this.#forget()
     this.#remembered.set(topic, matches)
     return matches
+  }
+
+  /** The node of a filter, made if there is none. */
+  #open(filter: string): Node {
+    let node = this.#root
+    for (const level of filter.split('/')) {
+      node.children ??= new Map()
+      const child = node.children.get(level) ?? newNode()
+      node.children.set(level, child)
+      node = child
+    }
+    return node
+  }
+
+  /** From the first level of a filter to its node; empty when there is none. */
+  #pathTo(filter: string): Step[] {
+    const path: Step[] = []
+    let parent = this.#root
+    for (const level of filter.split('/')) {
+      const node = parent.children?.get(level)
+      if (node === undefined) return []
+      path.push({ parent, level, node })
+      parent = node
+    }
+    return path
   }
 
   #forget(): void {
@@ -93,24 +132,34 @@ export class SubscriptionTree {
   }
 }
 
-function newNode(): Node {
-  return { children: null, subscriptions: null }
+/** One level on the way to a node. */
+interface Step {
+  readonly parent: Node
+  readonly level: string
+  readonly node: Node
 }
 
-function collect(
-  node: Node,
-  levels: readonly string[],
-  depth: number,
-  dollar: boolean,
-  found: Array<[Subscriber, SubscriptionRecord]>,
-): void {
+function newNode(): Node {
+  return { children: null, subscriptions: null, groups: null }
+}
+
+/** Branches that carry nothing any more are cut, or filters that nobody has would stay for ever. */
+function prune(path: readonly Step[]): void {
+  for (const { parent, level, node } of path.toReversed()) {
+    const { subscriptions, groups, children } = node
+    if ((subscriptions?.size ?? 0) + (groups?.size ?? 0) + (children?.size ?? 0) > 0) return
+    parent.children!.delete(level)
+  }
+}
+
+function collect(node: Node, levels: readonly string[], depth: number, dollar: boolean, found: Found): void {
   const { children } = node
   // Wildcards in the first level do not match topics that start with $ [MQTT-4.7.2-1].
   const wild = !(dollar && depth === 0)
   const rest = wild ? children?.get('#') : undefined
-  if (rest?.subscriptions) found.push(...rest.subscriptions) // 'a/#' matches 'a' as well [MQTT-4.7.1-2]
+  if (rest !== undefined) take(rest, found) // 'a/#' matches 'a' as well [MQTT-4.7.1-2]
   if (depth === levels.length) {
-    if (node.subscriptions) found.push(...node.subscriptions)
+    take(node, found)
     return
   }
   if (children === null) return
@@ -118,6 +167,11 @@ function collect(
   if (exact) collect(exact, levels, depth + 1, dollar, found)
   const any = wild ? children.get('+') : undefined
   if (any) collect(any, levels, depth + 1, dollar, found)
+}
+
+function take({ subscriptions, groups }: Node, found: Found): void {
+  if (subscriptions !== null) found.subscriptions.push(...subscriptions)
+  if (groups !== null) found.groups.push(...groups)
 }
 
 function merge(found: ReadonlyArray<[Subscriber, SubscriptionRecord]>): Match[] {

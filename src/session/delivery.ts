@@ -25,11 +25,12 @@ export class Delivery implements PublishOptions {
    */
   safe: boolean
   readonly topic: string
-  /** Whether it is of publish/subscribe, whose messages the session itself is responsible for. */
+  /** Whether it is of publish/subscribe, whose messages the session itself is responsible for: its own and lent ones. */
   readonly own: boolean
   /** Who wants to hear how it ended; null: nobody (any more). */
   receiver: Receiver<unknown> | null
-  readonly token: unknown
+  /** For the receiver. In one that was found in the store: the shared subscription, if any, that it waits to hear from. */
+  token: unknown
   /** Its entry in the session's log; 0: not stored. */
   readonly logId: number
 
@@ -42,6 +43,7 @@ export class Delivery implements PublishOptions {
     receiver: Receiver<unknown> | null,
     token: unknown,
     logId: number,
+    own: boolean,
   ) {
     this.message = message
     this.qos = qos
@@ -49,11 +51,16 @@ export class Delivery implements PublishOptions {
     this.identifiers = identifiers
     this.properties = properties
     this.topic = message.topic
-    this.own = receiver === null
+    this.own = own
     this.receiver = receiver
     this.token = token
     this.logId = logId
     this.safe = logId === 0 || qos < 2
+  }
+
+  /** Whether the client may have it as a QoS 2 message, so that nobody else must get it [MQTT-4.8.2-5]. */
+  get inDoubt(): boolean {
+    return this.qos === 2 && this.state !== WAITING && (this.safe || this.state === RELEASED)
   }
 }
 

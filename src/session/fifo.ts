@@ -30,9 +30,14 @@ export class Fifo<T> {
     return item
   }
 
+  /** Everything, in order. */
+  toArray(): T[] {
+    return this.#items.slice(this.#head) as T[]
+  }
+
   /** Everything, in order; it is empty afterwards. */
   drain(): T[] {
-    const all = this.#items.slice(this.#head) as T[]
+    const all = this.toArray()
     this.#items = []
     this.#head = 0
     return all

@@ -12,6 +12,8 @@ export type Settlement =
   | 'lost'
   /** It cannot be sent to this client at all: larger than the client accepts. */
   | 'undeliverable'
+  /** Told of lent messages only: it was sent at QoS 2 and the session ended before PUBREC, so nobody knows. */
+  | 'in-doubt'
 
 /** Told what became of the messages it handed over. One object serves for all of them; `token` tells them apart. */
 export interface Receiver<Token> {
@@ -51,4 +53,38 @@ export interface OutboxContract {
    * packet identifier until the client settles it, and that late settlement is still told.
    */
   withdraw<Token>(receiver: Receiver<Token>, token: Token): void
+}
+
+/**
+ * An outbox as a shared subscription sees it: messages are lent to it. A lent one is the session's like its own, sent again
+ * to a client that returns, until it is settled; but what the client has no use for any more goes back to the lender.
+ */
+export interface BorrowingOutbox {
+  /** Whether a message at this QoS would go out at once. */
+  takes(qos: QoS): boolean
+  /** Called whenever there may be room again. */
+  onRoom: (() => void) | null
+  /**
+   * Lend a message at QoS 1 or 2, of which `takes` was true. Settles exactly once, never during the call.
+   * @param logId its entry in the log of this session; 0: it has none
+   */
+  lend<Token>(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    receiver: Receiver<Token>,
+    token: Token,
+    logId: number,
+  ): void
+  /**
+   * The client is not connected: take back, in order, what was lent by this receiver. It settles as lost. What was sent at
+   * QoS 2 stays, for this client alone may have it [MQTT-4.8.2-4].
+   */
+  reclaim<Token>(receiver: Receiver<Token>): void
+  /**
+   * What the store kept of the shared subscription `share` is lent by this receiver from now on. What the client was not
+   * sent yet settles as lost, in order, during the call.
+   */
+  adopt<Token>(share: string, receiver: Receiver<Token>, tokenOf: (message: Message, logId: number) => Token): void
 }

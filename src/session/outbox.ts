@@ -14,7 +14,7 @@ import type { Carrier } from './carrier.ts'
 import { Delivery, markOf, RELEASED, restoreMark, SENT, WAITING } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
-import type { OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
+import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
 import { Transmitter } from './transmitter.ts'
 import { Waiting } from './waiting.ts'
 
@@ -39,7 +39,8 @@ export interface OutboxParts {
 /** What `enqueue` did with a message. */
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
-export class Outbox implements OutboxContract {
+export class Outbox implements OutboxContract, BorrowingOutbox {
+  onRoom: (() => void) | null = null
   readonly #parts: OutboxParts
   readonly #transmitter: Transmitter
   readonly #inflight = new Inflight()
@@ -94,7 +95,7 @@ export class Outbox implements OutboxContract {
     if (this.#waiting.length >= limits.maxQueued || this.#waiting.bytes >= limits.maxQueuedBytes) return 'dropped'
     let logId = 0
     if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
-    const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId)
+    const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
     this.#queue(delivery)
     return logId === 0 ? 'sent' : 'stored'
   }
@@ -102,17 +103,51 @@ export class Outbox implements OutboxContract {
   deliver<Token>(outgoing: Outgoing<Token>): void {
     const { message, qos, retain, identifiers, properties, receiver, token } = outgoing
     const known = receiver as Receiver<unknown> | null
-    this.#queue(new Delivery(message, qos, retain, identifiers, properties, known, token, 0))
+    this.#queue(new Delivery(message, qos, retain, identifiers, properties, known, token, 0, false))
   }
 
   withdraw<Token>(receiver: Receiver<Token>, token: Token): void {
     this.#waiting.withdraw(receiver as Receiver<unknown>, token)
   }
 
+  takes(qos: QoS): boolean {
+    const carrier = this.#transmitter.carrier
+    if (carrier === null || carrier.out.congested) return false
+    return qos === 0 || (this.#waiting.length === 0 && this.#again.length === 0 && this.#inflight.size < this.window)
+  }
+
+  lend<Token>(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    receiver: Receiver<Token>,
+    token: Token,
+    logId: number,
+  ): void {
+    const known = receiver as Receiver<unknown>
+    this.#queue(new Delivery(message, qos, retain, identifiers, null, known, token, logId, true))
+  }
+
+  reclaim<Token>(receiver: Receiver<Token>): void {
+    this.#lose((delivery) => delivery.receiver === receiver && !delivery.inDoubt)
+  }
+
+  adopt<Token>(share: string, receiver: Receiver<Token>, tokenOf: (message: Message, logId: number) => Token): void {
+    const take = (delivery: Delivery): boolean => {
+      if (delivery.receiver !== null || delivery.token !== share || delivery.state === RELEASED) return false
+      delivery.receiver = receiver as Receiver<unknown>
+      delivery.token = tokenOf(delivery.message!, delivery.logId)
+      return true
+    }
+    for (const delivery of this.#inflight.values()) take(delivery)
+    for (const delivery of this.#waiting.remove(take)) settle(delivery, 'lost', 0)
+  }
+
   /** Take up what the store kept for this session. */
   restore(entries: readonly LogEntry[]): void {
-    for (const { message, qos, retain, identifiers, id, mark } of entries) {
-      const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, id)
+    for (const { message, qos, retain, identifiers, share = null, id, mark } of entries) {
+      const delivery = new Delivery(message, qos, retain, identifiers, null, null, share, id, true)
       restoreMark(delivery, mark)
       if (delivery.state === WAITING) this.#waiting.push(delivery)
       else this.#inflight.restore(delivery)
@@ -134,12 +169,9 @@ export class Outbox implements OutboxContract {
       if (ended) return true
       return !delivery.own && (delivery.qos < 2 || delivery.state === WAITING)
     }
-    const lost = [...leaving, ...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
     this.#again.drain()
-    for (const delivery of lost) {
-      if (delivery.packetId !== 0) this.#inflight.delete(delivery)
-      settle(delivery, 'lost', 0)
-    }
+    for (const delivery of leaving) settle(delivery, 'lost', 0)
+    this.#lose(leaves)
   }
 
   /** PUBACK from the client. */
@@ -188,6 +220,15 @@ export class Outbox implements OutboxContract {
     this.#pump()
   }
 
+  /** Give up, in order, those that `leaves` names. */
+  #lose(leaves: (delivery: Delivery) => boolean): void {
+    const lost = [...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
+    for (const delivery of lost) {
+      if (delivery.packetId !== 0) this.#inflight.delete(delivery)
+      settle(delivery, delivery.own && delivery.inDoubt ? 'in-doubt' : 'lost', 0)
+    }
+  }
+
   #queue(delivery: Delivery): void {
     const carrier = this.#transmitter.carrier
     // Nothing overtakes what waits: order is per publisher and topic [MQTT-4.6.0-6].
@@ -206,6 +247,11 @@ export class Outbox implements OutboxContract {
   #pump(): void {
     const carrier = this.#transmitter.carrier
     if (carrier === null) return
+    this.#sendWaiting(carrier)
+    this.onRoom?.()
+  }
+
+  #sendWaiting(carrier: Carrier): void {
     for (let next = this.#again.peek(); next !== undefined; next = this.#again.peek()) {
       if (next.state === SENT && !this.#hasRoom(carrier, next)) return
       this.#again.shift()
@@ -230,6 +276,7 @@ export class Outbox implements OutboxContract {
     if (delivery.own && message!.expiresAt !== 0 && message!.expiresAt <= this.#parts.now()) {
       if (delivery.logId !== 0) log.remove(clientId, delivery.logId) // [MQTT-3.3.2-5]
       if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: message!.topic })
+      if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
       return
     }
     if (delivery.qos > 0) {
@@ -250,7 +297,10 @@ export class Outbox implements OutboxContract {
   /** As if it had been delivered [MQTT-3.1.2-25]. */
   #tooLarge(delivery: Delivery): void {
     this.#finish(delivery)
-    queueMicrotask(() => settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge))
+    queueMicrotask(() => {
+      settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge)
+      this.#pump() // others may have waited for its place
+    })
   }
 
   #finish(delivery: Delivery): void {

@@ -3,9 +3,9 @@
  * decoded on memory of its own, so that one kept message does not hold the whole pack that it was read from.
  *
  *     flags u8 | present u8 | receivedAt f64? | expiresAt f64? | topic u16+utf8 | from u16+utf8?
- *     | properties u32+bytes? | identifiers u16+u32…? | payload (the rest)
+ *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | payload (the rest)
  *
- * This format is part of FORMAT_VERSION (level/keys.ts): changing it is a new version.
+ * This format is part of FORMAT_VERSION (level/keys.ts): changing what it says of old records is a new version.
  */
 
 import { EventflowError } from '../core/errors.ts'
@@ -22,22 +22,22 @@ const EXPIRES_AT = 0x02
 const FROM = 0x04
 const PROPERTIES = 0x08
 const IDENTIFIERS = 0x10
+const SHARE = 0x20
 
 const SHORT_TEXT = 48
 
 /** How many bytes `encodeRecord` may need at most: cheap to tell, unlike the exact number. */
 export function recordBound(entry: StoredMessage): number {
-  const { message, identifiers } = entry
+  const { message, identifiers, share } = entry
   const properties = message.properties === null ? 0 : message.properties.length
   const identifierCount = identifiers === null ? 0 : identifiers.length
-  return (
-    28 + 3 * (message.topic.length + message.from.length) + properties + 4 * identifierCount + message.payloadLength
-  )
+  const text = message.topic.length + message.from.length + (share === undefined ? 0 : share.length)
+  return 30 + 3 * text + properties + 4 * identifierCount + message.payloadLength
 }
 
 /** Write `entry` into `target` from `start` on, where `recordBound` has room, and return where it ends. */
 export function encodeRecord(entry: StoredMessage, target: Buffer, start: number): number {
-  const { message, identifiers } = entry
+  const { message, identifiers, share } = entry
   const { properties, from, receivedAt, expiresAt } = message
   let present = 0
   let at = start + 2
@@ -64,6 +64,10 @@ export function encodeRecord(entry: StoredMessage, target: Buffer, start: number
     at = target.writeUInt16BE(identifiers.length, at)
     for (const identifier of identifiers) at = target.writeUInt32BE(identifier, at)
   }
+  if (share !== undefined) {
+    present |= SHARE
+    at = writeText(target, share, at)
+  }
   target[start] = entry.qos | (message.qos << 2) | (entry.retain ? RETAIN : 0) | (message.retain ? PUBLISHED_RETAIN : 0)
   target[start + 1] = present
   return at + message.bytes.copy(target, at, message.payloadStart, message.end)
@@ -86,7 +90,7 @@ function decode(bytes: Buffer): StoredMessage {
   // The read functions of Buffer throw when they would read beyond the end; text and subarray() do not: see take().
   const flags = bytes.readUInt8(0)
   const present = bytes.readUInt8(1)
-  if (flags > 0x3f || present > 0x1f) throw corrupt('its flags are unknown')
+  if (flags > 0x3f || present > 0x3f) throw corrupt('its flags are unknown')
   let at = 2
   let receivedAt = 0
   let expiresAt = 0
@@ -119,6 +123,12 @@ function decode(bytes: Buffer): StoredMessage {
     identifiers = []
     for (at += 2; at < identifiersEnd; at += 4) identifiers.push(bytes.readUInt32BE(at))
   }
+  let share: string | null = null
+  if (present & SHARE) {
+    const shareEnd = take(bytes, at + 2, bytes.readUInt16BE(at))
+    share = bytes.toString('utf8', at + 2, shareEnd)
+    at = shareEnd
+  }
   const published = qosFrom(flags >> 2)
   const retain = (flags & PUBLISHED_RETAIN) !== 0
   const { length } = bytes
@@ -127,6 +137,7 @@ function decode(bytes: Buffer): StoredMessage {
     qos: qosFrom(flags),
     retain: (flags & RETAIN) !== 0,
     identifiers,
+    ...(share === null ? {} : { share }),
   }
 }
 

@@ -34,6 +34,8 @@ export interface StoredMessage {
   retain: boolean
   /** Subscription identifiers to deliver with; null when there are none. */
   identifiers: readonly number[] | null
+  /** The filter of the shared subscription that it is for, `$share/<group>/<filter>`; left out when it is for none. */
+  share?: string
 }
 
 export interface LogEntry extends StoredMessage {

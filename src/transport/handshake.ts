@@ -45,7 +45,6 @@ export function connackForClient(connack: Connack): Buffer {
       ? {}
       : {
           maximumPacketSize,
-          sharedSubscriptionAvailable: false,
           ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
           ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),
         }

@@ -58,8 +58,7 @@ function unpack(
       if (record === null) {
         damaged.push(id)
       } else {
-        const { message, qos, retain, identifiers } = record
-        entries.push({ message, qos, retain, identifiers, id, mark: log.markOf(id) })
+        entries.push({ ...record, id, mark: log.markOf(id) })
       }
       return entries.length < limit
     },

@@ -1,7 +1,15 @@
 /** Topic names and filters, with the examples of MQTT 5.0 section 4.7. */
 
 import { describe, expect, it } from 'vitest'
-import { covers, filterProblem, hasWildcard, matches, topicProblem } from '../../../src/core/topics.ts'
+import {
+  covers,
+  filterBehind,
+  filterProblem,
+  hasWildcard,
+  isShared,
+  matches,
+  topicProblem,
+} from '../../../src/core/topics.ts'
 
 const LEVELS = 5
 
@@ -39,6 +47,31 @@ describe('a topic filter', () => {
     ['has + once in a level [MQTT-4.7.1-2]', '++'],
     ['has no more levels than are allowed', 'a/b/c/d/e/#'],
   ])('%s', (_rule, filter) => expect(filterProblem(filter, LEVELS)).toEqual(expect.any(String)))
+
+  it.each(['$share/g/a', '$share/g/#', '$share/g//', '$share/g h/a/b/c/d/e', '$share', '$shared/a'])(
+    'of a shared subscription, or not, may be %j',
+    (filter) => expect(filterProblem(filter, LEVELS)).toBeNull(),
+  )
+
+  it.each([
+    ['has a group with a name [MQTT-4.8.2-1]', '$share//a'],
+    ['has a group with a name and a filter behind it', '$share/'],
+    ['has a group without wildcards [MQTT-4.8.2-2]', '$share/g+/a'],
+    ['has a group without wildcards, of one character either [MQTT-4.8.2-2]', '$share/#/a'],
+    ['has a group without U+0000', '$share/g\0/a'],
+    ['has a filter behind its group [MQTT-4.8.2-2]', '$share/g'],
+    ['has a filter that is not empty behind its group', '$share/g/'],
+    ['has a good filter behind its group', '$share/g/a#'],
+    ['has no more levels behind its group than are allowed', '$share/g/a/b/c/d/e/f'],
+    ['has no group behind its group', '$share/g/$share/h/a'],
+  ])('of a shared subscription %s', (_rule, filter) =>
+    expect(filterProblem(filter, LEVELS)).toEqual(expect.any(String)),
+  )
+
+  it('of a shared subscription receives what the filter behind its group does', () => {
+    expect(['$share/g/a/#', '$share/g//a', 'a/b', '$share'].map(filterBehind)).toEqual(['a/#', '/a', 'a/b', '$share'])
+    expect(['$share/g/a', '$share', '$shared/a'].map(isShared)).toEqual([true, false, false])
+  })
 
   it('has a wildcard, or not', () => {
     expect(['a/+', '#', '+/b'].map(hasWildcard)).toEqual([true, true, true])

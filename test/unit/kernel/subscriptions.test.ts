@@ -84,8 +84,10 @@ describe('a subscription is refused', () => {
     ['0x8f when its filter is none', '', 0x8f],
     ['0x8f when its filter is none', 'a/#/b', 0x8f],
     ['0x8f when its filter has too many levels', 'a/b/c/d/e', 0x8f],
-    ['0x9e when it is shared', '$share/group/a', 0x9e],
+    ['0x8f when its group has no name', '$share//a', 0x8f],
+    ['0x8f when it has too many levels behind its group', '$share/group/a/b/c/d/e', 0x8f],
     ['0x87 when access control says so', 'secret/a', 0x87],
+    ['0x87 when access control says so of what a group shares', '$share/group/secret/a', 0x87],
   ])('with %s: %j', async (_why, filter, code) => {
     const { subscriptions, pubsub, open, rules, heard } = await make()
     rules((wanted) => (wanted.startsWith('secret/') ? 'deny' : 'allow'))
@@ -174,5 +176,57 @@ describe('a session that comes back', () => {
     for (const filter of ['a', 'queue/b']) session.subscriptions.set(filter, subscription(filter))
     await subscriptions.restore(session)
     expect([pubsub.calls, queues.calls]).toEqual([['restore me a'], ['restore me queue/b']])
+  })
+})
+
+describe('a shared subscription', () => {
+  it('is shown as it is to a namespace that knows groups', async () => {
+    const { subscriptions, pubsub, open } = await make()
+    pubsub.sharing = true
+    const session = open('me')
+    await subscriptions.add(session, subscription('$share/g/a'))
+    await subscriptions.restore(session)
+    subscriptions.remove(session, '$share/g/a')
+    expect(pubsub.calls).toEqual(['subscribe me $share/g/a', 'restore me $share/g/a', 'unsubscribe me $share/g/a'])
+  })
+
+  it('is a subscription like any other to the owner of the filter behind its group', async () => {
+    const { subscriptions, pubsub, queues, store, open } = await make()
+    const session = open('me', 60)
+    await subscriptions.add(session, subscription('$share/g/queue/a'))
+    subscriptions.attach(session)
+    subscriptions.detach(session, false)
+    await subscriptions.restore(session)
+    expect([...session.subscriptions.keys()]).toEqual(['$share/g/queue/a'])
+    expect(await store.sessions.load()).toMatchObject([{ subscriptions: [subscription('$share/g/queue/a')] }])
+    subscriptions.remove(session, '$share/g/queue/a')
+    const expected = ['subscribe me queue/a', 'attach me', 'detach me', 'restore me queue/a', 'unsubscribe me queue/a']
+    expect([queues.calls, pubsub.calls]).toEqual([expected, []])
+  })
+
+  it('on the same filter there ends for its namespace with the last of them', async () => {
+    const { subscriptions, queues, open } = await make()
+    const session = open('me')
+    for (const filter of ['queue/a', '$share/g/queue/a', '$share/h/queue/a', 'queue/b']) {
+      await subscriptions.add(session, subscription(filter))
+    }
+    queues.calls.length = 0
+    const answers = ['queue/a', '$share/h/queue/a', '$share/h/queue/a', '$share/g/queue/a'].map((filter) =>
+      subscriptions.remove(session, filter),
+    )
+    expect(answers).toEqual([true, true, false, true])
+    expect(queues.calls).toEqual(['restore me queue/a', 'restore me queue/a', 'unsubscribe me queue/a'])
+    expect([...session.subscriptions.keys()]).toEqual(['queue/b'])
+  })
+
+  it('is taken from a session that may no longer read what is behind it', async () => {
+    const { subscriptions, open, rules } = await make()
+    const session = open('me')
+    let allowed = true
+    rules((filter) => (allowed || filter === 'a' ? 'allow' : 'deny'))
+    for (const filter of ['$share/g/secret', '$share/g/a']) await subscriptions.add(session, subscription(filter))
+    allowed = false
+    subscriptions.attach(session)
+    expect([...session.subscriptions.keys()]).toEqual(['$share/g/a'])
   })
 })

@@ -33,6 +33,7 @@ export function subscription(filter: string, fields: Partial<Subscription> = {})
 /** A namespace that writes down what it is asked for, as `subscribe me a/#`. */
 export class RecordingNamespace implements Namespace {
   readonly calls: string[] = []
+  sharing = false
   /** What accept() and subscribe() do besides; may throw, or return what they return. */
   onAccept: () => void | Promise<void> = () => {}
   onSubscribe: () => undefined | (() => void) | Promise<undefined | (() => void)> = () => undefined

@@ -20,12 +20,16 @@ const message = fc
     expiresAt: time,
   })
   .map((fields) => Message.of(fields))
-const entry: fc.Arbitrary<StoredMessage> = fc.record({
-  message,
-  qos,
-  retain: fc.boolean(),
-  identifiers: fc.option(fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 })),
-})
+const entry: fc.Arbitrary<StoredMessage> = fc.record(
+  {
+    message,
+    qos,
+    retain: fc.boolean(),
+    identifiers: fc.option(fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 })),
+    share: text,
+  },
+  { requiredKeys: ['message', 'qos', 'retain', 'identifiers'] },
+)
 
 describe('a message record', () => {
   test('gives back every message that it was made of, wherever it stands', () => {
@@ -69,13 +73,13 @@ describe('a message record', () => {
   })
 })
 
-function plain({ message, qos, retain, identifiers }: StoredMessage): unknown {
+function plain({ message, qos, retain, identifiers, share }: StoredMessage): unknown {
   const { topic, properties, from, receivedAt, expiresAt, payload } = message
   const fields = { topic, qos: message.qos, retain: message.retain, from, receivedAt, expiresAt }
   return {
     ...fields,
     properties: properties && [...properties],
     payload: [...payload],
-    deliver: [qos, retain, identifiers],
+    deliver: [qos, retain, identifiers, share],
   }
 }

@@ -73,16 +73,6 @@ describe('subscribing', () => {
     expect(subscribe([everything], '$eventflow/#')).toBe('deny')
     expect(subscribe([everything, { allow: 'subscribe', topics: ['$eventflow/#'] }], '$eventflow/status')).toBe('allow')
   })
-
-  it('with others is checked by the filter that is shared', () => {
-    const rules: Rule[] = [{ allow: 'subscribe', topics: ['a/#'] }]
-    expect(subscribe(rules, '$share/group/a/b')).toBe('allow')
-    expect(subscribe(rules, '$share/a/b')).toBe('deny')
-    expect(subscribe(rules, '$share/group/#')).toBe('deny')
-    expect(subscribe([{ allow: 'subscribe', topics: ['$share/#'] }], '$share/group/a')).toBe('deny')
-    expect(subscribe(rules, '$share/a')).toBe('deny')
-    expect(subscribe(rules, '$share/a/')).toBe('deny')
-  })
 })
 
 describe('%c and %u', () => {

@@ -1,0 +1,269 @@
+/**
+ * Those who share a subscription, `$share/<group>/<filter>` (MQTT 5.0 section 4.8.2): each message goes to one of them, in
+ * turn among those with room. When nobody has room messages at QoS 1 and 2 wait here, for whoever has room first.
+ *
+ * What a member does not acknowledge goes to another; but a message that was sent at QoS 2 is for this client alone.
+ */
+
+import type { Events } from '../core/events.ts'
+import type { Message, QoS } from '../core/message.ts'
+import type { Subscription } from '../kernel/plugin-contract.ts'
+import type { Settlement } from '../session/outbox-contract.ts'
+import type { MessageLog } from '../store/store.ts'
+import { Entry } from './entry.ts'
+import { Keeping } from './keeping.ts'
+import { type Lender, Member } from './member.ts'
+import type { Subscriber } from './subscriber.ts'
+import { WaitingList } from './waiting-list.ts'
+
+export interface WaitingLimits {
+  /** Messages, and bytes of payload, that wait for one group. */
+  maxQueued: number
+  maxQueuedBytes: number
+}
+
+export interface SharedGroupParts {
+  /** The messages of sessions. */
+  log: MessageLog
+  events: Events
+  now: () => number
+  limits: WaitingLimits
+  /** It has no members, and nobody has a message of it any more. */
+  unused: (group: SharedGroup) => void
+}
+
+export class SharedGroup implements Lender {
+  readonly filter: string
+  readonly #parts: SharedGroupParts
+  readonly #keeping: Keeping
+  readonly #members: Member[] = []
+  /** Whose turn it is: a place in `#members`. */
+  #turn = 0
+  #lastOrder = 0
+  readonly #waiting = new WaitingList()
+  /** How many members, present and past, have and have not settled. */
+  #lent = 0
+  /** Lent to somebody else than who keeps it. */
+  readonly #keptElsewhere = new Set<Entry>()
+
+  constructor(filter: string, parts: SharedGroupParts) {
+    this.filter = filter
+    this.#parts = parts
+    this.#keeping = new Keeping(parts.log, filter)
+  }
+
+  /** Number of members. */
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** Messages that wait for a member with room. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** A message for one of them. Returns whether it is stored: safe once the store is durable. */
+  publish(message: Message): boolean {
+    if (message.qos === 0) {
+      this.#send(message)
+      return false
+    }
+    // While anything waits nobody has room.
+    const member = this.#waiting.length === 0 ? this.#next(message.qos) : null
+    if (member !== null) return this.#hand(member, message)
+    return this.#hold(message)
+  }
+
+  /** A session joins. It gets messages once it is activated. */
+  join(session: Subscriber, subscription: Subscription): Member {
+    const member = new Member(session, this)
+    member.grant(subscription)
+    this.#members.push(member)
+    session.outbox.adopt(this.filter, member, (message, logId) => {
+      this.#lent++
+      const entry = new Entry(message, 0)
+      entry.keeper = session
+      entry.logId = logId
+      return entry
+    })
+    return member
+  }
+
+  /** The member is connected, and knows that it is subscribed. */
+  activate(member: Member): void {
+    if (member.active || !member.session.connected) return
+    member.active = true
+    for (const other of this.#members) if (!other.session.connected) other.session.outbox.reclaim(other)
+    this.pump(member)
+  }
+
+  /** The member's connection is gone, its session is not. What it holds waits for it, unless others are there. */
+  deactivate(member: Member): void {
+    member.active = false
+    if (this.#members.some(({ active }) => active)) member.session.outbox.reclaim(member)
+  }
+
+  /** The member's subscription has ended. What it was sent is its own until it is disconnected [MQTT-3.10.4-3]. */
+  leave(member: Member): void {
+    const { session } = member
+    const place = this.#members.indexOf(member)
+    this.#members.splice(place, 1)
+    if (place < this.#turn) this.#turn--
+    const entries = [...this.#waiting.all(), ...this.#keptElsewhere]
+    if (this.size > 0) {
+      for (const entry of entries) if (entry.keeper === session) this.#keepWithAnother(entry)
+      return
+    }
+    this.#waiting.clear()
+    this.#keptElsewhere.clear()
+    for (const entry of entries) this.#keeping.forget(entry)
+    if (this.#lent === 0) this.#parts.unused(this)
+  }
+
+  /** There may be room at this member: give it what waits. */
+  pump(member: Member): void {
+    for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
+      const { message } = entry
+      const expired = message.expiresAt !== 0 && message.expiresAt <= this.#parts.now()
+      if (!expired && !member.takes(message.qos)) return
+      this.#waiting.shift()
+      if (expired) this.#expire(entry)
+      else this.#give(member, entry)
+    }
+  }
+
+  settled(member: Member, entry: Entry, settlement: Settlement): void {
+    this.#lent--
+    if (this.#keptElsewhere.size > 0) this.#keptElsewhere.delete(entry)
+    // Acknowledged, or refused, which is not for others either [MQTT-4.8.2-6]. Its own log knows already.
+    if (settlement !== 'lost' && entry.keeper !== member.session) this.#keeping.forget(entry)
+    if (settlement === 'lost') this.#takeBack(entry)
+    else if (settlement === 'in-doubt') this.#tellDropped(entry.message, 'session-ended') // [MQTT-4.8.2-5]
+    if (this.size === 0 && this.#lent === 0) this.#parts.unused(this)
+  }
+
+  /** The member whose turn it is among those who take a message of this QoS; null: nobody does. */
+  #next(qos: QoS): Member | null {
+    const members = this.#members
+    const { length } = members
+    let place = this.#turn
+    for (let i = 0; i < length; i++, place++) {
+      if (place >= length) place = 0
+      const member = members[place]!
+      if (!member.takes(qos)) continue
+      this.#turn = place + 1
+      return member
+    }
+    return null
+  }
+
+  /** At QoS 0: to the first who takes it. */
+  #send(message: Message): void {
+    let tooLarge = false
+    for (let tries = this.size; tries > 0; tries--) {
+      const member = this.#next(0)
+      if (member === null) break
+      if (this.#sendTo(member, message)) return
+      tooLarge = true
+    }
+    if (tooLarge) this.#tellDropped(message, 'packet-too-large')
+    else this.#tellNobodyHasRoom(message)
+  }
+
+  #sendTo(member: Member, message: Message): boolean {
+    const { clientId, outbox } = member.session
+    if (!outbox.send(message, member.retainOf(message), member.identifiers)) return false
+    const { events } = this.#parts
+    const { topic, payloadLength } = message
+    if (events.wants('message.delivered')) {
+      events.emit('message.delivered', { clientId, topic, qos: 0, bytes: payloadLength })
+    }
+    return true
+  }
+
+  /** A new message for a member who takes it. Returns whether it is stored. */
+  #hand(member: Member, message: Message): boolean {
+    if (member.qos > 0) return this.#give(member, new Entry(message.keep(), ++this.#lastOrder))
+    if (!this.#sendTo(member, message)) this.#tellDropped(message, 'packet-too-large')
+    return false
+  }
+
+  /** Nobody has room: it waits, stored if one of them is of a session that is kept. Returns whether it is. */
+  #hold(message: Message): boolean {
+    if (this.#members.every(({ qos }) => qos === 0)) {
+      this.#tellNobodyHasRoom(message)
+      return false
+    }
+    const { maxQueued, maxQueuedBytes } = this.#parts.limits
+    if (this.#waiting.length >= maxQueued || this.#waiting.bytes >= maxQueuedBytes) {
+      this.#tellDropped(message, 'session-full')
+      return false
+    }
+    const entry = new Entry(message.keep(), ++this.#lastOrder)
+    this.#keepWithAnother(entry)
+    this.#waiting.push(entry)
+    return entry.keeper !== null
+  }
+
+  /**
+   * Lend a message to a member who takes it. It is kept where the state of its delivery must be: with a member whose session
+   * is kept. For another it stays where it is kept, if it is, until it is acknowledged. Returns whether this member keeps it.
+   */
+  #give(member: Member, entry: Entry): boolean {
+    const { session, identifiers } = member
+    const { message } = entry
+    const qos = member.qosOf(message)
+    if (qos === 0) {
+      this.#keeping.forget(entry)
+      if (!this.#sendTo(member, message)) this.#tellDropped(message, 'packet-too-large')
+      return false
+    }
+    if (entry.keeper !== session) {
+      if (session.persistent) this.#keeping.keep(entry, member)
+      else if (qos === 2)
+        this.#keeping.forget(entry) // after a restart it would go to another [MQTT-4.8.2-5]
+      else if (entry.keeper !== null) this.#keptElsewhere.add(entry)
+    }
+    const logId = entry.keeper === session ? entry.logId : 0
+    this.#lent++
+    session.outbox.lend(message, qos, member.retainOf(message), identifiers, member, entry, logId)
+    return logId !== 0
+  }
+
+  /** A member did not settle it: to another at once, or it waits, before what is newer. */
+  #takeBack(entry: Entry): void {
+    if (this.size === 0) {
+      this.#keeping.forget(entry)
+      return
+    }
+    this.#keeping.rest(entry)
+    const member = this.#waiting.length === 0 ? this.#next(entry.message.qos) : null
+    const unkept = entry.keeper === null ? member === null : !this.#members.some((one) => one.session === entry.keeper)
+    if (unkept) this.#keepWithAnother(entry)
+    if (member !== null) this.#give(member, entry)
+    else this.#waiting.giveBack(entry)
+  }
+
+  /** Keep it with any member that can; with nobody if there is none. */
+  #keepWithAnother(entry: Entry): void {
+    const member = this.#members.find(({ session, qos }) => session.persistent && qos > 0)
+    if (member === undefined) this.#keeping.forget(entry)
+    else this.#keeping.keep(entry, member)
+  }
+
+  #expire(entry: Entry): void {
+    this.#keeping.forget(entry)
+    const { events } = this.#parts
+    if (events.wants('message.expired')) events.emit('message.expired', { clientId: '', topic: entry.message.topic })
+  }
+
+  /** Of members who are away no messages are expected to be dropped: at QoS 0 they just do not get them. */
+  #tellNobodyHasRoom(message: Message): void {
+    if (this.#members.some(({ active }) => active)) this.#tellDropped(message, 'slow')
+  }
+
+  #tellDropped({ topic, qos }: Message, reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended'): void {
+    const { events } = this.#parts
+    if (events.wants('message.dropped')) events.emit('message.dropped', { clientId: '', topic, qos, reason })
+  }
+}

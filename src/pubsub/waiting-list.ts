@@ -1,0 +1,77 @@
+/**
+ * Messages of one group that wait for a member with room, in the order in which they were published. New ones are only
+ * ever appended; those that come back from a member that left stand apart, sorted.
+ */
+
+import { Fifo } from '../session/fifo.ts'
+import type { Entry } from './entry.ts'
+
+export class WaitingList {
+  readonly #fresh = new Fifo<Entry>()
+  /** Sorted, from `#head` on. */
+  #returned: Entry[] = []
+  #head = 0
+  #bytes = 0
+
+  get length(): number {
+    return this.#fresh.length + this.#returned.length - this.#head
+  }
+
+  /** Bytes of payload. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** A message that is newer than all others. */
+  push(entry: Entry): void {
+    this.#fresh.push(entry)
+    this.#bytes += entry.message.payloadLength
+  }
+
+  /** A message that had been handed out before. */
+  giveBack(entry: Entry): void {
+    let low = this.#head
+    let high = this.#returned.length
+    // Mostly they come back in order: to the end.
+    if (high > low && !entry.isBefore(this.#returned[high - 1]!)) low = high
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (entry.isBefore(this.#returned[middle]!)) high = middle
+      else low = middle + 1
+    }
+    this.#returned.splice(low, 0, entry)
+    this.#bytes += entry.message.payloadLength
+  }
+
+  peek(): Entry | undefined {
+    const fresh = this.#fresh.peek()
+    const returned = this.#returned[this.#head]
+    if (returned === undefined || fresh === undefined) return returned ?? fresh
+    return fresh.isBefore(returned) ? fresh : returned
+  }
+
+  shift(): void {
+    const entry = this.peek()!
+    this.#bytes -= entry.message.payloadLength
+    if (entry === this.#fresh.peek()) {
+      this.#fresh.shift()
+      return
+    }
+    this.#head++
+    if (this.#head < 1024 && this.#head < this.#returned.length) return
+    this.#returned = this.#returned.slice(this.#head)
+    this.#head = 0
+  }
+
+  /** Everything, in no order. */
+  all(): Entry[] {
+    return [...this.#fresh.toArray(), ...this.#returned.slice(this.#head)]
+  }
+
+  clear(): void {
+    this.#fresh.drain()
+    this.#returned = []
+    this.#head = 0
+    this.#bytes = 0
+  }
+}
