@@ -89,11 +89,13 @@ export class SharedGroup implements Lender {
     return member
   }
 
-  /** The member is connected, and knows that it is subscribed. */
+  /** The member is connected, and knows that it is subscribed, or to what. */
   activate(member: Member): void {
-    if (member.active || !member.session.connected) return
-    member.active = true
-    for (const other of this.#members) if (!other.session.connected) other.session.outbox.reclaim(other)
+    if (!member.session.connected) return
+    if (!member.active) {
+      member.active = true
+      for (const other of this.#members) if (!other.session.connected) other.session.outbox.reclaim(other)
+    }
     this.pump(member)
   }
 

@@ -96,6 +96,16 @@ describe('a message for a group', () => {
     expect(await payloadsOf(member!)).toEqual([['first', 'second']])
   })
 
+  it('waits no longer for a member who asks for QoS 0 instead', async () => {
+    const house = await House.open()
+    const [a] = await members(house, ['a'], { receiveMaximum: 1 })
+    for (const payload of numbers(2)) house.publish(payload)
+    expect(await payloadsOf(a!)).toEqual([['0']])
+    await a!.subscribe(SHARE, { qos: 0 })
+    expect(await payloadsOf(a!)).toEqual([['0', '1']])
+    expect(a!.packets.map(({ qos }) => qos)).toEqual([1, 0])
+  })
+
   it('is dropped, and told, when nobody has room and it may not wait', async () => {
     const house = await House.open({ maxQueued: 2 })
     await members(house, ['a'], { receiveMaximum: 1, slow: true, maxSocketBuffer: 1 })

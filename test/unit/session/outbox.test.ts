@@ -639,3 +639,99 @@ describe('withdraw', () => {
     expect(settlements.all).toEqual(['a acknowledged'])
   })
 })
+
+describe('a message that was lent', () => {
+  const lend = (outbox: Outbox, receiver: Settlements, payload: string, qos: QoS = 1, logId = 0) =>
+    outbox.lend(message(payload, { qos }), qos, false, null, receiver, payload, logId)
+
+  it('is taken while it would go out at once', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 2 } })
+    const taken = (): boolean[] => ([0, 1, 2] as const).map((qos) => outbox.takes(qos))
+    expect(taken()).toEqual([false, false, false])
+    const connection = connect({ slow: true, maxSocketBuffer: 500 })
+    enqueue('1')
+    expect(taken()).toEqual([true, true, true])
+    enqueue('2')
+    expect(taken()).toEqual([true, false, false])
+    outbox.send(message('x'.repeat(501)), false, null)
+    connection.out.flush()
+    expect(taken()).toEqual([false, false, false])
+  })
+
+  it('is asked for whenever there may be room', async () => {
+    const { outbox, connect, enqueue } = await make({ limits: { maxInflight: 1 } })
+    connect()
+    const room: boolean[] = []
+    outbox.onRoom = () => void room.push(outbox.takes(1))
+    for (const payload of ['1', '2']) enqueue(payload)
+    outbox.acknowledged(1, 0)
+    outbox.acknowledged(2, 0)
+    expect(room).toEqual([false, true])
+  })
+
+  it('settles as lost when the session ends, but as in doubt if it was sent at QoS 2 [MQTT-4.8.2-5]', async () => {
+    const { outbox, connect } = await make()
+    const receiver = new Settlements()
+    const connection = connect()
+    for (const qos of [1, 2] as const) lend(outbox, receiver, `qos ${qos}`, qos)
+    lend(outbox, receiver, 'received', 2)
+    await connection.received()
+    outbox.received(3, 0)
+    outbox.detach(true)
+    expect(receiver.all).toEqual(['received acknowledged', 'qos 1 lost', 'qos 2 in-doubt'])
+  })
+
+  it('is not in doubt as long as the store does not know of it, for then it was not sent', async () => {
+    const { outbox, connect, store } = await make({ persistent: true })
+    const receiver = new Settlements()
+    connect()
+    const stored = { message: message('1', { qos: 2 }), qos: 2 as const, retain: false, identifiers: null, share: 's' }
+    lend(outbox, receiver, 'never sent', 2, store.sessions.outgoing.append('me', stored))
+    outbox.detach(true)
+    expect(receiver.all).toEqual(['never sent lost'])
+  })
+
+  it('stays with a session that is kept, until it is reclaimed; what was sent at QoS 2 stays anyhow', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true })
+    const [receiver, other] = [new Settlements(), new Settlements()]
+    const connection = connect()
+    enqueue('own')
+    for (const qos of [1, 2] as const) lend(outbox, receiver, `qos ${qos}`, qos)
+    lend(outbox, other, 'of another')
+    await connection.received()
+    outbox.detach(false)
+    expect(receiver.all).toEqual([])
+    outbox.reclaim(receiver)
+    expect([receiver.all, other.all]).toEqual([['qos 1 lost'], []])
+    expect(await connect().received()).toEqual(['PUBLISH DUP 1 own', 'PUBLISH DUP 3 qos 2', 'PUBLISH DUP 4 of another'])
+  })
+
+  it("and found in the store is its lender's again; what was not sent is given back", async () => {
+    const { outbox, store } = await make({ persistent: true })
+    const log = store.sessions.outgoing
+    const entry = { qos: 1 as const, retain: false, identifiers: null }
+    const ids = ['sent', 'waiting', 'own'].map((payload) =>
+      log.append('me', { ...entry, message: message(payload), ...(payload === 'own' ? {} : { share: '$share/g/t' }) }),
+    )
+    log.mark('me', ids[0]!, (5 << 2) | 1)
+    outbox.restore(await log.read('me', 0, 10))
+    const receiver = new Settlements()
+    outbox.adopt('$share/other/t', receiver, () => 'wrong')
+    outbox.adopt('$share/g/t', receiver, ({ payload }, logId) => `${payload} ${ids.indexOf(logId)}`)
+    expect(receiver.all).toEqual(['waiting 1 lost'])
+    const connection = new Connection()
+    outbox.attach(connection)
+    expect(await connection.received()).toEqual(['PUBLISH DUP 5 sent', 'PUBLISH 1 own'])
+    outbox.acknowledged(5, 0)
+    expect(receiver.all.at(-1)).toBe('sent 0 acknowledged')
+  })
+})
+
+it('a message too large for the client, found so when the disk has it, makes room for the next', async () => {
+  const { outbox, connect, store } = await make({ persistent: true, limits: { maxInflight: 1 } })
+  const connection = connect({ maximumPacketSize: 50 })
+  for (const payload of ['x'.repeat(100), 'fits']) outbox.enqueue(message(payload, { qos: 2 }), 2, false, null)
+  await store.durable()
+  await turn()
+  expect(await connection.received()).toEqual(['PUBLISH 2 fits'])
+})
