@@ -7,10 +7,10 @@ import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
 import type { Store } from '../store/store.ts'
 import { Retained } from './retained.ts'
-import type { WaitingLimits } from './shared-group.ts'
 import { SharedGroups } from './shared-groups.ts'
 import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
+import type { WaitingLimits } from './waiting-list.ts'
 
 export class PubSub implements Namespace {
   readonly #store: Store

@@ -14,13 +14,7 @@ import { Entry } from './entry.ts'
 import { Keeping } from './keeping.ts'
 import { type Lender, Member } from './member.ts'
 import type { Subscriber } from './subscriber.ts'
-import { WaitingList } from './waiting-list.ts'
-
-export interface WaitingLimits {
-  /** Messages, and bytes of payload, that wait for one group. */
-  maxQueued: number
-  maxQueuedBytes: number
-}
+import { type WaitingLimits, WaitingList } from './waiting-list.ts'
 
 export interface SharedGroupParts {
   /** The messages of sessions. */
@@ -40,7 +34,7 @@ export class SharedGroup implements Lender {
   /** Whose turn it is: a place in `#members`. */
   #turn = 0
   #lastOrder = 0
-  readonly #waiting = new WaitingList()
+  readonly #waiting: WaitingList
   /** How many members, present and past, have and have not settled. */
   #lent = 0
   /** Lent to somebody else than who keeps it. */
@@ -50,16 +44,12 @@ export class SharedGroup implements Lender {
     this.filter = filter
     this.#parts = parts
     this.#keeping = new Keeping(parts.log, filter)
+    this.#waiting = new WaitingList(parts.limits)
   }
 
   /** Number of members. */
   get size(): number {
     return this.#members.length
-  }
-
-  /** Messages that wait for a member with room. */
-  get waiting(): number {
-    return this.#waiting.length
   }
 
   /** A message for one of them. Returns whether it is stored: safe once the store is durable. */
@@ -196,8 +186,7 @@ export class SharedGroup implements Lender {
       this.#tellNobodyHasRoom(message)
       return false
     }
-    const { maxQueued, maxQueuedBytes } = this.#parts.limits
-    if (this.#waiting.length >= maxQueued || this.#waiting.bytes >= maxQueuedBytes) {
+    if (this.#waiting.full) {
       this.#tellDropped(message, 'session-full')
       return false
     }

@@ -6,20 +6,31 @@
 import { Fifo } from '../session/fifo.ts'
 import type { Entry } from './entry.ts'
 
+export interface WaitingLimits {
+  /** Messages, and bytes of payload, that wait for one group. */
+  maxQueued: number
+  maxQueuedBytes: number
+}
+
 export class WaitingList {
+  readonly #limits: WaitingLimits
   readonly #fresh = new Fifo<Entry>()
   /** Sorted, from `#head` on. */
   #returned: Entry[] = []
   #head = 0
   #bytes = 0
 
+  constructor(limits: WaitingLimits) {
+    this.#limits = limits
+  }
+
   get length(): number {
     return this.#fresh.length + this.#returned.length - this.#head
   }
 
-  /** Bytes of payload. */
-  get bytes(): number {
-    return this.#bytes
+  /** Whether no new message may wait. Those that come back may. */
+  get full(): boolean {
+    return this.length >= this.#limits.maxQueued || this.#bytes >= this.#limits.maxQueuedBytes
   }
 
   /** A message that is newer than all others. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { SharedGroup } from '../../../src/pubsub/shared-group.ts'
 import type { Subscriber } from '../../../src/pubsub/subscriber.ts'
 import { type Match, SubscriptionTree } from '../../../src/pubsub/subscription-tree.ts'
 import { heldBytes } from '../../helpers/heap.ts'
@@ -130,5 +131,26 @@ describe('memory', () => {
     const before = heldBytes()
     for (let i = 0; i < 200_000; i++) tree.match(`topic/${i}`).sessions
     expect(heldBytes() - before).toBeLessThan(20_000 * 500)
+  })
+})
+
+describe('a group', () => {
+  const group = (filter: string) => ({ filter }) as SharedGroup
+
+  it('is found by its filter beside the subscriptions of sessions, until it is removed', () => {
+    const tree = new SubscriptionTree()
+    const [one, other] = [group('one'), group('other')]
+    tree.add(session('me'), subscription('a/b'))
+    expect(tree.match('a/b').groups).toEqual([])
+    tree.addGroup('a/#', one)
+    tree.addGroup('a/#', other)
+    tree.addGroup('#', other)
+    expect(tree.match('a/b').groups).toEqual([other, one, other])
+    expect(names(tree.match('a/b').sessions)).toEqual(['me'])
+    expect(tree.match('$SYS/a').groups).toEqual([])
+    tree.removeGroup('a/#', other)
+    tree.removeGroup('a/b', one)
+    expect(tree.match('a').groups).toEqual([other, one])
+    expect(tree.size).toBe(1)
   })
 })
