@@ -3,11 +3,12 @@
 
 import { VERSION } from '../version.ts'
 import type { Command } from './command.ts'
+import { bench } from './commands/bench.ts'
 import { check } from './commands/check.ts'
 import { passwd } from './commands/passwd.ts'
 import { start } from './commands/start.ts'
 
-const COMMANDS = new Map<string, Command>(Object.entries({ start, check, passwd }))
+const COMMANDS = new Map<string, Command>(Object.entries({ start, check, passwd, bench }))
 
 process.exit(await main(process.argv.slice(2)))
 
