@@ -1,6 +1,6 @@
 /** CONNECT and its answer, and a look at which broker answers. What comes before the clock starts. */
 
-import { type Address, Link, type PacketHandler, ReadBuffer } from './link.ts'
+import { type Address, Link, type PacketHandler } from './link.ts'
 import {
   type Credentials,
   connectPacket,
@@ -10,6 +10,7 @@ import {
   PINGREQ,
   subscribePacket,
 } from './packets.ts'
+import { ReadBuffer } from './read-buffer.ts'
 
 /** A broker, and how to be let in. */
 export interface Target extends Address, Credentials {}
@@ -106,7 +107,7 @@ class Answer implements PacketHandler {
   packet(link: Link, first: number, at: number, end: number): void {
     if (this.done) return
     this.done = true
-    const bytes = link.bytes(at, end)
+    const bytes = link.input.slice(at, end)
     if (first >> 4 !== 2 || bytes.length < 2) this.refused = `expected a CONNACK, got a packet of type ${first >> 4}`
     else if (bytes[1] !== 0) this.refused = refusal(bytes[1]!)
     else if (this.#version === 5) this.receiveMaximum = receiveMaximumIn(bytes)
@@ -167,8 +168,8 @@ class VersionReader implements PacketHandler {
   packet(link: Link, first: number, at: number, end: number): void {
     if (first >> 4 === 13) this.done = true
     if (first >> 4 !== 3) return
-    const afterTopic = at + 2 + link.uint16(at)
-    const payload = this.#version === 5 ? link.afterProperties(afterTopic) : afterTopic
-    this.text = link.bytes(payload, end).toString()
+    const afterTopic = at + 2 + link.input.uint16(at)
+    const payload = this.#version === 5 ? link.input.afterProperties(afterTopic) : afterTopic
+    this.text = link.input.slice(payload, end).toString()
   }
 }

@@ -6,9 +6,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BenchError } from './errors.ts'
 import { connect, connectAll } from './handshake.ts'
-import { type Link, ReadBuffer } from './link.ts'
+import type { Link } from './link.ts'
 import { DISCONNECT } from './packets.ts'
 import { residentBytes } from './process-usage.ts'
+import { ReadBuffer } from './read-buffer.ts'
 import type { Run, Side } from './run.ts'
 
 /** Connections opened at the same time: fewer than any backlog of a listening socket. */
@@ -35,7 +36,7 @@ export async function measureIdle(side: Side, connections: number): Promise<Run>
     const broken = links.find((link) => link.broken !== null)
     if (broken?.broken) throw broken.broken
     const memory = (after - before) / connections
-    return { figures: { memory }, messages: 0, lost: 0, duplicates: 0, problems: [] }
+    return { figures: { memory }, messages: 0, lost: 0, duplicates: 0, strays: 0, problems: [] }
   } finally {
     for (const link of links) link.end(DISCONNECT)
   }

@@ -1,15 +1,13 @@
-/**
- * One connection of the load: bytes in, cut into packets; bytes out, gathered and written once a turn of the event loop.
- *
- * All connections of a load read into one buffer (`onread`), and packets are served where they lie. The beginning of a
- * packet that was cut off is kept, and laid right before the next bytes of its connection, so a packet is always in
- * one piece and nothing else is ever copied.
- */
+/** One connection of the load: what comes is served packet by packet; what goes is gathered, and written once a turn. */
 
 import { createConnection, type Socket } from 'node:net'
 import { BenchError } from './errors.ts'
+import { Cutter, type ReadBuffer } from './read-buffer.ts'
 
-/** What a connection's packets are given to. `end` is where the packet ends, `at` where its fixed header does. */
+/**
+ * What a connection's packets are given to, in `link.input`. `first` is the packet's first byte, `at` where its fixed
+ * header ends, `end` where it does.
+ */
 export interface PacketHandler {
   packet(link: Link, first: number, at: number, end: number): void
 }
@@ -19,25 +17,12 @@ export interface Address {
   readonly port: number
 }
 
-/** The buffer that all connections of a load read into. */
-export class ReadBuffer {
-  readonly bytes: Buffer
-  readonly view: DataView
-  /** Where what is read begins; before it is room for what was left of a packet. */
-  readonly head: number
-
-  /** @param largestPacket in bytes */
-  constructor(largestPacket: number) {
-    this.head = Math.max(65_536, largestPacket + 5)
-    this.bytes = Buffer.allocUnsafeSlow(this.head + 65_536)
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset)
-  }
-}
-
 export class Link {
   /** What errors call it; empty: nothing. */
   readonly name: string
   handler: PacketHandler = IDLE
+  /** Where the packet that is being served lies. */
+  readonly input: ReadBuffer
   /** When what is being served was read: microseconds, modulo 2^32. */
   readAt = 0
   /** Why the connection broke; null while it has not. */
@@ -46,9 +31,7 @@ export class Link {
   onProgress: () => void = () => {}
 
   readonly #socket: Socket
-  readonly #input: ReadBuffer
-  #rest = Buffer.allocUnsafeSlow(256)
-  #restLength = 0
+  readonly #cutter: Cutter
   #out = Buffer.allocUnsafeSlow(1_024)
   #spare = Buffer.allocUnsafeSlow(0)
   #used = 0
@@ -57,7 +40,8 @@ export class Link {
   /** Connects at once; what is written before it has waits. */
   constructor(name: string, { host, port }: Address, input: ReadBuffer) {
     this.name = name
-    this.#input = input
+    this.input = input
+    this.#cutter = new Cutter(input)
     const buffer = input.bytes.subarray(input.head)
     this.#socket = createConnection({
       host,
@@ -67,35 +51,6 @@ export class Link {
     })
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.fail(this.#textOf(error, `${host}:${port}`)))
     this.#socket.on('end', () => this.fail('the broker closed the connection'))
-  }
-
-  /** What is being served, from `at` to `end`: gone when the handler returns. */
-  bytes(at: number, end: number): Buffer {
-    return this.#input.bytes.subarray(at, end)
-  }
-
-  byte(at: number): number {
-    return this.#input.bytes[at]!
-  }
-
-  uint16(at: number): number {
-    return this.#input.view.getUint16(at)
-  }
-
-  uint32(at: number): number {
-    return this.#input.view.getUint32(at)
-  }
-
-  /** Where what follows the MQTT 5 properties at `at` begins. */
-  afterProperties(at: number): number {
-    const { bytes } = this.#input
-    let length = 0
-    let from = at
-    for (let shift = 0, digit = 0x80; digit >= 0x80 && shift < 28; shift += 7) {
-      digit = bytes[from++]!
-      length |= (digit & 0x7f) << shift
-    }
-    return from + length
   }
 
   /** Bytes given to the socket have not left yet. What they are in must not change until they have. */
@@ -168,51 +123,14 @@ export class Link {
     return at
   }
 
+  readonly #serve = (first: number, at: number, end: number): void => this.handler.packet(this, first, at, end)
+
   #read(count: number): boolean {
-    const { bytes, head } = this.#input
     this.readAt = nowUs()
-    let at = head - this.#restLength
-    if (this.#restLength > 0) this.#rest.copy(bytes, at, 0, this.#restLength)
-    try {
-      at = this.#serve(at, head + count)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      this.fail('the broker sent a malformed packet') // it pointed beyond all that was read
-    }
-    if (this.broken === null) this.#keep(at, head + count)
+    const problem = this.#cutter.cut(count, this.#serve)
+    if (problem !== null) this.fail(problem)
     this.onProgress()
     return true
-  }
-
-  /** Serve the whole packets from `at` to `end`; returns where the rest begins. */
-  #serve(start: number, end: number): number {
-    const { bytes } = this.#input
-    let at = start
-    while (end - at >= 2) {
-      let body = at + 1
-      let length = 0
-      let shift = 0
-      let digit = 0x80
-      while (digit >= 0x80 && body < end && shift < 28) {
-        digit = bytes[body++]!
-        length |= (digit & 0x7f) << shift
-        shift += 7
-      }
-      if (digit >= 0x80 && shift >= 28) this.fail('the broker sent a packet with a malformed length')
-      if (digit >= 0x80 || body + length > end) break
-      this.handler.packet(this, bytes[at]!, body, body + length)
-      at = body + length
-    }
-    return at
-  }
-
-  #keep(at: number, end: number): void {
-    const size = end - at
-    this.#restLength = size
-    if (size === 0) return
-    if (size > this.#rest.length) this.#rest = Buffer.allocUnsafeSlow(size * 2)
-    this.#input.bytes.copy(this.#rest, 0, at, end)
-    if (size > this.#input.head) this.fail('the broker sent a larger packet than any that was published')
   }
 
   #textOf({ code, message }: NodeJS.ErrnoException, where: string): string {

@@ -10,15 +10,19 @@ import { BenchError } from './errors.ts'
 import { connect, connectAll, type Target } from './handshake.ts'
 import { Histogram } from './histogram.ts'
 import type { Ledger } from './ledger.ts'
-import { type Link, ReadBuffer } from './link.ts'
+import type { Link } from './link.ts'
 import type { Pace } from './pace.ts'
 import { DISCONNECT } from './packets.ts'
 import { PublishRing } from './publish-ring.ts'
 import { Publisher } from './publisher.ts'
+import { ReadBuffer } from './read-buffer.ts'
 import { Reader } from './reader.ts'
 import type { Routes } from './routes.ts'
 import type { Scenario } from './scenarios.ts'
 import { Subscriber } from './subscriber.ts'
+
+/** How often it is looked in `stallMs` whether something moved. */
+const LOOKS = 10
 
 export interface LoadOptions {
   readonly target: Target
@@ -152,11 +156,14 @@ export class Load {
         settle()
       }
       let moved = this.#moved()
+      let still = 0
+      // Looked at several times: a process that was itself held up sees its sockets again between two looks.
       const timer = setInterval(() => {
         const now = this.#moved()
-        if (now === moved) end(() => resolve(condition()))
+        still = now === moved ? still + 1 : 0
         moved = now
-      }, this.#options.stallMs)
+        if (still === LOOKS) end(() => resolve(condition()))
+      }, this.#options.stallMs / LOOKS)
       this.#watch = () => {
         const broken = this.#links.find((link) => link.broken !== null)
         if (broken !== undefined) end(() => reject(broken.broken))

@@ -56,13 +56,13 @@ export class Publisher implements PacketHandler {
 
   packet(link: Link, first: number, at: number, end: number): void {
     const type = first >> 4
-    if (type === DISCONNECT) link.fail(`the broker disconnected with ${hex(end > at ? link.byte(at) : 0)}`)
+    if (type === DISCONNECT) link.fail(`the broker disconnected with ${hex(end > at ? link.input.byte(at) : 0)}`)
     if (type !== PUBACK && type !== PUBREC && type !== PUBCOMP) return
-    const code = end - at > 2 ? link.byte(at + 2) : 0
+    const code = end - at > 2 ? link.input.byte(at + 2) : 0
     if (code >= 0x80) {
       link.fail(`the broker refused a message with ${hex(code)}`)
     } else if (type === PUBREC) {
-      link.acknowledge(PUBREL, link.uint16(at))
+      link.acknowledge(PUBREL, link.input.uint16(at))
     } else {
       this.acknowledged++
       this.lastAt = link.readAt

@@ -17,7 +17,7 @@ export class Reader implements PacketHandler {
 
   packet(link: Link, first: number, _at: number, end: number): void {
     if (first >> 4 !== 9) return
-    if (link.byte(end - 1) >= 0x80) link.fail('the broker refused the subscription of --reader')
+    if (link.input.byte(end - 1) >= 0x80) link.fail('the broker refused the subscription of --reader')
     this.subscribed = true
   }
 }

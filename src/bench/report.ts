@@ -54,6 +54,8 @@ function cellNotes(scenario: Scenario, cell: Cell, other: { cell: Cell; name: st
   const [stored, inflight] = [median('stored'), median('inflight')]
   if (scenario.method !== 'steady' && own > BUSY) notes.push(`the generator was the limit (${percent(own)} of a core)`)
   if (late > LATE * p99) notes.push(`the generator itself was ${milliseconds(late)} ms late at p99`)
+  const strays = cell.runs.reduce((sum, run) => sum + run.strays, 0)
+  if (strays > 0) notes.push(`${strays} messages of an earlier run were passed over`)
   if (inflight !== undefined) notes.push(`takes only ${inflight} unacknowledged messages of a publisher`)
   if (stored !== undefined) notes.push(`stored at ${perSecond(stored)} msg/s`)
   const [rate, otherRate] = [median('rate'), other === null ? undefined : median('rate', other.cell)]

@@ -21,6 +21,8 @@ export interface Run {
   readonly messages: number
   readonly lost: number
   readonly duplicates: number
+  /** Messages that another run had left behind: passed over. */
+  readonly strays: number
   /** What was wrong, for people; empty when the run counts. */
   readonly problems: readonly string[]
 }
@@ -56,18 +58,18 @@ export interface Sizes {
 }
 
 /** A run that came to its end, well or not: the ledger tells. */
-export function finished({ totalDelivered, missing, duplicates }: Ledger, figures: Figures): Run {
+export function finished({ totalDelivered, missing, duplicates, strays }: Ledger, figures: Figures): Run {
   const lost = Math.max(0, missing)
   const problems = [
     ...(lost > 0 ? [`${lost} of ${totalDelivered + lost} messages lost`] : []),
     ...(duplicates > 0 ? [`${duplicates} messages came twice`] : []),
   ]
-  return { figures, messages: totalDelivered, lost, duplicates, problems }
+  return { figures, messages: totalDelivered, lost, duplicates, strays, problems }
 }
 
 /** A run that could not be made. */
 export function failed(problem: string): Run {
-  return { figures: {}, messages: 0, lost: 0, duplicates: 0, problems: [problem] }
+  return { figures: {}, messages: 0, lost: 0, duplicates: 0, strays: 0, problems: [problem] }
 }
 
 /** How many messages of each publisher are under way. "One at a time" stays that. */

@@ -62,36 +62,36 @@ export class Subscriber implements PacketHandler {
   packet(link: Link, first: number, at: number, end: number): void {
     const type = first >> 4
     if (type === PUBLISH) this.#message(link, first, at, end)
-    else if (type === PUBREL) link.acknowledge(PUBCOMP_FIRST, link.uint16(at))
+    else if (type === PUBREL) link.acknowledge(PUBCOMP_FIRST, link.input.uint16(at))
     else if (type === SUBACK || type === PINGRESP) this.#answer(link, type, at, end)
-    else if (type === DISCONNECT) link.fail(`the broker disconnected with ${hex(end > at ? link.byte(at) : 0)}`)
+    else if (type === DISCONNECT) link.fail(`the broker disconnected with ${hex(end > at ? link.input.byte(at) : 0)}`)
   }
 
   #message(link: Link, first: number, at: number, end: number): void {
     const qos = (first >> 1) & 3
-    let payload = at + 2 + link.uint16(at)
+    let payload = at + 2 + link.input.uint16(at)
     if (qos > 0) {
-      link.acknowledge(qos === 1 ? PUBACK_FIRST : PUBREC_FIRST, link.uint16(payload))
+      link.acknowledge(qos === 1 ? PUBACK_FIRST : PUBREC_FIRST, link.input.uint16(payload))
       payload += 2
     }
-    if (this.#version === 5) payload = link.afterProperties(payload)
+    if (this.#version === 5) payload = link.input.afterProperties(payload)
     this.received++
     const { ledger, latency, tag, payloadBytes } = this.#records
     const size = end - payload
-    if (size !== payloadBytes || size < STAMP_BYTES || link.uint32(payload) !== tag) {
+    if (size !== payloadBytes || size < STAMP_BYTES || link.input.uint32(payload) !== tag) {
       ledger.strays++
       return
     }
-    if (!ledger.deliver(link.uint32(payload + 4), this.id, link.uint32(payload + 8))) return
-    latency.record((link.readAt - link.uint32(payload + 12)) >>> 0)
+    if (!ledger.deliver(link.input.uint32(payload + 4), this.id, link.input.uint32(payload + 8))) return
+    latency.record((link.readAt - link.input.uint32(payload + 12)) >>> 0)
     this.lastAt = link.readAt
   }
 
   #answer(link: Link, type: number, at: number, end: number): void {
     this.#answersDue--
     if (type !== SUBACK) return
-    const codes = this.#version === 5 ? link.afterProperties(at + 2) : at + 2
-    const refused = link.bytes(codes, end).find((code) => code >= 0x80)
+    const codes = this.#version === 5 ? link.input.afterProperties(at + 2) : at + 2
+    const refused = link.input.slice(codes, end).find((code) => code >= 0x80)
     if (refused !== undefined) link.fail(`the broker refused a subscription with ${hex(refused)}`)
   }
 }

@@ -71,7 +71,8 @@ describe('eventflow', () => {
   it('lists its commands when it is asked for help', async () => {
     const { code, stdout } = await finish(['--help'])
     expect(code).toBe(0)
-    for (const command of ['start', 'check', 'passwd']) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+    for (const command of ['start', 'check', 'passwd', 'bench'])
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
   })
 
   it('tells the options of a command', async () => {
