@@ -25,7 +25,7 @@ function intro({ names, rows, runs }: Report): string {
     ? 'Runs that lost a message, delivered one twice or could not be made are marked FAILED.'
     : 'No run lost a message or delivered one twice.'
   const ofRuns = runs > 1 ? `medians of ${runs} runs (in parentheses the lowest and the highest)` : 'one run each'
-  return `# Benchmarks\n\n${turns}: ${ofRuns}. Absolute figures mean little\nelsewhere; ratios mean more. ${verdict}`
+  return `# Benchmarks\n\n${turns}:\n${ofRuns}.\nAbsolute figures mean little elsewhere; ratios mean more. ${verdict}`
 }
 
 interface Section {
@@ -112,13 +112,15 @@ function commands({ rows, sizes }: Report, { words }: PageOptions): string {
   return `## The commands\n\n\`\`\`sh\n${command}\n\`\`\`\n\n${START}\n\n${table}\n\n${METHOD}`
 }
 
-const METHOD = `Each message carries its publisher and its number: one that is lost, or comes twice, fails the run and the command (exit code 1).
-Throughput is a closed loop: the publishers together have so many messages under way, and send as many as have been delivered.
-At a fixed rate the schedule is kept whatever the broker does, and latency counts from when a message was due. An idle
-connection's memory is the growth of the broker's resident memory, measured once, before anything else.`
+const METHOD = `Each message carries its publisher and its number: one that is lost, or comes twice, fails the run and the command (exit
+code 1). Throughput is a closed loop: the publishers together have so many messages under way, and send as many as have been
+delivered, in turn. At a fixed rate the schedule is kept whatever the broker does, and latency counts from when a message was due.
+An idle connection's memory is the growth of the broker's resident memory, measured once, before anything else. Where the
+generator itself was busy or late a note says so; \`test/bench/mqload.c\` is the same load in C, to compare it with.`
 
-const START = `The brokers run before it, each in a process of its own: Eventflow by \`npm run build && node dist/src/cli/main.js start --log-level warn\`;
-Mosquitto by \`mosquitto -c\` with \`listener 1885 127.0.0.1\`, \`allow_anonymous true\`, \`persistence false\` and \`max_queued_messages 0\`.`
+const START = `The brokers run before it, each in a process of its own. Eventflow:
+\`npm run build && node dist/src/cli/main.js start --log-level warn\`. Mosquitto: \`mosquitto -c FILE\` with \`listener 1885 127.0.0.1\`,
+\`allow_anonymous true\`, \`persistence false\` and \`max_queued_messages 0\` in it.`
 
 /** What a scenario does, in words. */
 export function shapeOf(scenario: Scenario, sizes: Sizes): string {

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Packet } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createFile } from '../../plugins/access/password-file.ts'
 import { SCENARIOS } from '../../src/bench/scenarios.ts'
 import { runBench } from '../../src/cli/commands/bench.ts'
 import type { EventMap } from '../../src/core/events.ts'
@@ -147,6 +148,28 @@ describe('eventflow bench on Eventflow', () => {
     const { code } = await results('--port', broker.port, '--reader', '$eventflow/events/client/+', 'pair-qos0')
     expect(JSON.stringify(log.all)).toContain('$eventflow/events/client/+')
     expect(code).toBe(0)
+  })
+
+  it('measures what access rules and a reader cost, against a broker without them', async () => {
+    const passwordFile = join(await temporaryFolder(), 'passwords')
+    await createFile(passwordFile, { user: 'alice', password: 'hers', iterations: 10 })
+    const topics = ['bench/#', 'queue/bench', '$eventflow/#']
+    const rules = [{ allow: ['publish' as const, 'subscribe' as const], user: 'alice', topics }]
+    const [first, second] = [await startBroker({ access: { passwordFile, rules } }), await startBroker()]
+    const words = ['--port', first.port, '--user', 'alice', '--password', 'hers', '--vs', `localhost:${second.port}`]
+    const { code, of } = await results(
+      ...words,
+      '--vs-queue',
+      '--reader',
+      '$eventflow/events/client/+',
+      'pair-qos0',
+      'queue-qos1',
+    )
+    expect(of('pair-qos0').brokers.map((broker) => broker!.problems)).toEqual([[], []])
+    expect(of('pair-qos0').ratio).toBeGreaterThan(0)
+    expect(code).toBe(0)
+    const wrong = await bench('--port', first.port, '--user', 'alice', '--password', 'his')
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/refused the connection with 0x04; --user/) })
   })
 
   it('prints a table, and writes a page with figures, machine and commands', async () => {

@@ -1,5 +1,6 @@
 /** What a reader of the table and of the page is told. */
 
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Cell, Row } from '../../../src/bench/campaign.ts'
 import { readableName } from '../../../src/bench/names.ts'
@@ -10,6 +11,7 @@ import type { Figures } from '../../../src/bench/run.ts'
 import { SCENARIOS } from '../../../src/bench/scenarios.ts'
 import { spreadOf } from '../../../src/bench/statistics.ts'
 import { textOf } from '../../../src/bench/table.ts'
+import { bench } from '../../../src/cli/commands/bench.ts'
 
 const machine = { processor: 'Some | CPU', cores: 2, memoryGiB: 8, node: '20.20.2', system: 'Linux 6.1' }
 const page = { words: ['--name', "it's mine"], date: new Date('2026-01-02T03:04:05Z'), version: '1.2.3' }
@@ -128,4 +130,16 @@ describe('the options', () => {
     expect(parseBench(['--vs', '[::1]:1885']).sides[1]).toMatchObject({ host: '::1', port: 1885, share: true })
     expect(parseBench(['--vs', 'a:1', '--vs-queue']).sides[1]).toMatchObject({ share: false })
   })
+})
+
+it.each([...SCENARIOS.keys()])('%s is in the help and in docs/benchmarks.md', (name) => {
+  const page = readFileSync(new URL('../../../docs/benchmarks.md', import.meta.url), 'utf8')
+  expect(page).toContain(`\`${name}\``)
+  expect(bench.usage.split(/\s+/)).toContain(name)
+})
+
+it('the help fits a screen', () => {
+  const lines = bench.usage.split('\n')
+  expect(lines.length).toBeLessThanOrEqual(40)
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(105)
 })
