@@ -4,6 +4,7 @@ import { builtInPlugins } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
+import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
 import { EventBus, type Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
@@ -69,19 +70,22 @@ export class Eventflow {
     if (this.#running !== null) return
     const { config } = this
     const store = await this.#openStore()
+    const counters = new Counters()
     const kernel = new Kernel({
       store,
       clock: systemClock,
       events: this.#bus,
+      counters,
       log: this.#log,
       node: config.node,
+      version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
       limits: config.session,
       maxExpirySeconds:
         config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock, limits: config.session })
-    const broker = this.#makeBroker(kernel, store)
+    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
+    const broker = this.#makeBroker(kernel, store, counters)
     const listener = this.#makeListener(broker)
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
@@ -156,7 +160,7 @@ export class Eventflow {
     return openStore({ kind, path, onFault })
   }
 
-  #makeBroker(kernel: Kernel, store: Store): Broker {
+  #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
     const { mqtt, session, access } = this.config
     const { clients, intake, subscriptions } = kernel
     const limits = {
@@ -166,7 +170,7 @@ export class Eventflow {
       maxSocketBuffer: session.maxSocketBuffer,
       publishDenied: access.publishDenied,
     }
-    const scheduler = new WriteScheduler()
+    const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
   }

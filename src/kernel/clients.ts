@@ -1,5 +1,6 @@
 /** A client's life: let in, connected with a session, gone. What a transport calls. */
 
+import type { Counters } from '../core/counters.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Carrier } from '../session/carrier.ts'
@@ -17,6 +18,7 @@ export interface ClientsParts {
   subscriptions: Subscriptions
   wills: Wills
   events: Events
+  counters: Counters
 }
 
 export interface Connecting extends Opening {
@@ -64,11 +66,14 @@ export class Clients {
 
   /** The client has its CONNACK: send what waits for it. */
   connected(session: Session, carrier: Carrier, connecting: Connecting, sessionPresent: boolean): void {
+    const { events, counters } = this.#parts
+    counters.clientsConnected++
+    if (counters.clientsConnected > counters.clientsMaximum) counters.clientsMaximum = counters.clientsConnected
     const { clientId, username, address } = session
     const { clean: cleanStart, keepAliveSeconds } = connecting
     const protocolVersion = carrier.version
     const data = { clientId, username, address, protocolVersion, cleanStart, keepAliveSeconds, sessionPresent }
-    this.#parts.events.emit('client.connected', data)
+    events.emit('client.connected', data)
     session.attach(carrier)
     this.#parts.subscriptions.attach(session)
   }
@@ -80,8 +85,9 @@ export class Clients {
 
   /** The client's connection is gone. */
   gone(session: Session, departure: Departure): void {
-    const { sessions, subscriptions, wills, access, events } = this.#parts
+    const { sessions, subscriptions, wills, access, events, counters } = this.#parts
     const { clientId, address, will } = session
+    counters.clientsConnected--
     const { reason, reasonCode } = departure
     session.will = null
     events.emit('client.disconnected', { clientId, reason, reasonCode, address })

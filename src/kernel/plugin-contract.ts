@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../core/clock.ts'
+import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
 import type { OutboxContract } from '../session/outbox-contract.ts'
@@ -106,9 +107,15 @@ export interface PluginContext<Options = unknown> {
   readonly log: Logger
   readonly clock: Clock
   readonly events: Events
+  /** What the broker has counted so far: the same object for as long as it runs, its numbers always the present ones. */
+  readonly counters: Readonly<Counters>
   readonly store: Store
   /** Name of this node: the `source` of its events. */
   readonly node: string
+  /** Version of this program: 0.1.0. */
+  readonly version: string
+  /** What there is now beside the counters. Asks every session, so call it every few seconds, not for every message. */
+  gauges(): Gauges
   /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
   namespace(prefix: string, namespace: Namespace): void
   /** Join the chain of those who say who somebody is. First in, first asked. */

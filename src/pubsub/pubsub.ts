@@ -1,6 +1,7 @@
 /** Publish/subscribe: the namespace that owns every topic that no other claims. */
 
 import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { isShared } from '../core/topics.ts'
@@ -15,6 +16,7 @@ import type { WaitingLimits } from './waiting-list.ts'
 export class PubSub implements Namespace {
   readonly #store: Store
   readonly #events: Events
+  readonly #counters: Counters
   readonly #clock: Clock
   readonly #tree = new SubscriptionTree()
   readonly #retained = new Retained()
@@ -22,13 +24,14 @@ export class PubSub implements Namespace {
   readonly sharing = true
 
   /** @param parts.limits how much waits for a group of which nobody has room */
-  constructor(parts: { store: Store; events: Events; clock: Clock; limits: WaitingLimits }) {
-    const { store, events, clock, limits } = parts
+  constructor(parts: { store: Store; events: Events; counters: Counters; clock: Clock; limits: WaitingLimits }) {
+    const { store, events, counters, clock, limits } = parts
     this.#store = store
     this.#events = events
+    this.#counters = counters
     this.#clock = clock
     const log = store.sessions.outgoing
-    this.#groups = new SharedGroups({ tree: this.#tree, log, events, now: clock.now, limits })
+    this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits })
   }
 
   /** Retained messages, for counting. */
@@ -39,6 +42,7 @@ export class PubSub implements Namespace {
   /** Take up the retained messages that the store holds. */
   async load(): Promise<void> {
     for await (const message of this.#store.retained.load()) this.#retained.set(message)
+    this.#countRetained()
   }
 
   accept(message: Message): void | Promise<void> {
@@ -105,12 +109,14 @@ export class PubSub implements Namespace {
     if (message.payloadLength === 0) {
       // An empty one deletes [MQTT-3.3.1-6].
       if (!this.#retained.delete(topic)) return
+      this.#countRetained()
       this.#store.retained.remove(topic)
       this.#events.emit('message.retained-cleared', { topic })
       return
     }
     const own = message.copy()
     this.#retained.set(own)
+    this.#countRetained()
     this.#store.retained.put(own)
     this.#events.emit('message.retained', { topic, bytes: message.payloadLength })
   }
@@ -135,8 +141,14 @@ export class PubSub implements Namespace {
   #expire(message: Message): void {
     const { topic } = message
     this.#retained.delete(topic)
+    this.#countRetained()
     this.#store.retained.remove(topic)
     this.#events.emit('message.expired', { clientId: '', topic })
+  }
+
+  #countRetained(): void {
+    this.#counters.retainedMessages = this.#retained.size
+    this.#counters.retainedBytes = this.#retained.bytes
   }
 
   #delivered(session: Subscriber, { topic, payloadLength }: Message): void {
@@ -144,6 +156,7 @@ export class PubSub implements Namespace {
   }
 
   #dropped(session: Subscriber, { topic }: Message, qos: QoS): void {
+    this.#counters.publishDropped++
     // What is refused at QoS 0 although there is room for it is larger than the client takes.
     const reason = qos > 0 ? 'session-full' : session.outbox.writable ? 'packet-too-large' : 'slow'
     this.#events.emit('message.dropped', { clientId: session.clientId, topic, qos, reason })

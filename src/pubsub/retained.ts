@@ -13,9 +13,15 @@ interface Node {
 export class Retained {
   readonly #root: Node = { children: null, message: null }
   #size = 0
+  #bytes = 0
 
   get size(): number {
     return this.#size
+  }
+
+  /** Bytes of payload. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   set(message: Message): void {
@@ -27,6 +33,7 @@ export class Retained {
       node = child
     }
     if (node.message === null) this.#size++
+    this.#bytes += message.payloadLength - (node.message?.payloadLength ?? 0)
     node.message = message
   }
 
@@ -41,6 +48,7 @@ export class Retained {
       node = child
     }
     if (node.message === null) return false
+    this.#bytes -= node.message.payloadLength
     node.message = null
     this.#size--
     for (const { node: parent, level } of path.reverse()) {

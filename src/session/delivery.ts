@@ -33,6 +33,8 @@ export class Delivery implements PublishOptions {
   token: unknown
   /** Its entry in the session's log; 0: not stored. */
   readonly logId: number
+  /** Bytes of payload. */
+  readonly size: number
 
   constructor(
     message: Message,
@@ -55,6 +57,7 @@ export class Delivery implements PublishOptions {
     this.receiver = receiver
     this.token = token
     this.logId = logId
+    this.size = message.payloadLength
     this.safe = logId === 0 || qos < 2
   }
 

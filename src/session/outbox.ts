@@ -5,6 +5,7 @@
  * It outlives the connection when the session does: unsettled messages are then sent again, in order, before anything new.
  */
 
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
@@ -29,6 +30,7 @@ export interface OutboxParts {
   clientId: string
   limits: OutboxLimits
   events: Events
+  counters: Counters
   now: () => number
   /** Where the messages of a persistent session are kept. */
   log: MessageLog
@@ -78,6 +80,11 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     return Math.min(this.#parts.limits.maxInflight, this.#transmitter.carrier?.receiveMaximum ?? Infinity)
   }
 
+  /** QoS 1 and 2 messages that were sent and are not settled. */
+  get inflight(): number {
+    return this.#inflight.size
+  }
+
   /** Messages that wait or are in flight. */
   get size(): number {
     return this.#waiting.length + this.#inflight.size
@@ -96,6 +103,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     let logId = 0
     if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
+    this.#count(delivery, 1)
     this.#queue(delivery)
     return logId === 0 ? 'sent' : 'stored'
   }
@@ -149,6 +157,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     for (const { message, qos, retain, identifiers, share = null, id, mark } of entries) {
       const delivery = new Delivery(message, qos, retain, identifiers, null, null, share, id, true)
       restoreMark(delivery, mark)
+      this.#count(delivery, 1)
       if (delivery.state === WAITING) this.#waiting.push(delivery)
       else this.#inflight.restore(delivery)
     }
@@ -225,7 +234,10 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     const lost = [...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
     for (const delivery of lost) {
       if (delivery.packetId !== 0) this.#inflight.delete(delivery)
-      settle(delivery, delivery.own && delivery.inDoubt ? 'in-doubt' : 'lost', 0)
+      const inDoubt = delivery.own && delivery.inDoubt
+      // What was lent goes back to its lender, stored as it is.
+      if (inDoubt || delivery.receiver === null) this.#count(delivery, -1)
+      settle(delivery, inDoubt ? 'in-doubt' : 'lost', 0)
     }
   }
 
@@ -272,9 +284,9 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   #start(carrier: Carrier, delivery: Delivery): void {
     const { message } = delivery
-    const { clientId, log, events } = this.#parts
+    const { clientId, events } = this.#parts
     if (delivery.own && message!.expiresAt !== 0 && message!.expiresAt <= this.#parts.now()) {
-      if (delivery.logId !== 0) log.remove(clientId, delivery.logId) // [MQTT-3.3.2-5]
+      this.#forget(delivery) // [MQTT-3.3.2-5]
       if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: message!.topic })
       if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
       return
@@ -305,7 +317,22 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   #finish(delivery: Delivery): void {
     this.#inflight.delete(delivery)
-    if (delivery.logId !== 0) this.#parts.log.remove(this.#parts.clientId, delivery.logId)
+    this.#forget(delivery)
+  }
+
+  /** It need not be stored any more. */
+  #forget(delivery: Delivery): void {
+    if (delivery.logId === 0) return
+    this.#parts.log.remove(this.#parts.clientId, delivery.logId)
+    this.#count(delivery, -1)
+  }
+
+  /** One more, or less, that is stored. */
+  #count({ logId, size }: Delivery, sign: 1 | -1): void {
+    if (logId === 0) return
+    const { counters } = this.#parts
+    counters.queuedMessages += sign
+    counters.queuedBytes += sign * size
   }
 
   /** The client has settled a message: tell whoever handed it over. */

@@ -4,6 +4,7 @@
  */
 
 import type { Clock, Timer } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { SessionStore, StoredSession } from '../store/store.ts'
 import { Inbox } from './inbox.ts'
@@ -19,6 +20,7 @@ export interface SessionsParts {
   maxExpirySeconds: number
   clock: Clock
   events: Events
+  counters: Counters
   /** A session has ended that was not connected: its subscriptions are void. */
   onExpired: (session: Session) => void
 }
@@ -145,8 +147,9 @@ export class Sessions {
   }
 
   #create(clientId: string, received: readonly number[]): Session {
-    const { store, durable, limits, events, clock } = this.#parts
-    const outbox = new Outbox({ clientId, limits, events, now: clock.now, log: store.outgoing, durable })
+    const { store, durable, limits, events, counters, clock } = this.#parts
+    const log = store.outgoing
+    const outbox = new Outbox({ clientId, limits, events, counters, now: clock.now, log, durable })
     const session = new Session(clientId, new Inbox(clientId, store, received), outbox)
     this.#sessions.set(clientId, session)
     return session
@@ -154,10 +157,11 @@ export class Sessions {
 
   #expireLater(session: Session): void {
     if (session.expirySeconds >= NEVER_EXPIRES) return
-    const { clock } = this.#parts
+    const { clock, counters } = this.#parts
     const delayMs = session.disconnectedAt + session.expirySeconds * 1000 - clock.now()
     const expire = (): void => {
       this.#expiries.delete(session.clientId)
+      counters.sessionsExpired++
       this.#expire(session)
     }
     this.#expiries.set(session.clientId, clock.after(Math.max(delayMs, 0), expire))

@@ -75,7 +75,7 @@ export class Transmitter {
   #publish(carrier: Carrier, delivery: Delivery): void {
     const message = delivery.message!
     if (!this.#write(carrier, message, delivery.packetId, delivery)) {
-      if (delivery.own) this.#tellDropped(message, delivery.qos)
+      if (delivery.own) this.#dropped(carrier, message, delivery.qos)
       this.#parts.tooLarge(delivery)
       return
     }
@@ -98,7 +98,8 @@ export class Transmitter {
     return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
   }
 
-  #tellDropped(message: Message, qos: QoS): void {
+  #dropped(carrier: Carrier, message: Message, qos: QoS): void {
+    carrier.out.counters.publishDropped++
     const { events, clientId } = this.#parts
     if (!events.wants('message.dropped')) return
     events.emit('message.dropped', { clientId, topic: message.topic, qos, reason: 'packet-too-large' })

@@ -82,6 +82,7 @@ export class Broker implements LaneHost {
 
   /** Serve a connection: any byte stream, from `address`. */
   attach(stream: Duplex, address: string): void {
+    this.#parts.scheduler.counters.sockets++
     this.#lanes.add(new Lane(stream, address, this.#parts, this))
   }
 

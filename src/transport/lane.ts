@@ -68,6 +68,7 @@ export class Lane implements ConversationHost {
     this.conversation = new Conversation(this, parts)
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
+      this.#out.counters.bytesReceived += chunk.length
       this.#cutter.push(chunk)
       // Whoever speaks another protocol need not send a whole "packet" to be told so.
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
@@ -93,7 +94,9 @@ export class Lane implements ConversationHost {
   }
 
   write(packet: Buffer): void {
-    if (!this.#closed) this.#out.append(packet, 0, packet.length)
+    if (this.#closed) return
+    this.#out.counters.packetsSent++
+    this.#out.append(packet, 0, packet.length)
   }
 
   hold(): void {
@@ -188,8 +191,10 @@ export class Lane implements ConversationHost {
     const flags = bytes[start]! & 0x0f
     const messages = this.#messages
     const { conversation } = this
+    this.#out.counters.packetsReceived++
     if (messages === null) {
       if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
+      this.#out.counters.connects++
       conversation.connect(flags, bytes, body, end)
       return
     }

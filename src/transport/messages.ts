@@ -65,8 +65,10 @@ export class Messages {
   publish(bytes: Buffer, start: number, body: number, end: number, now: number): void {
     const message = this.#decoder.decode(bytes, start, body, end, now)
     const { packetId } = this.#decoder
-    const { session, intake, store } = this.#parts
+    const { session, intake, store, out } = this.#parts
     const { qos } = message
+    out.counters.publishReceived++
+    out.counters.publishBytesReceived += message.payloadLength
     if (qos === 2) {
       if (session.inbox.has(packetId)) {
         // A repetition [MQTT-4.3.3-10]. The first one may have come by another connection, and not be on disk yet.

@@ -19,7 +19,8 @@ export function writeAcknowledgement(
 ): void {
   const withCode = version === 5 && reasonCode !== 0
   const at = out.reserve(withCode ? 5 : 4)
-  const { chunk } = out
+  const { chunk, counters } = out
+  counters.packetsSent++
   chunk[at] = (type << 4) | (type === PUBREL ? 2 : 0) // [MQTT-3.6.1-1]
   chunk[at + 1] = withCode ? 3 : 2
   chunk[at + 2] = packetId >> 8

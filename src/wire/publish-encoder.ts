@@ -45,6 +45,10 @@ export function writePublish(
   }
   const size = end - start
   if (maxBytes > 0 && size > maxBytes) return 0
+  const { counters } = out
+  counters.packetsSent++
+  counters.publishSent++
+  counters.publishBytesSent += message.payloadLength
   const first = 0x30 | (options.dup ? 8 : 0) | (qos << 1) | (options.retain ? 1 : 0)
   if (size > LARGE) {
     appendLarge(out, bytes, start, end, first, packetId)

@@ -66,19 +66,20 @@ describe('retained messages', () => {
     const filter = fc
       .tuple(fc.array(fc.oneof(level, fc.constant('+')), { maxLength: 4 }), fc.boolean())
       .map(([levels, hash]) => [...levels, ...(hash ? ['#'] : [])].join('/') || '/')
-    const changes = fc.array(fc.record({ topic, set: fc.boolean() }), { maxLength: 30 })
+    const changes = fc.array(fc.record({ topic, size: fc.nat(3) }), { maxLength: 30 })
     fc.assert(
       fc.property(changes, filter, (all, wanted) => {
         const retained = new Retained()
-        const model = new Set<string>()
-        for (const { topic, set } of all) {
-          if (set) {
-            retained.set(on(topic))
-            model.add(topic)
+        const model = new Map<string, number>()
+        for (const { topic, size } of all) {
+          if (size > 0) {
+            retained.set(on(topic, 'x'.repeat(size)))
+            model.set(topic, size)
           } else expect(retained.delete(topic)).toBe(model.delete(topic))
         }
         expect(retained.size).toBe(model.size)
-        expect(topics(retained, wanted)).toEqual([...model].filter((topic) => matches(wanted, topic)).sort())
+        expect(retained.bytes).toBe([...model.values()].reduce((sum, size) => sum + size, 0))
+        expect(topics(retained, wanted)).toEqual([...model.keys()].filter((topic) => matches(wanted, topic)).sort())
       }),
       { numRuns: 2_000 },
     )

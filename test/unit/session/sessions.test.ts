@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import type { Departure } from '../../../src/kernel/clients.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Namespace } from '../../../src/kernel/plugin-contract.ts'
@@ -23,7 +24,8 @@ async function make({ store, clock = new FakeClock(), maxExpirySeconds = NEVER_E
   const expired: Session[] = []
   const onExpired = (session: Session): void => void expired.push(session)
   const durable = () => known.durable()
-  const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, onExpired }
+  const counters = new Counters()
+  const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, counters, onExpired }
   const sessions = new Sessions(parts)
   const open = (clientId: string, opening: Partial<Opening> = {}) =>
     sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', ...opening })
@@ -32,7 +34,7 @@ async function make({ store, clock = new FakeClock(), maxExpirySeconds = NEVER_E
     session.detach(!session.persistent)
     return sessions.release(session)
   }
-  return { sessions, open, leave, clock, store: known, expired, heard, types }
+  return { sessions, open, leave, clock, counters, store: known, expired, heard, types }
 }
 
 const subscription = (filter: string) => ({
@@ -120,6 +122,17 @@ describe('the expiry of a session', () => {
     expect([sessions.get('me'), expired]).toEqual([undefined, [session]])
     expect(types().at(-1)).toBe('session.expired')
     expect(await store.sessions.load()).toEqual([])
+  })
+
+  it('is counted, and no other end of a session is', async () => {
+    const { open, leave, clock, counters } = await make()
+    leave(open('expires', { expirySeconds: 10 }).session)
+    leave(open('ends with its connection').session)
+    leave(open('begins anew', { expirySeconds: HOUR }).session)
+    open('begins anew', { clean: true })
+    expect(counters.sessionsExpired).toBe(0)
+    clock.advance(10_000)
+    expect(counters.sessionsExpired).toBe(1)
   })
 
   it('does not come while the client is connected, however long', async () => {
@@ -238,8 +251,10 @@ describe('clients', () => {
     const clock = new FakeClock()
     const store = await memoryStore()
     const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const counters = new Counters()
     const kernel = new Kernel({
-      ...{ store, clock, events, log, node: 'n', maxTopicLevels: 10, limits: LIMITS },
+      ...{ store, clock, events, counters, log },
+      ...{ node: 'n', version: '0', maxTopicLevels: 10, limits: LIMITS },
       maxExpirySeconds: NEVER_EXPIRES,
     })
     const calls: string[] = []
@@ -251,14 +266,16 @@ describe('clients', () => {
       detach: ({ clientId }, ended) => void calls.push(`detach ${clientId} ${ended}`),
     }
     kernel.namespaces.claim('', namespace)
-    const connect = (opening: { expirySeconds?: number; clean?: boolean; willDelaySeconds?: number } = {}) => {
-      const { expirySeconds = 0, clean = false, willDelaySeconds } = opening
+    const connect = (
+      opening: { clientId?: string; expirySeconds?: number; clean?: boolean; willDelaySeconds?: number } = {},
+    ) => {
+      const { clientId = 'me', expirySeconds = 0, clean = false, willDelaySeconds } = opening
       const will = {
         ...{ topic: 'will', payload: Buffer.from('w'), qos: 0 as const, retain: false, expirySeconds: -1 },
         ...{ delaySeconds: willDelaySeconds ?? 0, properties: null },
       }
       const connecting = {
-        ...{ clientId: 'me', clean, expirySeconds, username: null, address: 'here', keepAliveSeconds: 60 },
+        ...{ clientId, clean, expirySeconds, username: null, address: 'here', keepAliveSeconds: 60 },
         will: willDelaySeconds === undefined ? null : will,
       }
       const { session, present } = kernel.clients.open(connecting)
@@ -266,7 +283,7 @@ describe('clients', () => {
       kernel.clients.connected(session, connection, connecting, present)
       return { session, present, connection }
     }
-    return { kernel, connect, calls, heard, types, clock }
+    return { kernel, connect, calls, counters, heard, types, clock }
   }
 
   it('that are taken over leave their session to the new connection, when it outlives the old one', async () => {
@@ -330,6 +347,20 @@ describe('clients', () => {
     connect({ expirySeconds: HOUR })
     clock.advance(HOUR * 1_000)
     expect(calls).toEqual(['accept will'])
+  })
+
+  it('are counted, now and at the most, through takeovers and returns', async () => {
+    const { kernel, connect, counters } = await makeKernel()
+    const numbers = () => [counters.clientsConnected, counters.clientsMaximum, kernel.sessions.size]
+    const first = connect({ clientId: 'a', expirySeconds: HOUR })
+    kernel.clients.gone(first.session, TAKEOVER)
+    expect(numbers()).toEqual([0, 1, 1])
+    const again = connect({ clientId: 'a', expirySeconds: HOUR })
+    const other = connect({ clientId: 'b' })
+    expect(numbers()).toEqual([2, 2, 2])
+    for (const { session } of [again, other]) kernel.clients.gone(session, GONE)
+    connect({ clientId: 'c' })
+    expect(numbers()).toEqual([1, 2, 2])
   })
 
   it('that say goodbye properly have no will published [MQTT-3.14.4-3]', async () => {

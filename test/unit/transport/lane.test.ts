@@ -3,6 +3,7 @@
 import { type Duplex, duplexPair } from 'node:stream'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Broker } from '../../../src/transport/broker.ts'
@@ -52,9 +53,11 @@ async function make() {
   const store = await memoryStore()
   const clock = new FakeClock()
   const { events, heard, types } = recordedEvents()
+  const counters = new Counters()
   const shared = { store, clock, events, log: SILENT }
   const kernel = new Kernel({
-    ...{ ...shared, node: 'n', maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
+    ...{ ...shared, counters, node: 'n', version: '0' },
+    ...{ maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
   })
   const namespace = new RecordingNamespace()
   kernel.namespaces.claim('', namespace)
@@ -63,7 +66,7 @@ async function make() {
     ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
     publishDenied: 'close' as const,
   }
-  const scheduler = new WriteScheduler()
+  const scheduler = new WriteScheduler(counters)
   const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits })
   await broker.start()
   onTestFinished(() => broker.stop())

@@ -2,6 +2,7 @@
 
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+import { Counters } from '../../../../src/core/counters.ts'
 import { EventBus } from '../../../../src/core/events.ts'
 import {
   type Clock,
@@ -122,8 +123,11 @@ export class Bench {
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
+      counters: new Counters(),
+      gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
       store,
       node: 'test',
+      version: '0',
       namespace: silent,
       authenticator: silent,
       authorizer: silent,
