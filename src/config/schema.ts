@@ -138,6 +138,11 @@ const groups = z.strictObject(
     status: group({
       topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
     }),
+    sys: group({
+      interval: duration('0s', LONGEST_WAIT)
+        .prefault('10s')
+        .describe('How often the values below $SYS are told that have changed; 0: they are not told at all.'),
+    }),
     access: group({
       passwordFile: z
         .union([text('a path'), z.null()], { error: 'the path of a password file, or null' })
