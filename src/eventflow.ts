@@ -101,6 +101,7 @@ export class Eventflow {
         retained: pubsub.retainedCount,
       })
       await kernel.plugins.start()
+      kernel.start()
       await broker.start()
       await listener.start()
     } catch (error) {

@@ -54,19 +54,33 @@ export class Kernel {
       clock,
       events,
       counters,
-      onExpired: (session) => this.subscriptions.detach(session, true),
+      onExpired: (session) => {
+        this.subscriptions.detach(session, true)
+        this.#wills.ended(session)
+      },
     })
     const { sessions } = this
     this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, maxTopicLevels })
     this.intake = new Intake({ access, namespaces, events })
-    this.#wills = new Wills({ access, intake: this.intake, clock, events, log })
-    const { subscriptions } = this
-    this.clients = new Clients({ access, sessions, subscriptions, wills: this.#wills, events, counters })
+    const { subscriptions, intake } = this
+    const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
+    this.#wills = wills
+    const durable = () => store.durable()
+    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, durable })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
   async loadSessions(): Promise<void> {
     for (const session of await this.sessions.load()) await this.subscriptions.restore(session)
+  }
+
+  /**
+   * Time goes on for what was loaded, once the plugins are started and before any client is let in: sessions end whose time
+   * was up meanwhile, and wills are published that are due.
+   */
+  start(): void {
+    this.sessions.start()
+    for (const session of this.sessions.values()) this.#wills.due(session)
   }
 
   stop(): void {

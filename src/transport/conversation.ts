@@ -51,6 +51,10 @@ export class Conversation implements Visitor {
   #subscribing: Subscribing | null = null
   #unsubscribing: Unsubscribing | null = null
   #session: Session | null = null
+  /** Whether the session existed before. */
+  #present = false
+  /** Whether the client has its CONNACK. */
+  #welcomed = false
 
   constructor(host: ConversationHost, parts: LaneParts) {
     this.#host = host
@@ -60,6 +64,11 @@ export class Conversation implements Visitor {
   /** The client's identifier; '' before CONNECT. */
   get clientId(): string {
     return this.#assignedClientId ?? this.#connect?.clientId ?? ''
+  }
+
+  /** The client's session, from the moment that it is open; the client need not know of it yet. */
+  get session(): Session | null {
+    return this.#session
   }
 
   connect(flags: number, bytes: Buffer, body: number, end: number): void {
@@ -75,7 +84,7 @@ export class Conversation implements Visitor {
     this.#desk = this.#host.desks.handshake(this)
   }
 
-  /** Hook of Aedes: why the client may not connect; null when it may, and its identifier is free. */
+  /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
   async admit(): Promise<Refusal | null> {
     if (this.#session !== null) return null // it was admitted before: Aedes is being reminded of it
     const { username, password } = this.#connect!
@@ -83,13 +92,23 @@ export class Conversation implements Visitor {
     try {
       await this.#parts.clients.admit({ clientId: this.clientId, username, password, address })
       this.#host.claim(this.clientId)
+      await this.#open()
       return null
     } catch (error) {
       if (!(error instanceof Refusal))
-        this.#parts.log.error({ clientId: this.clientId, error }, 'authentication failed')
+        this.#parts.log.error({ clientId: this.clientId, error }, 'a client could not be let in')
       this.#refusal = asRefusal(error, ReasonCode.ServerUnavailable)
       return this.#refusal
     }
+  }
+
+  /** Open the session. What is kept of it is on disk before the client hears of it. */
+  async #open(): Promise<void> {
+    const { session, present, safe } = this.#parts.clients.open(this.#connecting(this.#connect!))
+    this.#session = session
+    this.#present = present
+    await safe
+    if (this.#desk === null) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
   }
 
   /** Aedes is done with the handshake. */
@@ -164,8 +183,9 @@ export class Conversation implements Visitor {
     const { version } = connect
     const connecting = this.#connecting(connect)
     connect.password = null // it has been checked: it need not lie in memory as long as the connection lasts
-    const { session, present } = this.#parts.clients.open(connecting)
-    this.#session = session
+    const session = this.#session!
+    const present = this.#present
+    this.#welcomed = true
     const applied = session.expirySeconds
     const connack = handshake.connackForClient({
       version,
@@ -230,7 +250,7 @@ export class Conversation implements Visitor {
   }
 
   abandoned(error: Error | null): void {
-    if (this.#session === null) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
+    if (!this.#welcomed) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
     else this.#host.close(ReasonCode.ProtocolError, 'protocol-error', error?.message ?? 'the transport gave up')
   }
 }

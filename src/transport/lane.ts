@@ -147,7 +147,7 @@ export class Lane implements ConversationHost {
       }
       if (session.protocolVersion === 5) this.write(disconnectForClient(reasonCode))
     }
-    this.finish({ reason, reasonCode, publishWill: reason !== 'shutdown' })
+    this.finish({ reason, reasonCode, publishWill: true }) // [MQTT-3.1.2-8]
   }
 
   finish(departure: Departure): void {
@@ -156,7 +156,8 @@ export class Lane implements ConversationHost {
     this.#messages?.end()
     this.#out.flush()
     this.#drain()
-    if (this.#session !== null) this.#parts.clients.gone(this.#session, departure)
+    const { session } = this.conversation
+    if (session !== null) this.#parts.clients.gone(session, departure)
     this.conversation.end()
     this.#host.gone(this)
   }

@@ -6,9 +6,10 @@
  */
 
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Will } from '../core/will.ts'
 import { type ConnectProperties, connectPropertiesBefore5, readConnectProperties } from './connect-properties.ts'
 import { Reader } from './reader.ts'
-import { readWill, type Will } from './will.ts'
+import { readWill } from './will.ts'
 
 export type ProtocolVersion = 3 | 4 | 5
 

@@ -22,7 +22,7 @@ export async function makeSessions() {
   const parts = { store: store.sessions, durable, limits: LIMITS, maxExpirySeconds: 0xffff_ffff, clock, events }
   const sessions = new Sessions({ ...parts, counters: new Counters(), onExpired: () => {} })
   const open = (clientId: string, expirySeconds = 0): Session =>
-    sessions.open({ clientId, clean: false, expirySeconds, username: null, address: 'here' }).session
+    sessions.open({ clientId, clean: false, expirySeconds, username: null, address: 'here', will: null }).session
   return { store, clock, sessions, open, ...recorded }
 }
 

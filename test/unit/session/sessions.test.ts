@@ -28,7 +28,7 @@ async function make({ store, clock = new FakeClock(), maxExpirySeconds = NEVER_E
   const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, counters, onExpired }
   const sessions = new Sessions(parts)
   const open = (clientId: string, opening: Partial<Opening> = {}) =>
-    sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', ...opening })
+    sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', will: null, ...opening })
   /** As kernel/clients does it. */
   const leave = (session: Session): boolean => {
     session.detach(!session.persistent)
@@ -63,7 +63,7 @@ describe('a session', () => {
     expect(leave(session)).toBe(false)
     session.outbox.enqueue(message('a'), 1, false, null)
     const again = open('me', { expirySeconds: HOUR, username: 'anna', address: 'there' })
-    expect(again).toEqual({ session, present: true })
+    expect(again).toEqual({ session, present: true, written: true })
     expect([session.username, session.address, session.disconnectedAt]).toEqual(['anna', 'there', 0])
     expect(heard.at(-1)).toEqual({ type: 'session.resumed', clientId: 'me', expirySeconds: HOUR, waiting: 1 })
   })
@@ -192,6 +192,7 @@ describe('a restart of the broker', () => {
 
     const after = await make({ store: before.store, clock: before.clock })
     const [loaded] = await after.sessions.load()
+    after.sessions.start()
     expect(after.sessions.get('me')).toBe(loaded)
     expect(loaded).toMatchObject({ clientId: 'me', username: 'anna', expirySeconds: HOUR, connected: false })
     expect([...loaded!.subscriptions.values()]).toEqual([subscription('a/#')])
@@ -208,6 +209,7 @@ describe('a restart of the broker', () => {
     before.clock.advance(HOUR * 600)
     const after = await make({ store: before.store, clock: new FakeClock(before.clock.now()) })
     await after.sessions.load()
+    after.sessions.start()
     after.clock.advance(HOUR * 400 - 1)
     expect(after.sessions.size).toBe(1)
     after.clock.advance(1)
@@ -220,7 +222,7 @@ describe('a restart of the broker', () => {
     before.sessions.stop()
     const after = await make({ store: before.store, clock: new FakeClock(before.clock.now() + HOUR * 5_000) })
     await after.sessions.load()
-    after.clock.advance(0)
+    after.sessions.start()
     expect([after.sessions.size, after.expired.length]).toEqual([0, 1])
     expect(await before.store.sessions.load()).toEqual([])
   })
@@ -234,6 +236,7 @@ describe('a restart of the broker', () => {
       clock = new FakeClock(clock.now() + HOUR * 300)
       after = await make({ store: before.store, clock })
       await after.sessions.load()
+      after.sessions.start()
     }
     clock.advance(HOUR * 400 - 1)
     expect(after.sessions.size).toBe(1)
