@@ -49,8 +49,9 @@ function deferred<T>() {
   return { promise, resolve }
 }
 
-async function make() {
+async function make(durable?: () => Promise<void>) {
   const store = await memoryStore()
+  if (durable !== undefined) store.durable = durable
   const clock = new FakeClock()
   const { events, heard, types } = recordedEvents()
   const counters = new Counters()
@@ -76,9 +77,15 @@ async function make() {
     onTestFinished(() => void theirs.destroy())
     return new Peer(theirs, version)
   }
-  return { broker, kernel, namespace, connect, heard, types }
+  return { broker, kernel, namespace, connect, clock, heard, types }
 }
 
+const WILL = { topic: 'will', payload: Buffer.from('gone'), qos: 0 as const, retain: false }
+/** CONNECT of a session that is kept, with a will. */
+const LASTING = generate({
+  ...{ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: false, keepalive: 0, will: WILL },
+  properties: { sessionExpiryInterval: 100 },
+})
 const CONNECT = (version: 4 | 5 = 5, clientId = 'me') =>
   generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0 })
 const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1) =>
@@ -272,6 +279,92 @@ describe('a connection that is closed', () => {
     expect(second.commands).toEqual(['connack', 'pingresp'])
     expect([broker.connections, kernel.sessions.get('me')!.connected]).toEqual([1, true])
     expect(heard.filter(({ type }) => type === 'client.disconnected')).toMatchObject([{ reason: 'takeover' }])
+  })
+})
+
+describe('a client whose session is being written', () => {
+  it('has its CONNACK when it is on disk, not before; what it sent meanwhile is served after', async () => {
+    const disk = deferred<void>()
+    const { namespace, connect, kernel } = await make(() => disk.promise)
+    const peer = connect()
+    peer.stream.write(Buffer.concat([LASTING, PUBLISH('a')]))
+    await until('the session is open', () => kernel.sessions.size === 1)
+    await turn()
+    expect([peer.commands, namespace.calls]).toEqual([[], []])
+    disk.resolve()
+    await peer.packets(1)
+    await until('its message is served', () => namespace.calls.length === 1)
+    expect(peer.commands).toEqual(['connack'])
+  })
+
+  it('waits for nothing when nothing of it is kept', async () => {
+    const { connect } = await make(() => new Promise(() => {}))
+    const peer = connect()
+    peer.stream.write(CONNECT())
+    await peer.packets(1)
+    expect(peer.commands).toEqual(['connack'])
+  })
+
+  it('is refused with 0x88 when it cannot be written, and is not told of', async () => {
+    const { namespace, connect, kernel, types } = await make(() => Promise.reject(new Error('the disk is full')))
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x88 }])
+    expect(namespace.calls).toEqual([])
+    expect(types()).not.toContain('client.disconnected')
+    expect(kernel.sessions.get('me')).toMatchObject({ connected: false, will: null })
+  })
+
+  it('and who is taken over meanwhile leaves its session, and its will, and is not told of', async () => {
+    const first = deferred<void>()
+    let asked = 0
+    const { namespace, connect, kernel, types } = await make(() => (asked++ === 0 ? first.promise : Promise.resolve()))
+    const [older, newer] = [connect(), connect()]
+    older.stream.write(LASTING)
+    await until('the session is open', () => asked === 1)
+    newer.stream.write(LASTING)
+    await newer.packets(1)
+    expect(newer.received).toMatchObject([{ cmd: 'connack', sessionPresent: true }])
+    first.resolve()
+    await until('the older one is closed', () => older.ended)
+    await turn()
+    expect([older.commands, namespace.calls]).toEqual([[], ['accept will']])
+    expect(types()).not.toContain('client.disconnected')
+    expect(kernel.sessions.get('me')!.connected).toBe(true)
+  })
+
+  it('and who is given up meanwhile leaves its session, without a will', async () => {
+    const { broker, namespace, connect, kernel, clock } = await make(() => new Promise(() => {}))
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await until('the session is open', () => kernel.sessions.size === 1)
+    clock.advance(10_001)
+    await until('nobody is left', () => broker.connections === 0)
+    expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x89 }])
+    expect(namespace.calls).toEqual([])
+    expect(kernel.sessions.get('me')).toMatchObject({ connected: false, will: null, disconnectedAt: clock.now() })
+  })
+})
+
+describe('a client that does not read', () => {
+  it('is sent away when it asks for too many answers, and its will is published', async () => {
+    const { namespace, connect, heard } = await make()
+    const peer = connect()
+    const connect5 = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: true } as const
+    peer.stream.write(generate({ ...connect5, keepalive: 0, will: WILL }))
+    await peer.packets(1)
+    peer.stream.pause()
+    const release = generate({ cmd: 'pubrel', messageId: 1 }, { protocolVersion: 5 })
+    const many = Buffer.concat(Array.from({ length: 10_000 }, () => release))
+    const gone = (): boolean => heard.some(({ type }) => type === 'client.disconnected')
+    for (let i = 0; i < 100 && !gone(); i++) {
+      peer.stream.write(many)
+      await turn()
+    }
+    await until('it is sent away', gone)
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'slow', reasonCode: 0x97 })
+    expect(namespace.calls).toEqual(['accept will'])
   })
 })
 
