@@ -282,6 +282,31 @@ describe('a connection that is closed', () => {
   })
 })
 
+describe('clients with one identifier that are let in in the same turn', () => {
+  it.each([2, 3, 10])(
+    '%i of them: the last to be let in is left, and the others have opened no session',
+    async (count) => {
+      const { broker, kernel, namespace, connect, types } = await make()
+      const decision = deferred<Decision>()
+      kernel.access.addAuthenticator({ name: 'slow', authenticate: () => decision.promise })
+      const peers = Array.from({ length: count }, () => connect())
+      const packet = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: false } as const
+      for (const peer of peers) peer.stream.write(generate({ ...packet, keepalive: 0, will: WILL }))
+      await turn()
+      decision.resolve('allow')
+      const left = peers.at(-1)!
+      await left.packets(1)
+      await until('the others are closed', () => broker.connections === 1)
+      expect(left.received).toMatchObject([{ cmd: 'connack', sessionPresent: false }])
+      expect(types().filter((type) => type.startsWith('session.'))).toEqual(['session.created'])
+      expect(namespace.calls).toEqual([])
+      left.stream.end()
+      await until('it is gone', () => broker.connections === 0)
+      expect([kernel.sessions.size, namespace.calls]).toEqual([0, ['accept will']])
+    },
+  )
+})
+
 describe('a client whose session is being written', () => {
   it('has its CONNACK when it is on disk, not before; what it sent meanwhile is served after', async () => {
     const disk = deferred<void>()
