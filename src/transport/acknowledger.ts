@@ -5,7 +5,7 @@
  * an array, not a promise of its own.
  */
 
-import { type AcknowledgementType, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import { type AcknowledgementType, PUBREC, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 
 /** A message at QoS 0 is only counted: it is not acknowledged. */
@@ -25,6 +25,8 @@ export interface AcknowledgerParts {
   version: number
   /** The message could not be kept, or was refused. */
   failed: (type: AcknowledgementType | typeof NONE, packetId: number, error: unknown) => void
+  /** A QoS 2 message could not be kept, or was refused, and its client is gone: it may send it again, as a new one. */
+  unkept: (packetId: number) => void
   /** Acknowledgements were written: there is room again. */
   progress: () => void
 }
@@ -77,9 +79,10 @@ export class Acknowledger {
     this.#pending++
   }
 
-  /** The connection is gone: nothing is written any more. */
+  /** The connection is gone: nothing is written any more. What became of messages at QoS 2 matters to the session still. */
   close(): void {
     this.#closed = true
+    for (const group of this.#groups) if (group.settled) this.#forget(group, 0)
     this.#groups = []
     this.#pending = 0
   }
@@ -94,14 +97,21 @@ export class Acknowledger {
   #settle(group: Group, error: unknown): void {
     group.settled = true
     group.error = error
+    if (this.#closed) this.#forget(group, 0)
     while (!this.#closed && this.#groups[0]?.settled) this.#write(this.#groups.shift()!)
     if (!this.#closed) this.#parts.progress()
+  }
+
+  #forget({ error, types, packetIds }: Group, from: number): void {
+    if (error === null) return
+    for (let i = from; i < types.length; i++) if (types[i] === PUBREC) this.#parts.unkept(packetIds[i]!)
   }
 
   #write(group: Group): void {
     const { out, version, failed } = this.#parts
     this.#pending -= group.types.length
-    for (let i = 0; i < group.types.length && !this.#closed; i++) {
+    for (let i = 0; i < group.types.length; i++) {
+      if (this.#closed) return this.#forget(group, i)
       const type = group.types[i]!
       const packetId = group.packetIds[i]!
       if (group.error !== null) failed(type, packetId, group.error)

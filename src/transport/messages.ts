@@ -50,7 +50,8 @@ export class Messages {
     const { out, version, session, progress } = parts
     this.#decoder = new PublishDecoder(version, session.clientId, parts.maxTopicLevels)
     const failed = this.#failed.bind(this)
-    this.#acknowledger = new Acknowledger({ out, version, failed, progress })
+    const unkept = (packetId: number): void => void session.inbox.release(packetId)
+    this.#acknowledger = new Acknowledger({ out, version, failed, unkept, progress })
   }
 
   /** So much waits to be safe that the client should send no more for now. */
