@@ -111,7 +111,10 @@ export class Acknowledger {
     const { out, version, failed } = this.#parts
     this.#pending -= group.types.length
     for (let i = 0; i < group.types.length; i++) {
-      if (this.#closed) return this.#forget(group, i)
+      if (this.#closed) {
+        this.#forget(group, i)
+        return
+      }
       const type = group.types[i]!
       const packetId = group.packetIds[i]!
       if (group.error !== null) failed(type, packetId, group.error)
