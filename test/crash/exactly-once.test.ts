@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { type BrokerProcess, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { Chance } from '../helpers/chance.ts'
 import { Producer, Subscriber } from '../helpers/exchanges.ts'
+import { connectClient } from '../helpers/mqtt-client.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 
@@ -100,5 +101,30 @@ describe.each(VERSIONS)('on MQTT $name', ({ version }) => {
       (payload) => topicOf(Number(payload)).qos === 2 && (subscriber.taken.get(payload) ?? 0) > 1,
     )
     expect({ missing: missing(), twice }, chance.told).toEqual({ missing: [], twice: [] })
+  })
+
+  it('programs with the mqtt package ride out kill -9: each QoS 2 message is there once, in order', {
+    timeout: 60_000,
+  }, async () => {
+    const folder = await temporaryFolder()
+    const options = (clientId: string) => ({
+      ...{ clientId, clean: false, reconnectPeriod: 20, protocolVersion: version },
+      ...(version === 5 ? { properties: { sessionExpiryInterval: 3600 } } : {}),
+    })
+    let broker = await startProcess(folder)
+    const { port } = broker
+    const reader = await connectClient(port, options('reader'))
+    await reader.mqtt.subscribeAsync('news', { qos: 2 })
+    const writer = await connectClient(port, options('writer'))
+    const sent = Array.from({ length: 600 }, (_, i) => String(i))
+    const published = sent.map((payload) => writer.mqtt.publishAsync('news', payload, { qos: 2 }))
+    for (const enough of [100, 300]) {
+      await reader.messages(enough)
+      await broker.end('SIGKILL')
+      broker = await startProcess(folder, {}, port)
+    }
+    await Promise.all(published)
+    await until('all have arrived', () => reader.payloads.length >= sent.length, 30_000)
+    expect(reader.payloads).toEqual(sent)
   })
 })
