@@ -284,7 +284,7 @@ describe('a connection that is closed', () => {
 
 describe('clients with one identifier that are let in in the same turn', () => {
   it.each([2, 3, 10])(
-    '%i of them: the last to be let in is left, and the others have opened no session',
+    '%i of them: the last to be let in is left, the others are gone with their sessions',
     async (count) => {
       const { broker, kernel, namespace, connect, types } = await make()
       const decision = deferred<Decision>()
@@ -298,13 +298,35 @@ describe('clients with one identifier that are let in in the same turn', () => {
       await left.packets(1)
       await until('the others are closed', () => broker.connections === 1)
       expect(left.received).toMatchObject([{ cmd: 'connack', sessionPresent: false }])
-      expect(types().filter((type) => type.startsWith('session.'))).toEqual(['session.created'])
-      expect(namespace.calls).toEqual([])
+      const counted = (type: string): number => types().filter((other) => other === type).length
+      expect([counted('session.created'), counted('session.expired')]).toEqual([count, count - 1])
+      expect([counted('client.connected'), counted('client.disconnected')]).toEqual([1, 0])
       left.stream.end()
       await until('it is gone', () => broker.connections === 0)
-      expect([kernel.sessions.size, namespace.calls]).toEqual([0, ['accept will']])
+      expect([kernel.sessions.size, namespace.calls]).toEqual([0, Array(count).fill('accept will')])
     },
   )
+})
+
+describe('a client that has said DISCONNECT', () => {
+  it('has no will, whatever else closes its connection in the same moment [MQTT-3.14.4-3]', async () => {
+    const { broker, kernel, namespace, connect, heard } = await make()
+    const { clients } = kernel
+    const change = clients.changeExpiry.bind(clients)
+    clients.changeExpiry = (session, seconds) => {
+      change(session, seconds)
+      queueMicrotask(() => void broker.stop())
+    }
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await peer.packets(1)
+    const properties = { sessionExpiryInterval: 50 }
+    peer.stream.write(generate({ cmd: 'disconnect', reasonCode: 0, properties }, { protocolVersion: 5 }))
+    await until('it is gone', () => heard.some(({ type }) => type === 'client.disconnected'))
+    expect(namespace.calls).toEqual([])
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'client', reasonCode: 0 })
+    expect(peer.commands).toEqual(['connack'])
+  })
 })
 
 describe('a client whose session is being written', () => {
