@@ -1,13 +1,16 @@
 /** What becomes of sessions and wills when the broker is killed and started again, by a clock that the test moves. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import type { Message } from '../../../src/core/message.ts'
 import type { Will } from '../../../src/core/will.ts'
 import type { Departure } from '../../../src/kernel/clients.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Session } from '../../../src/session/session.ts'
+import { LevelStore } from '../../../src/store/level/level-store.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { Connection, memoryStore, recordedEvents } from '../session/support.ts'
+import { FakeDatabase } from '../store/fake-database.ts'
 import { LIMITS, SILENT, subscription } from './support.ts'
 
 const LOST: Departure = { reason: 'network', reasonCode: 0, publishWill: true }
@@ -21,8 +24,8 @@ interface Connect {
 }
 
 /** A broker whose store outlives it: each `restart` is another broker on it, so many seconds later. */
-async function makeWorld() {
-  const store = await memoryStore()
+async function makeWorld(given?: Store) {
+  const store = given ?? (await memoryStore())
   let now = new FakeClock().now()
   const published: string[] = []
 
@@ -168,6 +171,34 @@ describe('a will over a restart', () => {
     expect(said()).toEqual(['will you'])
     expect(second.types()).toContain('access.denied')
   })
+})
+
+test('a will is published in the batch that takes it out of the store: once, whenever the broker is killed', async () => {
+  const database = new FakeDatabase()
+  const onFault = (error: Error): void => expect.unreachable(error.message)
+  const store = await LevelStore.open({ kind: 'fake', path: 'nowhere', database, onFault })
+  const { clock, connect, leave } = await (await makeWorld(store)).start(({ namespaces }) => {
+    const accept = (message: Message): void => store.retained.put(message)
+    namespaces.claim('kept/', { accept, subscribe: () => undefined, unsubscribe() {} })
+  })
+  const will = { topic: 'kept/will', retain: true }
+  const delayed = connect({ clientId: 'delayed', expirySeconds: 60, will: { ...will, delaySeconds: 5 } })
+  const { session } = connect({ clientId: 'kept', expirySeconds: 60, will })
+  const brief = connect({ clientId: 'brief', will })
+  leave(delayed.session)
+  const steps: Array<[step: () => void, written: string]> = [
+    [() => leave(session), 'session'],
+    [() => leave(brief.session), '-session'],
+    [() => clock.advance(5_000), 'session'],
+  ]
+  for (const [step, written] of steps) {
+    await store.durable()
+    database.batches.length = 0
+    step()
+    await store.durable()
+    const keys = database.batches.map((batch) => batch.keys.map((key) => key.split('\u0000')[0]).sort())
+    expect(keys).toEqual([[written, 'retained'].sort()])
+  }
 })
 
 describe('a session over a restart', () => {
