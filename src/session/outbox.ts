@@ -17,7 +17,7 @@ import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
 import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
 import { Transmitter } from './transmitter.ts'
-import { Waiting } from './waiting.ts'
+import { isExpired, Waiting } from './waiting.ts'
 
 export interface OutboxLimits {
   maxInflight: number
@@ -98,8 +98,9 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
   enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued {
-    const { limits, log, clientId } = this.#parts
-    if (this.#waiting.length >= limits.maxQueued || this.#waiting.bytes >= limits.maxQueuedBytes) return 'dropped'
+    const { log, clientId } = this.#parts
+    if (this.#isFull) for (const expired of this.#waiting.removeExpired(this.#parts.now())) this.#expire(expired)
+    if (this.#isFull) return 'dropped'
     let logId = 0
     if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
@@ -283,12 +284,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
   }
 
   #start(carrier: Carrier, delivery: Delivery): void {
-    const { message } = delivery
-    const { clientId, events } = this.#parts
-    if (delivery.own && message!.expiresAt !== 0 && message!.expiresAt <= this.#parts.now()) {
-      this.#forget(delivery) // [MQTT-3.3.2-5]
-      if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: message!.topic })
-      if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
+    if (delivery.message!.expiresAt !== 0 && isExpired(delivery, this.#parts.now())) {
+      this.#expire(delivery)
       return
     }
     if (delivery.qos > 0) {
@@ -296,6 +293,18 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
       this.#mark(delivery)
     }
     this.#transmitter.send(carrier, delivery)
+  }
+
+  get #isFull(): boolean {
+    const { maxQueued, maxQueuedBytes } = this.#parts.limits
+    return this.#waiting.length >= maxQueued || this.#waiting.bytes >= maxQueuedBytes
+  }
+
+  #expire(delivery: Delivery): void {
+    const { clientId, events } = this.#parts
+    this.#forget(delivery) // [MQTT-3.3.2-5]
+    if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: delivery.topic })
+    if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
   }
 
   /** Keep its state and identifier with it in the store. */

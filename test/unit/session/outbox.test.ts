@@ -477,6 +477,45 @@ describe('a message whose time is up', () => {
     expect(heard).toContainEqual({ type: 'message.expired', clientId: 'me', topic: 't' })
   })
 
+  it('takes no room from one that comes after its time [MQTT-3.3.2-5]', async () => {
+    const { outbox, connect, enqueue, stored, clock, heard } = await make({
+      persistent: true,
+      limits: { maxQueued: 3 },
+    })
+    const expiring = (payload: string, seconds: number) =>
+      outbox.enqueue(message(payload, { expiresAt: clock.now() + seconds * 1000 }), 1, false, null)
+    expect([expiring('a', 5), enqueue('b'), expiring('c', 9), enqueue('d')]).toEqual([
+      ...['stored', 'stored', 'stored', 'dropped'],
+    ])
+    clock.advance(5_000)
+    expect([enqueue('e'), enqueue('f')]).toEqual(['stored', 'dropped'])
+    expect([outbox.size, stored()]).toEqual([3, 3])
+    clock.advance(4_000)
+    expect([enqueue('g'), enqueue('h')]).toEqual(['stored', 'dropped'])
+    expect(heard.filter(({ type }) => type === 'message.expired')).toHaveLength(2)
+    expect(await connect().received()).toEqual(['PUBLISH 1 b', 'PUBLISH 2 e', 'PUBLISH 3 g'])
+  })
+
+  it('takes no bytes from it either, and is not looked for while none can be due', async () => {
+    const { outbox, clock } = await make({ limits: { maxQueuedBytes: 10 } })
+    const big = message(Buffer.alloc(10), { expiresAt: clock.now() + 1_000 })
+    expect(outbox.enqueue(big, 1, false, null)).toBe('sent')
+    clock.advance(999)
+    expect(outbox.enqueue(message('x'), 1, false, null)).toBe('dropped')
+    clock.advance(1)
+    expect(outbox.enqueue(message('x'), 1, false, null)).toBe('sent')
+    expect(outbox.size).toBe(1)
+  })
+
+  it('and that was taken from the store at a restart makes room as well', async () => {
+    const before = await make({ persistent: true })
+    before.outbox.enqueue(message('a', { expiresAt: before.clock.now() + 5_000 }), 1, false, null)
+    const after = await make({ persistent: true, store: before.store, limits: { maxQueued: 1 } })
+    after.outbox.restore(await before.entries())
+    after.clock.advance(5_000)
+    expect([after.enqueue('b'), after.stored()]).toEqual(['stored', 1])
+  })
+
   it('is sent with the time that is left while there is some [MQTT-3.3.2-6]', async () => {
     const { outbox, connect, clock } = await make()
     outbox.enqueue(message('soon', { expiresAt: clock.now() + 5_000 }), 1, false, null)
