@@ -1,6 +1,7 @@
 /** What becomes of sessions and wills when the broker is killed and started again, by a clock that the test moves. */
 
 import { describe, expect, it, test } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import type { Message } from '../../../src/core/message.ts'
 import type { Will } from '../../../src/core/will.ts'
 import type { Departure } from '../../../src/kernel/clients.ts'
@@ -33,7 +34,7 @@ async function makeWorld(given?: Store) {
     const clock = new FakeClock(now)
     const { events, types } = recordedEvents()
     const parts = { store, clock, events, log: SILENT, node: 'n', maxTopicLevels: 10, limits: LIMITS }
-    const kernel = new Kernel({ ...parts, maxExpirySeconds: 0xffff_ffff })
+    const kernel = new Kernel({ ...parts, counters: new Counters(), version: '0', maxExpirySeconds: 0xffff_ffff })
     const accept = ({ topic, payload }: Message): void => void published.push(`${topic} ${payload}`)
     kernel.namespaces.claim('', { accept, subscribe: () => undefined, unsubscribe() {} })
     onKernel(kernel)
