@@ -27,6 +27,7 @@ import { Messages } from './messages.ts'
 const LINGER_MS = 1_000
 
 const CONNECT = 1
+const AUTH = 15
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
@@ -207,7 +208,7 @@ export class Lane implements ConversationHost {
       readPingreq(flags, body, end)
       conversation.ping()
     } else if (type === 14) conversation.disconnect(flags, bytes, body, end)
-    else throw new Refusal(ReasonCode.ProtocolError, `a packet of type ${type} is not for a server now`) // [MQTT-3.1.0-2]
+    else throw unexpected(type, flags)
   }
 
   /** What the client sent cannot be served. */
@@ -239,4 +240,10 @@ export class Lane implements ConversationHost {
     timer.unref()
     socket.once('close', () => clearTimeout(timer))
   }
+}
+
+/** What to throw at a packet that a client does not send, or not now. */
+function unexpected(type: number, flags: number): Refusal {
+  if (type === AUTH && flags !== 0) return new Refusal(ReasonCode.MalformedPacket, 'AUTH has the wrong flags') // [MQTT-3.15.1-1]
+  return new Refusal(ReasonCode.ProtocolError, `a packet of type ${type} is not for a server now`) // [MQTT-3.1.0-2]
 }
