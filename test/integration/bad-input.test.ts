@@ -364,7 +364,7 @@ describe('a connection', () => {
 })
 
 describe.each(VERSIONS)('keep alive on MQTT $name', ({ version }) => {
-  it('closes a client that is silent for one and a half intervals, and no other', async () => {
+  it('[MQTT-3.1.2-22, MQTT-3.2.2-22] [3.1.1: MQTT-3.1.2-24] closes a client that is silent for one and a half intervals, and no other', async () => {
     const broker = await startBroker()
     const events = listenTo(broker, 'client.disconnected')
     const pinging = await connectClient(broker.port, { protocolVersion: version, keepalive: 1 })

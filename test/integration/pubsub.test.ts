@@ -112,7 +112,7 @@ describeWithMosquitto('mosquitto_pub and mosquitto_sub', () => {
 })
 
 describe.each(VERSIONS)('the mqtt package on MQTT $name', ({ version }) => {
-  it.each(LEVELS)('publishes and receives at QoS %i', async (qos) => {
+  it.each(LEVELS)('[3.1.1: MQTT-7.0.0-2] publishes and receives at QoS %i', async (qos) => {
     const { port } = await startBroker()
     const reader = await connectClient(port, { protocolVersion: version })
     const writer = await connectClient(port, { protocolVersion: version })
