@@ -1,6 +1,7 @@
 /** PUBLISH: section 3.3 of both specifications, but for retained messages, which have a file of their own. */
 
 import { describe, expect, it } from 'vitest'
+import { definePlugin } from '../../src/plugin.ts'
 import { sharedBroker } from '../helpers/broker.ts'
 import { packet, rawText } from '../helpers/packets.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
@@ -18,7 +19,17 @@ import {
   VERSIONS,
 } from './support.ts'
 
-const broker = sharedBroker()
+/** A part of the topic space whose messages cannot be kept, as when a disk is full. */
+const failing = definePlugin({
+  name: 'failing',
+  setup: ({ namespace }) => {
+    const accept = () => Promise.reject(new Error('no space left on device'))
+    namespace('failing/', { accept, subscribe: () => undefined, unsubscribe() {} })
+    return undefined
+  },
+})
+
+const broker = sharedBroker({}, { plugins: [failing] })
 
 describe.each(VERSIONS)('PUBLISH on MQTT $name', ({ version }) => {
   const none = noProperties(version)
@@ -130,6 +141,16 @@ describe('PUBLISH on MQTT 3.1.1', () => {
     },
   )
 
+  it.each(LEVELS)(
+    '[3.1.1: MQTT-4.8.0-2] that the broker cannot keep ends the connection: it is not acknowledged at QoS %i',
+    async (qos) => {
+      const client = await connectRaw(broker.port)
+      client.sendBytes(packet(0x30 | (qos << 1), 'failing/t', ...(qos === 0 ? [] : [0, 1]), 1))
+      await client.end()
+      expect(client.frames).toHaveLength(1)
+    },
+  )
+
   it('on a topic of no characters closes the connection', async () => {
     await expectRefused(broker, 4, packet(0x30, '', 1), 0x82)
   })
@@ -226,6 +247,16 @@ describe('PUBLISH on MQTT 5.0', () => {
     expect([0x82, 0x94]).toContain(reasonCode)
     await after.end()
   })
+
+  it.each([1, 2] as const)(
+    'that the broker cannot keep is answered at QoS %i with 0x80, and the connection goes on',
+    async (qos) => {
+      const client = await connectRaw(broker.port, { protocolVersion: 5 })
+      client.sendBytes(packet(0x30 | (qos << 1), 'failing/t', 0, 1, 0, 1))
+      expect(await client.next(qos === 1 ? 'puback' : 'pubrec')).toMatchObject({ messageId: 1, reasonCode: 0x80 })
+      await client.settled()
+    },
+  )
 
   it('without a topic and without an alias is a protocol error', async () => {
     await expectRefused(broker, 5, packet(0x30, '', 0, 1), 0x82)

@@ -27,10 +27,7 @@ export interface SharedBroker {
 }
 
 /** One broker on memory for all tests of a file, where they do not disturb each other; stopped after the last. */
-export function sharedBroker(
-  config: ConfigInput = {},
-  options: Omit<EventflowOptions, 'config'> = {},
-): SharedBroker {
+export function sharedBroker(config: ConfigInput = {}, options: Omit<EventflowOptions, 'config'> = {}): SharedBroker {
   const broker = new Eventflow({
     config: { listeners: { tcp: { port: 0 } }, store: { kind: 'memory' }, ...config },
     ...options,
