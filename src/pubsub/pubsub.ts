@@ -122,11 +122,12 @@ export class PubSub implements Namespace {
   }
 
   #sendRetained(session: Subscriber, subscription: Subscription): void {
-    const { filter, identifier } = subscription
+    const { filter, identifier, noLocal } = subscription
     if (session.subscriptions.get(filter) !== subscription) return // given up meanwhile
     const identifiers = identifier > 0 ? [identifier] : null
     const now = this.#clock.now()
     for (const message of this.#retained.match(filter)) {
+      if (noLocal && message.from === session.clientId) continue // [MQTT-3.8.3-3]
       if (message.expiresAt !== 0 && message.expiresAt <= now) {
         this.#expire(message)
         continue

@@ -167,6 +167,18 @@ describe('SUBSCRIBE on MQTT 5.0', () => {
     expect(await payloads(client)).toEqual(['of another'])
   })
 
+  it('[MQTT-3.8.3-3] with no local is not sent what its own client has retained', async () => {
+    const client = await connectRaw(broker.port, { protocolVersion: 5 })
+    const other = await connectRaw(broker.port, { protocolVersion: 5 })
+    const prefix = fresh('t')
+    await publish(client, `${prefix}/own`, 'own', { qos: 1, retain: true })
+    await publish(other, `${prefix}/other`, 'of another', { qos: 1, retain: true })
+    await subscribe(client, `${prefix}/+`, { qos: 1, nl: true })
+    expect(await payloads(client)).toEqual(['of another'])
+    await subscribe(client, `${prefix}/+`, { qos: 1, nl: false })
+    expect((await payloads(client)).toSorted()).toEqual(['of another', 'own'])
+  })
+
   it('[MQTT-3.8.3-3] without no local as well, in an overlapping subscription, is sent its own by that one', async () => {
     const client = await connectRaw(broker.port, { protocolVersion: 5 })
     const prefix = fresh('t')
