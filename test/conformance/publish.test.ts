@@ -94,9 +94,11 @@ describe.each(VERSIONS)('PUBLISH on MQTT $name', ({ version }) => {
 
   it('[MQTT-3.3.4-1] [3.1.1: MQTT-3.3.4-1] is answered with nothing, PUBACK or PUBREC, as its QoS wants', async () => {
     const client = await connectRaw(broker.port, { protocolVersion: version })
-    client.sendBytes(packet(0x30, 'answers', none, 1))
-    client.sendBytes(packet(0x32, 'answers', 0, 1, none, 1))
-    client.sendBytes(packet(0x34, 'answers', 0, 2, none, 1))
+    const topic = fresh('t')
+    await subscribe(await connectRaw(broker.port), topic, { qos: 0 })
+    client.sendBytes(packet(0x30, topic, none, 1))
+    client.sendBytes(packet(0x32, topic, 0, 1, none, 1))
+    client.sendBytes(packet(0x34, topic, 0, 2, none, 1))
     await client.settled()
     expect(client.frames.slice(1, 3)).toEqual([packet(0x40, 0, 1), packet(0x50, 0, 2)])
     expect(client.frames).toHaveLength(4)
@@ -305,6 +307,17 @@ describe('PUBLISH on MQTT 5.0', () => {
 
   it('[MQTT-3.3.4-6] with a subscription identifier is a protocol error: that is for the broker to send', async () => {
     await expectRefused(broker, 5, packet(0x30, 'a', properties(0x0b, 1), 1), 0x82)
+  })
+
+  // Branch mqtt5: the broker announces no Receive Maximum yet.
+  it.fails('[MQTT-3.3.4-7] above the Receive Maximum of the broker ends the connection with 0x93', async () => {
+    const client = await connectRaw(broker.port, { protocolVersion: 5 })
+    const maximum = client.connack.properties?.receiveMaximum ?? 65_535
+    expect(maximum).toBeLessThan(65_535)
+    const message = (i: number) => packet(0x34, 'window', i >> 8, i & 0xff, 0, 1)
+    client.sendBytes(Buffer.concat(Array.from({ length: maximum + 1 }, (_, i) => message(i + 1))))
+    expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x93 })
+    expect(client.framesOf(5)).toHaveLength(maximum)
   })
 
   it('[MQTT-3.3.4-9, MQTT-4.9.0-1, MQTT-4.9.0-2] is sent at QoS 1 and 2 no more often than the Receive Maximum without an answer', async () => {

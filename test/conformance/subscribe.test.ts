@@ -96,8 +96,9 @@ describe.each(VERSIONS)('SUBSCRIBE on MQTT $name', ({ version }) => {
     const prefix = fresh('t')
     const wanted = [`${prefix}/a`, 2, 'a#', 1, `${prefix}/b`, 0, '', 2, `${prefix}/c`, 1, `${prefix}/a`, 1] as const
     client.sendBytes(packet(0x82, 0, 7, none, ...wanted))
-    await client.next('suback')
-    expect(client.frames.at(-1)).toEqual(packet(0x90, 0, 7, none, 2, failure, 0, failure, 1, 1))
+    const granted = [2, failure, 0, failure, 1, 1]
+    expect(await client.next('suback')).toMatchObject({ messageId: 7, granted })
+    expect(client.framesOf(9)).toHaveLength(1)
     const writer = await connectRaw(broker.port)
     for (const name of ['a', 'b', 'c', 'd']) await publish(writer, `${prefix}/${name}`, name, { qos: 2 })
     const messages = (await arrived(client)).map(({ payload, qos }) => `${payload} at ${qos}`)
@@ -118,8 +119,7 @@ describe.each(VERSIONS)('SUBSCRIBE on MQTT $name', ({ version }) => {
       const client = await connectRaw(broker.port, { protocolVersion: version })
       const good = fresh('t')
       client.sendBytes(packet(0x82, 0, 7, none, filter, 1, good, 1))
-      await client.next('suback')
-      expect(client.frames.at(-1)).toEqual(packet(0x90, 0, 7, none, failure, 1))
+      expect(await client.next('suback')).toMatchObject({ messageId: 7, granted: [failure, 1] })
       await publish(client, good, 'x')
       expect(await payloads(client)).toEqual(['x'])
     },

@@ -137,8 +137,8 @@ describe('UNSUBSCRIBE on MQTT 5.0', () => {
     await subscribe(client, one)
     await subscribe(client, two)
     client.sendBytes(packet(0xa2, 0, 5, 0, fresh('t'), one, 'a#', two, one, ''))
-    await client.next('unsuback')
-    expect(client.frames.at(-1)).toEqual(packet(0xb0, 0, 5, 0, 0x11, 0x00, 0x8f, 0x00, 0x11, 0x8f))
+    const granted = [0x11, 0x00, 0x8f, 0x00, 0x11, 0x8f]
+    expect(await client.next('unsuback')).toMatchObject({ messageId: 5, granted })
   })
 
   it('[MQTT-3.11.2-1, MQTT-3.11.2-2] neither reason string nor user properties make UNSUBACK larger than the client takes', async () => {

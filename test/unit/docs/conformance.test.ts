@@ -82,12 +82,10 @@ describe.each(STANDARDS)('docs/conformance.md on MQTT $standard', ({ standard, c
     }
   })
 
-  it('has every clause that a test is named after, and says of none that it has no test when it has', () => {
-    const untested = new Set(rows.filter(({ files }) => files.length === 0).map(({ clause }) => clause))
+  it('has every clause that a test is named after', () => {
     for (const [file, source] of sources) {
-      for (const clause of clausesIn(source, standard)) {
-        expect([file, clause, known.has(clause), untested.has(clause)]).toEqual([file, clause, true, false])
-      }
+      const unknown = clausesIn(source, standard).filter((clause) => !known.has(clause))
+      expect([file, unknown]).toEqual([file, []])
     }
   })
 
