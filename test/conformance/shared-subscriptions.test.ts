@@ -1,8 +1,4 @@
-/**
- * Shared subscriptions: section 4.8.2 of MQTT 5.0.
- *
- * Branch share: they are refused yet, so these fail; `it.fails` turns when they are served.
- */
+/** Shared subscriptions: section 4.8.2 of MQTT 5.0. */
 
 import { expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
@@ -18,7 +14,7 @@ async function member(filter: string, qos: 0 | 1 | 2, clientId = fresh('member')
   return client
 }
 
-it.fails('[MQTT-4.8.2-1, MQTT-4.8.2-2] have a name without wildcards, and a filter behind it', async () => {
+it('[MQTT-4.8.2-1, MQTT-4.8.2-2] have a name without wildcards, and a filter behind it', async () => {
   const client = await connectRaw(broker.port, { protocolVersion: 5 })
   const topic = fresh('t')
   expect(await subscribe(client, `$share/group/${topic}`, { qos: 1 })).toBe(1)
@@ -30,7 +26,7 @@ it.fails('[MQTT-4.8.2-1, MQTT-4.8.2-2] have a name without wildcards, and a filt
   expect((await arrived(client)).map((message) => message.topic)).toEqual([topic])
 })
 
-it.fails('[MQTT-4.8.2-3] bring each message to one member, at the QoS that this one was granted', async () => {
+it('[MQTT-4.8.2-3] bring each message to one member, at the QoS that this one was granted', async () => {
   const topic = fresh('t')
   const members = [await member(`$share/g/${topic}`, 0), await member(`$share/g/${topic}`, 1)]
   const writer = await connectRaw(broker.port)
@@ -41,7 +37,7 @@ it.fails('[MQTT-4.8.2-3] bring each message to one member, at the QoS that this 
   expect(received[1]!.every(({ qos }) => qos === 1)).toBe(true)
 })
 
-it.fails('[MQTT-4.8.2-4] complete a message at QoS 2 that was begun when its member is back', async () => {
+it('[MQTT-4.8.2-4] complete a message at QoS 2 that was begun when its member is back', async () => {
   const topic = fresh('t')
   const clientId = fresh('member')
   const first = await member(`$share/g/${topic}`, 2, clientId)
@@ -54,7 +50,7 @@ it.fails('[MQTT-4.8.2-4] complete a message at QoS 2 that was begun when its mem
   expect(await payloads(other)).toEqual([])
 })
 
-it.fails('[MQTT-4.8.2-5] send a message at QoS 2 that was begun to no other member when the session ends', async () => {
+it('[MQTT-4.8.2-5] send a message at QoS 2 that was begun to no other member when the session ends', async () => {
   const topic = fresh('t')
   const clientId = fresh('member')
   const first = await member(`$share/g/${topic}`, 2, clientId)
@@ -70,7 +66,7 @@ it.fails('[MQTT-4.8.2-5] send a message at QoS 2 that was begun to no other memb
   expect(await payloads(other)).toEqual([])
 })
 
-it.fails('[MQTT-4.8.2-6] send a message that a member refused to no other', async () => {
+it('[MQTT-4.8.2-6] send a message that a member refused to no other', async () => {
   const topic = fresh('t')
   const members = [await member(`$share/g/${topic}`, 1), await member(`$share/g/${topic}`, 2)]
   const writer = await connectRaw(broker.port)
