@@ -167,6 +167,7 @@ export class Eventflow {
     const limits = {
       maxPacketSize: mqtt.maxPacketSize,
       maxTopicLevels: mqtt.maxTopicLevels,
+      topicAliasMaximum: mqtt.topicAliasMaximum,
       connectTimeoutMs: mqtt.connectTimeout,
       maxSocketBuffer: session.maxSocketBuffer,
       publishDenied: access.publishDenied,

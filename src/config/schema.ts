@@ -103,6 +103,9 @@ const groups = z.strictObject(
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),
+      topicAliasMaximum: integer(0, 65_535)
+        .prefault(10)
+        .describe('Topic aliases of MQTT 5.0 that a connection may have in each direction; 0 for none.'),
     }),
     session: group({
       maxInflight: integer(1, 65_535)

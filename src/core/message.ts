@@ -48,7 +48,7 @@ export class Message {
   readonly wireVersion: number
   /** Whether the bytes are its own, and not a socket's chunk. */
   kept = false
-  /** Encoder's cache: frames of this message already made (see wire/publish-frame). */
+  /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
   frames: unknown = null
 
   /** For the decoder of PUBLISH, which makes millions; everyone else calls `Message.of`. */

@@ -1,5 +1,6 @@
 /** What a session sees of the connection that carries it. */
 
+import type { OutgoingAliases } from '../wire/topic-aliases.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 
 export interface Carrier {
@@ -10,4 +11,6 @@ export interface Carrier {
   readonly receiveMaximum: number
   /** The largest packet the client takes, in bytes; 0: any. */
   readonly maximumPacketSize: number
+  /** Topic aliases towards the client; null: it takes none. */
+  readonly aliases: OutgoingAliases | null
 }

@@ -1,7 +1,7 @@
 /** One message on its way to one client, from the moment the outbox has it until the client has settled it. */
 
 import type { Message, QoS } from '../core/message.ts'
-import type { PublishOptions } from '../wire/publish-encoder.ts'
+import type { PublishOptions } from '../wire/publish-options.ts'
 import type { Receiver } from './outbox-contract.ts'
 
 export const WAITING = 0

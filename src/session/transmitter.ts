@@ -8,7 +8,8 @@
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
-import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
+import { writePublish } from '../wire/publish-encoder.ts'
+import type { PublishOptions } from '../wire/publish-options.ts'
 import type { Carrier } from './carrier.ts'
 import { type Delivery, RELEASED } from './delivery.ts'
 
@@ -95,7 +96,8 @@ export class Transmitter {
 
   #write(carrier: Carrier, message: Message, packetId: number, options: PublishOptions): boolean {
     const now = message.expiresAt === 0 ? 0 : this.#parts.now()
-    return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
+    const { out, version, maximumPacketSize, aliases } = carrier
+    return writePublish(out, version, message, packetId, options, maximumPacketSize, now, aliases) > 0
   }
 
   #dropped(carrier: Carrier, message: Message, qos: QoS): void {

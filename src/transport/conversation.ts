@@ -194,6 +194,7 @@ export class Conversation implements Visitor {
       assignedClientId: this.#assignedClientId,
       sessionExpirySeconds: applied === connect.sessionExpirySeconds ? null : applied,
       maximumPacketSize: this.#parts.limits.maxPacketSize,
+      topicAliasMaximum: this.#parts.limits.topicAliasMaximum,
     })
     this.#host.write(connack)
     const carrier = this.#host.welcome(session, connect)
@@ -241,6 +242,7 @@ export class Conversation implements Visitor {
       assignedClientId: null,
       sessionExpirySeconds: null,
       maximumPacketSize: 0,
+      topicAliasMaximum: 0,
     })
   }
 

@@ -33,18 +33,21 @@ export interface Connack {
   /** What the session expiry became, in seconds; null: as asked for. */
   sessionExpirySeconds: number | null
   maximumPacketSize: number
+  /** 0: the client may use no topic aliases. */
+  topicAliasMaximum: number
 }
 
 /** CONNACK for the client. To MQTT 3 clients a reason code is told as the nearest of their five [3.1.1, 3.2.2.3]. */
 export function connackForClient(connack: Connack): Buffer {
   const { version, sessionPresent, reasonCode } = connack
   if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: returnCodeOf(reasonCode) })
-  const { assignedClientId, sessionExpirySeconds, maximumPacketSize } = connack
+  const { assignedClientId, sessionExpirySeconds, maximumPacketSize, topicAliasMaximum } = connack
   const properties =
     reasonCode !== 0
       ? {}
       : {
           maximumPacketSize,
+          ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
           ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
           ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),
         }

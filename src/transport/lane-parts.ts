@@ -13,6 +13,8 @@ export interface TransportLimits {
   /** Bytes of the largest packet that is taken. */
   maxPacketSize: number
   maxTopicLevels: number
+  /** Topic aliases that a connection of MQTT 5.0 may have in each direction; 0: none. */
+  topicAliasMaximum: number
   /** Milliseconds that a client has to send CONNECT. */
   connectTimeoutMs: number
   /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */

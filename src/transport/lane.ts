@@ -16,6 +16,7 @@ import type { AcknowledgementType } from '../wire/acknowledgement-writer.ts'
 import type { ConnectPacket } from '../wire/connect.ts'
 import { PacketCutter } from '../wire/packet-cutter.ts'
 import { readPingreq } from '../wire/pingreq.ts'
+import { OutgoingAliases } from '../wire/topic-aliases.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
 import type { Desks } from './desk.ts'
@@ -125,11 +126,11 @@ export class Lane implements ConversationHost {
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { maxTopicLevels, publishDenied } = this.#parts.limits
-    const { intake, store, events, log } = this.#parts
-    const parts = { session, version, out, intake, store, events, log, maxTopicLevels, publishDenied, close, progress }
-    this.#messages = new Messages(parts)
-    return { version, out, receiveMaximum, maximumPacketSize }
+    const { intake, store, events, log, limits } = this.#parts
+    this.#messages = new Messages({ session, version, out, intake, store, events, log, limits, close, progress })
+    const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
+    const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
+    return { version, out, receiveMaximum, maximumPacketSize, aliases }
   }
 
   /** No CONNECT came in time, or it was not decided on in time. */

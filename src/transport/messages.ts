@@ -19,6 +19,7 @@ import {
 import { PublishDecoder } from '../wire/publish-decoder.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
+import type { TransportLimits } from './lane-parts.ts'
 
 /** Messages of one client that may wait to be safe before its socket is read no further. */
 const MAX_PENDING = 4_096
@@ -31,8 +32,7 @@ export interface MessagesParts {
   store: Store
   events: Events
   log: Logger
-  maxTopicLevels: number
-  publishDenied: 'close' | 'ignore'
+  limits: TransportLimits
   close: (reasonCode: number, reason: DisconnectReason, text: string) => void
   /** There is room again: read on. */
   progress: () => void
@@ -47,8 +47,8 @@ export class Messages {
 
   constructor(parts: MessagesParts) {
     this.#parts = parts
-    const { out, version, session, progress } = parts
-    this.#decoder = new PublishDecoder(version, session.clientId, parts.maxTopicLevels)
+    const { out, version, session, limits, progress } = parts
+    this.#decoder = new PublishDecoder(version, session.clientId, limits.maxTopicLevels, limits.topicAliasMaximum)
     const failed = this.#failed.bind(this)
     const unkept = (packetId: number): void => void session.inbox.release(packetId)
     this.#acknowledger = new Acknowledger({ out, version, failed, unkept, progress })
@@ -136,11 +136,11 @@ export class Messages {
    * connection ends; unless the operator wants it so.
    */
   #answer(type: AcknowledgementType | typeof NONE, refusal: Refusal, acknowledge: (code: number) => void): void {
-    const { version, publishDenied, close } = this.#parts
+    const { version, limits, close } = this.#parts
     const { code, message } = refusal
     const denied = code === ReasonCode.NotAuthorized
     if (version === 5 && type !== NONE && code >= 0x80) acknowledge(code)
-    else if (denied && publishDenied === 'ignore') acknowledge(0)
+    else if (denied && limits.publishDenied === 'ignore') acknowledge(0)
     else close(code, denied ? 'not-authorized' : 'error', message)
   }
 

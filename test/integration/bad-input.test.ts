@@ -124,7 +124,12 @@ const AFTER_CONNECT: Bad[] = [
     code: 0x82,
     only: 5,
   },
-  { what: 'PUBLISH with a topic alias', sent: () => packet(0x30, 'a', properties(0x23, 0, 1)), code: 0x94, only: 5 },
+  {
+    what: 'PUBLISH with the topic alias 0',
+    sent: () => packet(0x30, 'a', properties(0x23, 0, 0)),
+    code: 0x94,
+    only: 5,
+  },
   {
     what: 'SUBSCRIBE with identifier 0',
     sent: () => packet(0x82, 0, 1, properties(0x0b, 0), 'a', 0),
