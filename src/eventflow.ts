@@ -167,6 +167,7 @@ export class Eventflow {
     const limits = {
       maxPacketSize: mqtt.maxPacketSize,
       maxTopicLevels: mqtt.maxTopicLevels,
+      receiveMaximum: mqtt.receiveMaximum,
       topicAliasMaximum: mqtt.topicAliasMaximum,
       connectTimeoutMs: mqtt.connectTimeout,
       maxSocketBuffer: session.maxSocketBuffer,

@@ -103,6 +103,9 @@ const groups = z.strictObject(
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),
+      receiveMaximum: integer(1, 65_535)
+        .prefault(1000)
+        .describe('QoS 1 and 2 messages that an MQTT 5.0 client may have under way to the broker: Receive Maximum.'),
       topicAliasMaximum: integer(0, 65_535)
         .prefault(10)
         .describe('Topic aliases of MQTT 5.0 that a connection may have in each direction; 0 for none.'),

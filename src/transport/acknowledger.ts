@@ -7,6 +7,7 @@
 
 import { type AcknowledgementType, PUBREC, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
+import type { ReceiveWindow } from './receive-window.ts'
 
 /** A message at QoS 0 is only counted: it is not acknowledged. */
 export const NONE = 0
@@ -23,6 +24,8 @@ interface Group {
 export interface AcknowledgerParts {
   out: WriteBuffer
   version: number
+  /** What the client may have under way. */
+  window: ReceiveWindow
   /** The message could not be kept, or was refused. */
   failed: (type: AcknowledgementType | typeof NONE, packetId: number, error: unknown) => void
   /** A QoS 2 message could not be kept, or was refused, and its client is gone: it may send it again, as a new one. */
@@ -57,7 +60,7 @@ export class Acknowledger {
     reasonCode: number,
   ): void {
     if (outcome === undefined && this.#groups.length === 0) {
-      if (type !== NONE) writeAcknowledgement(this.#parts.out, this.#parts.version, type, packetId, reasonCode)
+      if (type !== NONE) this.write(type, packetId, reasonCode)
       return
     }
     let group = this.#groups.at(-1)
@@ -77,6 +80,14 @@ export class Acknowledger {
     group.packetIds.push(packetId)
     group.reasonCodes.push(reasonCode)
     this.#pending++
+  }
+
+  /** Acknowledge now, whatever waits. */
+  write(type: AcknowledgementType, packetId: number, reasonCode: number): void {
+    const { out, version, window } = this.#parts
+    writeAcknowledgement(out, version, type, packetId, reasonCode)
+    // At QoS 2 it is PUBCOMP that ends the exchange, or a PUBREC that says no [MQTT-3.3.4-7].
+    if (type !== PUBREC || reasonCode >= 0x80) window.settled()
   }
 
   /** The connection is gone: nothing is written any more. What became of messages at QoS 2 matters to the session still. */
@@ -108,7 +119,7 @@ export class Acknowledger {
   }
 
   #write(group: Group): void {
-    const { out, version, failed } = this.#parts
+    const { failed } = this.#parts
     this.#pending -= group.types.length
     for (let i = 0; i < group.types.length; i++) {
       if (this.#closed) {
@@ -118,7 +129,7 @@ export class Acknowledger {
       const type = group.types[i]!
       const packetId = group.packetIds[i]!
       if (group.error !== null) failed(type, packetId, group.error)
-      else if (type !== NONE) writeAcknowledgement(out, version, type, packetId, group.reasonCodes[i]!)
+      else if (type !== NONE) this.write(type, packetId, group.reasonCodes[i]!)
     }
   }
 }

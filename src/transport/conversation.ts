@@ -194,6 +194,7 @@ export class Conversation implements Visitor {
       assignedClientId: this.#assignedClientId,
       sessionExpirySeconds: applied === connect.sessionExpirySeconds ? null : applied,
       maximumPacketSize: this.#parts.limits.maxPacketSize,
+      receiveMaximum: this.#parts.limits.receiveMaximum,
       topicAliasMaximum: this.#parts.limits.topicAliasMaximum,
     })
     this.#host.write(connack)
@@ -242,6 +243,7 @@ export class Conversation implements Visitor {
       assignedClientId: null,
       sessionExpirySeconds: null,
       maximumPacketSize: 0,
+      receiveMaximum: 0,
       topicAliasMaximum: 0,
     })
   }

@@ -33,6 +33,7 @@ export interface Connack {
   /** What the session expiry became, in seconds; null: as asked for. */
   sessionExpirySeconds: number | null
   maximumPacketSize: number
+  receiveMaximum: number
   /** 0: the client may use no topic aliases. */
   topicAliasMaximum: number
 }
@@ -41,12 +42,13 @@ export interface Connack {
 export function connackForClient(connack: Connack): Buffer {
   const { version, sessionPresent, reasonCode } = connack
   if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: returnCodeOf(reasonCode) })
-  const { assignedClientId, sessionExpirySeconds, maximumPacketSize, topicAliasMaximum } = connack
+  const { assignedClientId, sessionExpirySeconds, maximumPacketSize, receiveMaximum, topicAliasMaximum } = connack
   const properties =
     reasonCode !== 0
       ? {}
       : {
           maximumPacketSize,
+          receiveMaximum,
           ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
           ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
           ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),

@@ -13,6 +13,8 @@ export interface TransportLimits {
   /** Bytes of the largest packet that is taken. */
   maxPacketSize: number
   maxTopicLevels: number
+  /** QoS 1 and 2 messages that a client of MQTT 5.0 may have under way to us. */
+  receiveMaximum: number
   /** Topic aliases that a connection of MQTT 5.0 may have in each direction; 0: none. */
   topicAliasMaximum: number
   /** Milliseconds that a client has to send CONNECT. */

@@ -9,17 +9,12 @@ import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Acknowledgement, readAcknowledgement } from '../wire/acknowledgement.ts'
-import {
-  type AcknowledgementType,
-  PUBACK,
-  PUBCOMP,
-  PUBREC,
-  writeAcknowledgement,
-} from '../wire/acknowledgement-writer.ts'
+import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC } from '../wire/acknowledgement-writer.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
 import type { TransportLimits } from './lane-parts.ts'
+import { ReceiveWindow } from './receive-window.ts'
 
 /** Messages of one client that may wait to be safe before its socket is read no further. */
 const MAX_PENDING = 4_096
@@ -42,6 +37,7 @@ export class Messages {
   readonly #parts: MessagesParts
   readonly #decoder: PublishDecoder
   readonly #acknowledger: Acknowledger
+  readonly #window: ReceiveWindow
   /** The acknowledgement being read: one object for all of them. */
   readonly #acknowledgement: Acknowledgement = { packetId: 0, reasonCode: 0 }
 
@@ -49,14 +45,19 @@ export class Messages {
     this.#parts = parts
     const { out, version, session, limits, progress } = parts
     this.#decoder = new PublishDecoder(version, session.clientId, limits.maxTopicLevels, limits.topicAliasMaximum)
+    this.#window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
     const failed = this.#failed.bind(this)
     const unkept = (packetId: number): void => void session.inbox.release(packetId)
-    this.#acknowledger = new Acknowledger({ out, version, failed, unkept, progress })
+    this.#acknowledger = new Acknowledger({ out, version, window: this.#window, failed, unkept, progress })
   }
 
-  /** So much waits to be safe that the client should send no more for now. */
+  /**
+   * So much waits to be safe that the client should send no more for now. A client whose window is full is read on only
+   * when nothing of that is owed to us: who sends too fast for our disk waits, who leaves QoS 2 unfinished is sent away.
+   */
   get full(): boolean {
-    return this.#acknowledger.pending >= MAX_PENDING
+    const { pending } = this.#acknowledger
+    return pending >= MAX_PENDING || (pending > 0 && this.#window.full)
   }
 
   end(): void {
@@ -76,8 +77,9 @@ export class Messages {
         this.#acknowledger.add(PUBREC, packetId, session.persistent ? store.durable() : undefined, 0)
         return
       }
+      this.#window.opened()
       session.inbox.add(packetId)
-    }
+    } else if (qos === 1) this.#window.opened()
     let outcome: void | Promise<void>
     try {
       outcome = intake.publish(session, message)
@@ -124,10 +126,10 @@ export class Messages {
 
   /** The intake, or the disk, said no later: it is this message's turn to be answered. */
   #failed(type: AcknowledgementType | typeof NONE, packetId: number, error: unknown): void {
-    const { session, out, version } = this.#parts
+    const { session } = this.#parts
     if (type === PUBREC) session.inbox.release(packetId)
     this.#answer(type, this.#refusalOf(error), (code) => {
-      if (type !== NONE) writeAcknowledgement(out, version, type, packetId, code)
+      if (type !== NONE) this.#acknowledger.write(type, packetId, code)
     })
   }
 

@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { Acknowledger, NONE } from '../../../src/transport/acknowledger.ts'
+import { ReceiveWindow } from '../../../src/transport/receive-window.ts'
 import { PUBACK, PUBCOMP, PUBREC } from '../../../src/wire/acknowledgement-writer.ts'
 import { Connection } from '../session/support.ts'
 
 function make(version: 4 | 5 = 5) {
   const connection = new Connection({ version })
+  const window = new ReceiveWindow(Infinity)
   const failures: string[] = []
   const unkept: number[] = []
   let progressed = 0
   const acknowledger = new Acknowledger({
     out: connection.out,
     version,
+    window,
     failed: (type, packetId, error) => failures.push(`${type} ${packetId} ${(error as Error).message}`),
     unkept: (packetId) => void unkept.push(packetId),
     progress: () => progressed++,
@@ -144,6 +147,7 @@ describe('messages that could not be kept', () => {
     const acknowledger: Acknowledger = new Acknowledger({
       out: connection.out,
       version: 4,
+      window: new ReceiveWindow(Infinity),
       failed: (_type, packetId) => {
         failures.push(packetId)
         acknowledger.close()

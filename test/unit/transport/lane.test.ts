@@ -65,7 +65,7 @@ async function make(durable?: () => Promise<void>) {
   const { clients, intake, subscriptions } = kernel
   const limits = {
     ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
-    ...{ topicAliasMaximum: 2, publishDenied: 'close' as const },
+    ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
   const scheduler = new WriteScheduler(counters)
   const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits })
@@ -88,10 +88,10 @@ const LASTING = generate({
 })
 const CONNECT = (version: 4 | 5 = 5, clientId = 'me') =>
   generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0 })
-const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1) =>
+const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1, protocolVersion: 4 | 5 = 5) =>
   generate(
     { cmd: 'publish', topic, payload: 'x', qos, dup: false, retain: false, ...(qos > 0 ? { messageId } : {}) },
-    { protocolVersion: 5 },
+    { protocolVersion },
   )
 const SUBSCRIBE = (topic: string, messageId = 9) =>
   generate({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos: 1 }] }, { protocolVersion: 5 })
@@ -442,21 +442,25 @@ describe('a client that has closed its side', () => {
 })
 
 describe('a client whose messages wait to be safe', () => {
-  it('is read no further when there are too many, and served on when they are', async () => {
+  const flood = async (version: 4 | 5, count: number, accepted: number) => {
     const { namespace, connect } = await make()
     const safe = deferred<void>()
     namespace.onAccept = () => safe.promise
-    const peer = connect()
-    peer.stream.write(CONNECT())
+    const peer = connect(version)
+    peer.stream.write(CONNECT(version))
     await peer.packets(1)
-    const all = Array.from({ length: 5_000 }, (_, i) => PUBLISH('a', 1, i + 1))
+    const all = Array.from({ length: count }, (_, i) => PUBLISH('a', 1, i + 1, version))
     peer.stream.write(Buffer.concat(all))
-    await until('messages are accepted', () => namespace.calls.length >= 4_096)
+    await until('messages are accepted', () => namespace.calls.length >= accepted)
     await turn()
-    expect([namespace.calls.length, peer.commands]).toEqual([4_096, ['connack']])
+    expect([namespace.calls.length, peer.commands]).toEqual([accepted, ['connack']])
     namespace.onAccept = () => {}
     safe.resolve()
-    await peer.packets(5_001)
+    await peer.packets(count + 1)
     expect(peer.received.slice(1).map(({ messageId }) => messageId)).toEqual(all.map((_, i) => i + 1))
-  })
+  }
+
+  it('is read no further when there are too many, and served on when they are', () => flood(4, 5_000, 4_096))
+
+  it('is on MQTT 5.0 read no further than its Receive Maximum', () => flood(5, 500, 10))
 })
