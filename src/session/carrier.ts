@@ -11,6 +11,8 @@ export interface Carrier {
   readonly receiveMaximum: number
   /** The largest packet the client takes, in bytes; 0: any. */
   readonly maximumPacketSize: number
+  /** The largest answer that may say why in words, in bytes; 0: the client wants none [MQTT-3.1.2-29]. */
+  readonly maxExplainedBytes: number
   /** Topic aliases towards the client; null: it takes none. */
   readonly aliases: OutgoingAliases | null
 }

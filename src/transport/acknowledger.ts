@@ -5,7 +5,7 @@
  * an array, not a promise of its own.
  */
 
-import { type AcknowledgementType, PUBREC, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import { type AcknowledgementType, PUBREC, writeAcknowledgement, writeRefusal } from '../wire/acknowledgement-writer.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import type { ReceiveWindow } from './receive-window.ts'
 
@@ -19,6 +19,8 @@ interface Group {
   types: Array<AcknowledgementType | typeof NONE>
   packetIds: number[]
   reasonCodes: number[]
+  /** Why, in words, by position; null: there is nothing to explain. */
+  reasons: Map<number, string> | null
 }
 
 export interface AcknowledgerParts {
@@ -26,6 +28,8 @@ export interface AcknowledgerParts {
   version: number
   /** What the client may have under way. */
   window: ReceiveWindow
+  /** The largest packet that may say why in words, in bytes; 0: none may. */
+  maxExplainedBytes: number
   /** The message could not be kept, or was refused. */
   failed: (type: AcknowledgementType | typeof NONE, packetId: number, error: unknown) => void
   /** A QoS 2 message could not be kept, or was refused, and its client is gone: it may send it again, as a new one. */
@@ -50,7 +54,7 @@ export class Acknowledger {
   }
 
   /**
-   * Acknowledge, with `reasonCode`, when `outcome` resolves (undefined: as soon as those before are acknowledged); tell
+   * Acknowledge, with `reasonCode` and `reason`, when `outcome` resolves (undefined: as soon as those before are acknowledged); tell
    * `failed` when it is rejected.
    */
   add(
@@ -58,9 +62,10 @@ export class Acknowledger {
     packetId: number,
     outcome: Promise<void> | undefined,
     reasonCode: number,
+    reason = '',
   ): void {
     if (outcome === undefined && this.#groups.length === 0) {
-      if (type !== NONE) this.write(type, packetId, reasonCode)
+      if (type !== NONE) this.write(type, packetId, reasonCode, reason)
       return
     }
     let group = this.#groups.at(-1)
@@ -72,9 +77,14 @@ export class Acknowledger {
         types: [],
         packetIds: [],
         reasonCodes: [],
+        reasons: null,
       }
       this.#groups.push(group)
       if (outcome !== undefined) this.#watch(group, outcome)
+    }
+    if (reason !== '') {
+      group.reasons ??= new Map()
+      group.reasons.set(group.types.length, reason)
     }
     group.types.push(type)
     group.packetIds.push(packetId)
@@ -83,9 +93,10 @@ export class Acknowledger {
   }
 
   /** Acknowledge now, whatever waits. */
-  write(type: AcknowledgementType, packetId: number, reasonCode: number): void {
-    const { out, version, window } = this.#parts
-    writeAcknowledgement(out, version, type, packetId, reasonCode)
+  write(type: AcknowledgementType, packetId: number, reasonCode: number, reason = ''): void {
+    const { out, version, window, maxExplainedBytes } = this.#parts
+    if (reason === '') writeAcknowledgement(out, version, type, packetId, reasonCode)
+    else writeRefusal(out, type, packetId, reasonCode, reason, maxExplainedBytes)
     // At QoS 2 it is PUBCOMP that ends the exchange, or a PUBREC that says no [MQTT-3.3.4-7].
     if (type !== PUBREC || reasonCode >= 0x80) window.settled()
   }
@@ -129,7 +140,7 @@ export class Acknowledger {
       const type = group.types[i]!
       const packetId = group.packetIds[i]!
       if (group.error !== null) failed(type, packetId, group.error)
-      else if (type !== NONE) this.write(type, packetId, group.reasonCodes[i]!)
+      else if (type !== NONE) this.write(type, packetId, group.reasonCodes[i]!, group.reasons?.get(i))
     }
   }
 }

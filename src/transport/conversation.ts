@@ -80,6 +80,9 @@ export class Conversation implements Visitor {
     const problem = connect.will === null ? null : topicProblem(connect.will.topic, this.#parts.limits.maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
     if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
+    if (!this.#canBeWelcomed(connect)) {
+      throw new Refusal(ReasonCode.PacketTooLarge, 'CONNACK is larger than the client takes')
+    }
     this.#host.hold()
     this.#desk = this.#host.desks.handshake(this)
   }
@@ -175,31 +178,41 @@ export class Conversation implements Visitor {
   connack(accepted: boolean): void {
     if (!accepted) {
       const refusal = this.#refusal ?? new Refusal(ReasonCode.ServerUnavailable, 'the handshake failed')
-      this.#host.write(this.#refusalConnack(this.#connect!.version, refusal.code))
+      this.#refuse(this.#connect!.version, refusal)
       this.#refused(refusal.message, refusal.code)
       return
     }
     const connect = this.#connect!
-    const { version } = connect
     const connecting = this.#connecting(connect)
     connect.password = null // it has been checked: it need not lie in memory as long as the connection lasts
     const session = this.#session!
     const present = this.#present
     this.#welcomed = true
-    const applied = session.expirySeconds
-    const connack = handshake.connackForClient({
-      version,
-      sessionPresent: present && version > 3, // MQTT 3.1 has no such flag
-      reasonCode: 0,
-      assignedClientId: this.#assignedClientId,
-      sessionExpirySeconds: applied === connect.sessionExpirySeconds ? null : applied,
-      maximumPacketSize: this.#parts.limits.maxPacketSize,
-      receiveMaximum: this.#parts.limits.receiveMaximum,
-      topicAliasMaximum: this.#parts.limits.topicAliasMaximum,
-    })
-    this.#host.write(connack)
+    const { expirySeconds } = session
+    const changed = expirySeconds === connect.sessionExpirySeconds ? null : expirySeconds
+    this.#host.write(this.#welcome(connect, present, changed))
     const carrier = this.#host.welcome(session, connect)
     this.#parts.clients.connected(session, carrier, connecting, present)
+  }
+
+  #welcome(connect: ConnectPacket, present: boolean, sessionExpirySeconds: number | null): Buffer {
+    const { version } = connect
+    const { maxPacketSize: maximumPacketSize, receiveMaximum, topicAliasMaximum } = this.#parts.limits
+    return handshake.welcomeForClient({
+      version,
+      sessionPresent: present && version > 3, // MQTT 3.1 has no such flag
+      assignedClientId: this.#assignedClientId,
+      sessionExpirySeconds,
+      maximumPacketSize,
+      receiveMaximum,
+      topicAliasMaximum,
+    })
+  }
+
+  /** Whether a client can be told what it must know [MQTT-3.1.2-24]. */
+  #canBeWelcomed(connect: ConnectPacket): boolean {
+    const { maximumPacketSize, sessionExpirySeconds } = connect
+    return maximumPacketSize === 0 || this.#welcome(connect, false, sessionExpirySeconds).length <= maximumPacketSize
   }
 
   #connecting(connect: ConnectPacket): Connecting {
@@ -212,7 +225,7 @@ export class Conversation implements Visitor {
   suback(): void {
     const subscribing = this.#subscribing!
     this.#desk = this.#subscribing = null
-    this.#host.write(subscribing.suback())
+    this.#reply(subscribing.suback())
     subscribing.finish()
     this.#host.release()
   }
@@ -220,8 +233,15 @@ export class Conversation implements Visitor {
   unsuback(): void {
     const unsubscribing = this.#unsubscribing!
     this.#desk = this.#unsubscribing = null
-    this.#host.write(unsubscribing.unsuback())
+    this.#reply(unsubscribing.unsuback())
     this.#host.release()
+  }
+
+  /** The client must not be sent more than it takes [MQTT-3.1.2-24], and would wait for this for ever. */
+  #reply(packet: Buffer): void {
+    const maxBytes = this.#session!.carrier?.maximumPacketSize ?? 0
+    if (maxBytes === 0 || packet.length <= maxBytes) this.#host.write(packet)
+    else this.#host.close(ReasonCode.PacketTooLarge, 'error', 'the answer is larger than the client takes')
   }
 
   /** CONNECT cannot be taken. It is answered where the client's protocol is known and has an answer. */
@@ -229,23 +249,17 @@ export class Conversation implements Visitor {
     const said = refusal instanceof ConnectRefusal && refusal.isMqtt ? refusal.version : null
     const version = this.#connect?.version ?? said
     if (version !== null && (version === 5 || RETURN_CODED.has(refusal.code))) {
-      this.#host.write(this.#refusalConnack(version, refusal.code))
+      this.#refuse(version, refusal)
     }
     this.#refused(refusal.message, refusal.code)
     this.#host.finish({ reason: 'protocol-error', reasonCode: refusal.code, publishWill: false })
   }
 
-  #refusalConnack(version: number, reasonCode: number): Buffer {
-    return handshake.connackForClient({
-      version,
-      sessionPresent: false, // [MQTT-3.2.2-6]
-      reasonCode,
-      assignedClientId: null,
-      sessionExpirySeconds: null,
-      maximumPacketSize: 0,
-      receiveMaximum: 0,
-      topicAliasMaximum: 0,
-    })
+  #refuse(version: number, refusal: Refusal): void {
+    const said = refusal instanceof ConnectRefusal ? refusal.maximumPacketSize : 0
+    const maxBytes = (this.#connect?.maximumPacketSize ?? said) || Infinity
+    const connack = handshake.refusalForClient(version, refusal, maxBytes)
+    if (connack.length <= maxBytes) this.#host.write(connack) // [MQTT-3.1.2-24]
   }
 
   #refused(reason: string, reasonCode: number): void {

@@ -127,10 +127,12 @@ export class Lane implements ConversationHost {
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
     const { intake, store, events, log, limits } = this.#parts
-    this.#messages = new Messages({ session, version, out, intake, store, events, log, limits, close, progress })
+    const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
+    const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
+    this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
-    return { version, out, receiveMaximum, maximumPacketSize, aliases }
+    return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases }
   }
 
   /** No CONNECT came in time, or it was not decided on in time. */
@@ -138,8 +140,8 @@ export class Lane implements ConversationHost {
     if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'))
   }
 
-  /** End the connection for a reason of ours: MQTT 5.0 clients are told it. */
-  close(reasonCode: number, reason: DisconnectReason, text: string): void {
+  /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
+  close(reasonCode: number, reason: DisconnectReason, text: string, serverReference: string | null = null): void {
     if (this.#closed) return
     const session = this.#session
     if (session !== null) {
@@ -147,7 +149,10 @@ export class Lane implements ConversationHost {
         const { clientId } = session
         this.#parts.events.emit('client.error', { clientId, address: this.address, message: text, reasonCode })
       }
-      if (session.protocolVersion === 5) this.write(disconnectForClient(reasonCode))
+      if (session.protocolVersion === 5) {
+        const maxBytes = session.carrier?.maximumPacketSize || Infinity
+        this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
+      }
     }
     this.finish({ reason, reasonCode, publishWill: true }) // [MQTT-3.1.2-8]
   }

@@ -10,6 +10,7 @@ import type { Session } from '../session/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Acknowledgement, readAcknowledgement } from '../wire/acknowledgement.ts'
 import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC } from '../wire/acknowledgement-writer.ts'
+import { answerCode, PUBACK_CODES } from '../wire/answer-codes.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
@@ -28,7 +29,9 @@ export interface MessagesParts {
   events: Events
   log: Logger
   limits: TransportLimits
-  close: (reasonCode: number, reason: DisconnectReason, text: string) => void
+  /** The largest packet that may say why in words, in bytes; 0: none may. */
+  maxExplainedBytes: number
+  close: (reasonCode: number, reason: DisconnectReason, text: string, serverReference?: string | null) => void
   /** There is room again: read on. */
   progress: () => void
 }
@@ -43,12 +46,13 @@ export class Messages {
 
   constructor(parts: MessagesParts) {
     this.#parts = parts
-    const { out, version, session, limits, progress } = parts
+    const { out, version, session, limits, maxExplainedBytes, progress } = parts
     this.#decoder = new PublishDecoder(version, session.clientId, limits.maxTopicLevels, limits.topicAliasMaximum)
-    this.#window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
+    const window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
+    this.#window = window
     const failed = this.#failed.bind(this)
     const unkept = (packetId: number): void => void session.inbox.release(packetId)
-    this.#acknowledger = new Acknowledger({ out, version, window: this.#window, failed, unkept, progress })
+    this.#acknowledger = new Acknowledger({ out, version, window, maxExplainedBytes, failed, unkept, progress })
   }
 
   /**
@@ -121,28 +125,33 @@ export class Messages {
     events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
     if (qos === 2) session.inbox.release(packetId)
     const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
-    this.#answer(type, refusal, (code) => this.#acknowledger.add(type, packetId, undefined, code))
+    this.#answer(type, refusal, (code, why) => this.#acknowledger.add(type, packetId, undefined, code, why))
   }
 
   /** The intake, or the disk, said no later: it is this message's turn to be answered. */
   #failed(type: AcknowledgementType | typeof NONE, packetId: number, error: unknown): void {
     const { session } = this.#parts
     if (type === PUBREC) session.inbox.release(packetId)
-    this.#answer(type, this.#refusalOf(error), (code) => {
-      if (type !== NONE) this.#acknowledger.write(type, packetId, code)
+    this.#answer(type, this.#refusalOf(error), (code, why) => {
+      if (type !== NONE) this.#acknowledger.write(type, packetId, code, why)
     })
   }
 
   /**
    * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. To acknowledge would be a lie then, so the
-   * connection ends; unless the operator wants it so.
+   * connection ends; unless the operator wants it so. No acknowledgement can send a client to another server.
    */
-  #answer(type: AcknowledgementType | typeof NONE, refusal: Refusal, acknowledge: (code: number) => void): void {
+  #answer(
+    type: AcknowledgementType | typeof NONE,
+    refusal: Refusal,
+    acknowledge: (code: number, reason: string) => void,
+  ): void {
     const { version, limits, close } = this.#parts
-    const { code, message } = refusal
+    const { code, message, serverReference } = refusal
     const denied = code === ReasonCode.NotAuthorized
-    if (version === 5 && type !== NONE && code >= 0x80) acknowledge(code)
-    else if (denied && limits.publishDenied === 'ignore') acknowledge(0)
+    if (serverReference !== null) close(code, 'kicked', message, serverReference)
+    else if (version === 5 && type !== NONE) acknowledge(answerCode(code, PUBACK_CODES), message)
+    else if (denied && limits.publishDenied === 'ignore') acknowledge(0, '')
     else close(code, denied ? 'not-authorized' : 'error', message)
   }
 

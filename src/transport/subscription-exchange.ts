@@ -18,6 +18,8 @@ export class Subscribing {
   readonly #parts: ExchangeParts
   readonly #packet: SubscribePacket
   readonly #codes: number[] = []
+  /** Why filters were refused, in words. */
+  readonly #reasons = new Set<string>()
   readonly #after: Array<AfterGrant | undefined> = []
 
   constructor(parts: ExchangeParts, packet: SubscribePacket) {
@@ -34,7 +36,9 @@ export class Subscribing {
       this.#after[position] = await lane.subscriptions.add(session, { ...wanted, identifier })
       this.#codes[position] = wanted.qos
     } catch (error) {
-      this.#codes[position] = asRefusal(error).code
+      const refusal = asRefusal(error)
+      this.#codes[position] = refusal.code
+      this.#reasons.add(refusal.message)
       if (!(error instanceof Refusal)) lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
     }
     return this.#codes[position]! < 0x80
@@ -42,7 +46,7 @@ export class Subscribing {
 
   /** What the client is answered. */
   suback(): Buffer {
-    return subackForClient(this.#packet.packetId, this.#codes, this.#parts.version)
+    return subackForClient(this.#packet.packetId, this.#codes, ...termsOf(this.#parts, this.#reasons))
   }
 
   /** The client was answered: do what was to wait for that. */
@@ -57,6 +61,8 @@ export class Unsubscribing {
   readonly #parts: ExchangeParts
   readonly #packet: UnsubscribePacket
   readonly #codes: number[]
+  /** Why filters are none, in words. */
+  readonly #reasons = new Set<string>()
 
   constructor(parts: ExchangeParts, packet: UnsubscribePacket) {
     this.#parts = parts
@@ -67,13 +73,20 @@ export class Unsubscribing {
   }
 
   unsuback(): Buffer {
-    return unsubackForClient(this.#packet.packetId, this.#codes, this.#parts.version)
+    return unsubackForClient(this.#packet.packetId, this.#codes, ...termsOf(this.#parts, this.#reasons))
   }
 
   #remove(filter: string): number {
     const { session, lane } = this.#parts
     if (lane.subscriptions.remove(session, filter)) return ReasonCode.Success
-    const invalid = filterProblem(filter, lane.limits.maxTopicLevels) !== null
-    return invalid ? ReasonCode.TopicFilterInvalid : ReasonCode.NoSubscriptionExisted
+    const problem = filterProblem(filter, lane.limits.maxTopicLevels)
+    if (problem === null) return ReasonCode.NoSubscriptionExisted
+    this.#reasons.add(problem)
+    return ReasonCode.TopicFilterInvalid
   }
+}
+
+/** What an answer takes beside its codes: the protocol, the reason, and the largest packet that may tell it. */
+function termsOf({ session, version }: ExchangeParts, reasons: ReadonlySet<string>): [number, string, number] {
+  return [version, [...reasons].join('; '), session.carrier?.maxExplainedBytes ?? 0]
 }

@@ -51,6 +51,7 @@ export class Connection implements Carrier {
   readonly version: 3 | 4 | 5
   readonly receiveMaximum: number
   readonly maximumPacketSize: number
+  readonly maxExplainedBytes = Infinity
   readonly aliases: OutgoingAliases | null
   readonly sink: SlowSink
   readonly out: WriteBuffer

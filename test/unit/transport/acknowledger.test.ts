@@ -14,6 +14,7 @@ function make(version: 4 | 5 = 5) {
     out: connection.out,
     version,
     window,
+    maxExplainedBytes: 100,
     failed: (type, packetId, error) => failures.push(`${type} ${packetId} ${(error as Error).message}`),
     unkept: (packetId) => void unkept.push(packetId),
     progress: () => progressed++,
@@ -148,6 +149,7 @@ describe('messages that could not be kept', () => {
       out: connection.out,
       version: 4,
       window: new ReceiveWindow(Infinity),
+      maxExplainedBytes: 0,
       failed: (_type, packetId) => {
         failures.push(packetId)
         acknowledger.close()
