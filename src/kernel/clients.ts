@@ -86,6 +86,13 @@ export class Clients {
     this.#parts.sessions.changeExpiry(session, seconds)
   }
 
+  /** Send a client away. Returns whether it was connected. */
+  disconnect(clientId: string, refusal: Refusal): boolean {
+    const carrier = this.#parts.sessions.get(clientId)?.carrier ?? null
+    carrier?.close(refusal)
+    return carrier !== null
+  }
+
   /** The client's connection is gone. One that never had its CONNACK is not told of, as its coming was not. */
   gone(session: Session, departure: Departure): void {
     const { sessions, subscriptions, wills, access, events, counters } = this.#parts

@@ -112,6 +112,7 @@ export class Kernel {
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),
+      disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

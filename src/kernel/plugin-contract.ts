@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
+import type { Refusal } from '../core/reason-codes.ts'
 import type { OutboxContract } from '../session/outbox-contract.ts'
 import type { Store, SubscriptionRecord } from '../store/store.ts'
 
@@ -80,6 +81,7 @@ export type Decision = 'allow' | 'deny' | null
 
 export interface Authenticator {
   readonly name: string
+  /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Promise<Decision>
 }
 
@@ -124,6 +126,11 @@ export interface PluginContext<Options = unknown> {
   authorizer(authorizer: Authorizer): void
   /** Rules have changed: forget what was decided. */
   accessChanged(): void
+  /**
+   * End a client's connection, for the reason that the refusal gives; one with a server reference sends it elsewhere. Its
+   * session stays as after any other end, its will is published. Returns whether the client was connected.
+   */
+  disconnect(clientId: string, refusal: Refusal): boolean
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
 }

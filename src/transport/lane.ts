@@ -132,7 +132,9 @@ export class Lane implements ConversationHost {
     this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
-    return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases }
+    const sendAway = ({ code, message, serverReference }: Refusal): void =>
+      this.close(code, 'kicked', message, serverReference)
+    return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
   /** No CONNECT came in time, or it was not decided on in time. */

@@ -67,6 +67,8 @@ export class Connection implements Carrier {
     this.out = new WriteBuffer(this.sink, new WriteScheduler(), options.maxSocketBuffer ?? 1_000_000)
   }
 
+  close(): void {}
+
   /** What has arrived since it was last asked, in short: `PUBLISH 1 hello`, `PUBREL 1`. */
   async received(): Promise<string[]> {
     return (await this.packets()).map(inShort)

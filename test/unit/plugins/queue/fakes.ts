@@ -132,6 +132,7 @@ export class Bench {
       authenticator: silent,
       authorizer: silent,
       accessChanged: silent,
+      disconnect: () => false,
       publish: silent,
     }
     this.engine = new Engine(context)
