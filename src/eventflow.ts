@@ -169,6 +169,8 @@ export class Eventflow {
       maxTopicLevels: mqtt.maxTopicLevels,
       receiveMaximum: mqtt.receiveMaximum,
       topicAliasMaximum: mqtt.topicAliasMaximum,
+      checkPayloadFormat: mqtt.checkPayloadFormat,
+      maxKeepAliveSeconds: mqtt.maxKeepAlive === 'none' ? 0 : Math.floor(mqtt.maxKeepAlive / 1000),
       connectTimeoutMs: mqtt.connectTimeout,
       maxSocketBuffer: session.maxSocketBuffer,
       publishDenied: access.publishDenied,

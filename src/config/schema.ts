@@ -6,7 +6,7 @@
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
-import { duration, group, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { duration, flag, group, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -15,6 +15,8 @@ const MAX_TOPIC_LEVELS = 100
 const LONGEST_WAIT = '365d'
 /** A session expiry of 2^32 - 1 seconds means never, so the longest that ends is a second less. */
 const LONGEST_EXPIRY = '4294967294s'
+/** Two bytes of seconds. */
+const LONGEST_KEEP_ALIVE = '65535s'
 const STATUS_PREFIX = '$eventflow/'
 
 const port = integer(0, 65_535)
@@ -103,6 +105,15 @@ const groups = z.strictObject(
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),
+      maxKeepAlive: z
+        .union([z.literal('none'), duration('1s', LONGEST_KEEP_ALIVE)], {
+          error: 'none, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d',
+        })
+        .prefault('none')
+        .describe('Longest keep alive of an MQTT 5.0 client, which is told: Server Keep Alive.'),
+      checkPayloadFormat: flag()
+        .prefault(false)
+        .describe('Whether a payload that an MQTT 5.0 client declares as UTF-8 is refused when it is not.'),
       receiveMaximum: integer(1, 65_535)
         .prefault(1000)
         .describe('QoS 1 and 2 messages that an MQTT 5.0 client may have under way to the broker: Receive Maximum.'),

@@ -9,7 +9,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -20,6 +19,7 @@ import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
+import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
@@ -74,15 +74,9 @@ export class Conversation implements Visitor {
   connect(flags: number, bytes: Buffer, body: number, end: number): void {
     const connect = readConnect(flags, bytes, body, end)
     this.#connect = connect
-    if (connect.authenticationMethod !== null) {
-      throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method')
-    }
-    const problem = connect.will === null ? null : topicProblem(connect.will.topic, this.#parts.limits.maxTopicLevels)
-    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
-    if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
-    if (!this.#canBeWelcomed(connect)) {
-      throw new Refusal(ReasonCode.PacketTooLarge, 'CONNACK is larger than the client takes')
-    }
+    const assigned = connect.clientId === '' ? `auto-${randomUUID()}` : null
+    checkConnect(connect, assigned, this.#parts.limits)
+    this.#assignedClientId = assigned
     this.#host.hold()
     this.#desk = this.#host.desks.handshake(this)
   }
@@ -190,36 +184,16 @@ export class Conversation implements Visitor {
     this.#welcomed = true
     const { expirySeconds } = session
     const changed = expirySeconds === connect.sessionExpirySeconds ? null : expirySeconds
-    this.#host.write(this.#welcome(connect, present, changed))
+    this.#host.write(connackFor(connect, this.#assignedClientId, this.#parts.limits, present, changed))
     const carrier = this.#host.welcome(session, connect)
     this.#parts.clients.connected(session, carrier, connecting, present)
   }
 
-  #welcome(connect: ConnectPacket, present: boolean, sessionExpirySeconds: number | null): Buffer {
-    const { version } = connect
-    const { maxPacketSize: maximumPacketSize, receiveMaximum, topicAliasMaximum } = this.#parts.limits
-    return handshake.welcomeForClient({
-      version,
-      sessionPresent: present && version > 3, // MQTT 3.1 has no such flag
-      assignedClientId: this.#assignedClientId,
-      sessionExpirySeconds,
-      maximumPacketSize,
-      receiveMaximum,
-      topicAliasMaximum,
-    })
-  }
-
-  /** Whether a client can be told what it must know [MQTT-3.1.2-24]. */
-  #canBeWelcomed(connect: ConnectPacket): boolean {
-    const { maximumPacketSize, sessionExpirySeconds } = connect
-    return maximumPacketSize === 0 || this.#welcome(connect, false, sessionExpirySeconds).length <= maximumPacketSize
-  }
-
   #connecting(connect: ConnectPacket): Connecting {
-    const { clean, username, will, keepAliveSeconds } = connect
+    const { clean, username, will, sessionExpirySeconds: expirySeconds } = connect
     const { address } = this.#host
-    const expirySeconds = connect.sessionExpirySeconds
-    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds }
+    const keepAlive = keepAliveSeconds(connect, this.#parts.limits)
+    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds: keepAlive }
   }
 
   suback(): void {

@@ -34,6 +34,8 @@ export interface Welcome {
   assignedClientId: string | null
   /** What the session expiry became, in seconds; null: as asked for. */
   sessionExpirySeconds: number | null
+  /** The keep alive in force; null: as asked for [MQTT-3.2.2-21]. */
+  serverKeepAliveSeconds: number | null
   maximumPacketSize: number
   receiveMaximum: number
   /** 0: the client may use no topic aliases. */
@@ -45,7 +47,7 @@ export interface Welcome {
  * identifiers, shared subscriptions are there. Response information is not given; the topics for responses are the clients' to agree on.
  */
 export function welcomeForClient(welcome: Welcome): Buffer {
-  const { version, sessionPresent, assignedClientId, sessionExpirySeconds } = welcome
+  const { version, sessionPresent, assignedClientId, sessionExpirySeconds, serverKeepAliveSeconds } = welcome
   if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: 0 })
   const { maximumPacketSize, receiveMaximum, topicAliasMaximum } = welcome
   const properties = {
@@ -53,6 +55,7 @@ export function welcomeForClient(welcome: Welcome): Buffer {
     receiveMaximum,
     ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
     ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
+    ...(serverKeepAliveSeconds === null ? {} : { serverKeepAlive: serverKeepAliveSeconds }),
     ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),
   }
   return generate({ cmd: 'connack', sessionPresent, reasonCode: 0, properties }, { protocolVersion: 5 })

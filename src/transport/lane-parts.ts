@@ -17,6 +17,10 @@ export interface TransportLimits {
   receiveMaximum: number
   /** Topic aliases that a connection of MQTT 5.0 may have in each direction; 0: none. */
   topicAliasMaximum: number
+  /** Whether a payload that is declared as UTF-8 must be. */
+  checkPayloadFormat: boolean
+  /** The longest keep alive of a client of MQTT 5.0, in seconds; 0: any, and none. */
+  maxKeepAliveSeconds: number
   /** Milliseconds that a client has to send CONNECT. */
   connectTimeoutMs: number
   /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */

@@ -23,6 +23,7 @@ import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Messages } from './messages.ts'
+import { keepAliveSeconds } from './welcome.ts'
 
 /** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
 const LINGER_MS = 1_000
@@ -120,9 +121,9 @@ export class Lane implements ConversationHost {
   }
 
   welcome(session: Session, connect: ConnectPacket): Carrier {
-    const { version, receiveMaximum, maximumPacketSize, keepAliveSeconds } = connect
+    const { version, receiveMaximum, maximumPacketSize } = connect
     this.#session = session
-    this.keepAliveMs = keepAliveSeconds * 1500 // [MQTT-3.1.2-22]
+    this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)

@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import { type Acknowledgement, readAcknowledgement } from '../wire/acknowledgement.ts'
 import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC } from '../wire/acknowledgement-writer.ts'
 import { answerCode, PUBACK_CODES } from '../wire/answer-codes.ts'
+import { payloadIsAsDeclared } from '../wire/payload-format.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
@@ -71,7 +72,7 @@ export class Messages {
   publish(bytes: Buffer, start: number, body: number, end: number, now: number): void {
     const message = this.#decoder.decode(bytes, start, body, end, now)
     const { packetId } = this.#decoder
-    const { session, intake, store, out } = this.#parts
+    const { session, intake, store, limits, out } = this.#parts
     const { qos } = message
     out.counters.publishReceived++
     out.counters.publishBytesReceived += message.payloadLength
@@ -86,6 +87,7 @@ export class Messages {
     } else if (qos === 1) this.#window.opened()
     let outcome: void | Promise<void>
     try {
+      if (limits.checkPayloadFormat) checkPayload(message)
       outcome = intake.publish(session, message)
       // The mark that this identifier was received is as good as the message: PUBREC waits for both.
       if (qos === 2 && session.persistent) outcome ??= store.durable()
@@ -163,4 +165,10 @@ export class Messages {
     events.emit('broker.error', { code, message: 'a message could not be accepted' })
     return asRefusal(error)
   }
+}
+
+/** @throws Refusal 0x99 when the payload is not the text that it is said to be [MQTT 5.0, 3.3.2.3.2] */
+function checkPayload({ properties, payload }: Message): void {
+  if (payloadIsAsDeclared(properties, payload)) return
+  throw new Refusal(ReasonCode.PayloadFormatInvalid, 'the payload is declared as UTF-8, and is not')
 }

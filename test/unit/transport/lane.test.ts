@@ -65,6 +65,7 @@ async function make(durable?: () => Promise<void>) {
   const { clients, intake, subscriptions } = kernel
   const limits = {
     ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
+    ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0 },
     ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
   const scheduler = new WriteScheduler(counters)
