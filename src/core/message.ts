@@ -48,6 +48,8 @@ export class Message {
   readonly wireVersion: number
   /** Whether the bytes are its own, and not a socket's chunk. */
   kept = false
+  /** Set by the owner of its topic when it knows that nobody is subscribed: the publisher may be told. */
+  unmatched = false
   /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
   frames: unknown = null
 

@@ -41,7 +41,8 @@ export interface Namespace {
   /**
    * Take responsibility for a message. The publisher is acknowledged when this returns or resolves, so resolve when the
    * message is safe; return the store's own `durable()` promise where that is all, for it is shared. Throw or reject
-   * with a Refusal to refuse.
+   * with a Refusal to refuse. Set `message.unmatched` before returning when nobody is subscribed: a publisher of MQTT 5.0
+   * is told 0x10 then.
    */
   accept(message: Message): void | Promise<void>
   /**

@@ -48,6 +48,7 @@ export class PubSub implements Namespace {
   accept(message: Message): void | Promise<void> {
     let stored = false
     const { sessions: matches, groups } = this.#tree.match(message.topic)
+    if (matches.length === 0 && groups.length === 0) message.unmatched = true
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')
     for (let i = 0; i < matches.length; i++) {
       let match = matches[i]!

@@ -95,7 +95,8 @@ export class Messages {
       this.#refused(message, packetId, error)
       return
     }
-    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, 0)
+    const reasonCode = message.unmatched ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
+    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, reasonCode)
     else if (outcome !== undefined) this.#acknowledger.add(NONE, 0, outcome, 0)
   }
 
