@@ -114,8 +114,9 @@ const groups = z.strictObject(
       checkPayloadFormat: flag()
         .prefault(false)
         .describe('Whether a payload that an MQTT 5.0 client declares as UTF-8 is refused when it is not.'),
+      // Half of all packet identifiers: the mqtt package does not look at it, and sends all that a program hands it at once.
       receiveMaximum: integer(1, 65_535)
-        .prefault(1000)
+        .prefault(32_767)
         .describe('QoS 1 and 2 messages that an MQTT 5.0 client may have under way to the broker: Receive Maximum.'),
       topicAliasMaximum: integer(0, 65_535)
         .prefault(10)

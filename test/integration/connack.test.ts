@@ -16,7 +16,7 @@ describe('CONNACK', () => {
   it('says what the broker takes; QoS 2, retained messages, wildcards and identifiers go without saying', async () => {
     const { properties, ...rest } = await connack({})
     expect(rest).toEqual({ sessionPresent: false, reasonCode: 0 })
-    expect(properties).toMatchObject({ maximumPacketSize: 10_485_760, receiveMaximum: 1000, topicAliasMaximum: 10 })
+    expect(properties).toMatchObject({ maximumPacketSize: 10_485_760, receiveMaximum: 32_767, topicAliasMaximum: 10 })
     for (const name of ['maximumQoS', 'retainAvailable', 'wildcardSubscriptionAvailable', 'serverKeepAlive'] as const) {
       expect(properties?.[name]).toBeUndefined()
     }

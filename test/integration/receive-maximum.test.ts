@@ -15,10 +15,10 @@ const publish = (messageId: number, qos: 1 | 2, fields: Partial<IPublishPacket> 
 const session = { clientId: 'writer', clean: false, properties: { sessionExpiryInterval: 100 } }
 
 describe('Receive Maximum of the broker', () => {
-  it('is told to MQTT 5.0 clients: 1000, unless the operator says otherwise', async () => {
+  it('is told to MQTT 5.0 clients: 32,767, unless the operator says otherwise', async () => {
     const told = async (config: Parameters<typeof startBroker>[0]) =>
       (await connectRaw((await startBroker(config)).port, { protocolVersion: 5 })).connack.properties?.receiveMaximum
-    expect(await told({})).toBe(1000)
+    expect(await told({})).toBe(32_767)
     expect(await told({ mqtt: { receiveMaximum: 7 } })).toBe(7)
   })
 
@@ -105,7 +105,7 @@ describe('Receive Maximum of the broker', () => {
   it('is as wide as the mqtt package needs, which does not look at it', async () => {
     const { port } = await startBroker()
     const client = await connectClient(port, { protocolVersion: 5 })
-    const both = Array.from({ length: 1000 }, (_, i) =>
+    const both = Array.from({ length: 6_000 }, (_, i) =>
       client.mqtt.publishAsync('t', 'x', { qos: i % 2 === 0 ? 1 : 2 }),
     )
     await Promise.all(both)

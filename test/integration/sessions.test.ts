@@ -163,7 +163,8 @@ describe.each(VERSIONS)('a session on MQTT $name', ({ version }) => {
       protocolVersion: version,
       properties: version === 5 ? { sessionExpiryInterval: 1000 } : {},
     })
-    await publish(port, 't', numbers(100, 500), 1)
+    // At QoS 2 too: the mqtt package shows such a message when it is released, so one at QoS 1 may overtake it there.
+    await publish(port, 't', numbers(100, 500), 2)
     expect(await back.messages(600)).toEqual(numbers(600))
   })
 
