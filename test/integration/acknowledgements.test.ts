@@ -38,6 +38,18 @@ describe('a message for nobody', () => {
     expect(await codes(client, 'queue/a')).toEqual([0, 0, 0])
   })
 
+  it('is acknowledged with 0 when a group shares the subscription', async () => {
+    const { port } = await startBroker()
+    const client = await connectRaw(port, { protocolVersion: 5 })
+    const reader = await connectRaw(port)
+    reader.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: '$share/g/a/+', qos: 1 }] })
+    await reader.next('suback')
+    expect(await codes(client, 'a/b')).toEqual([0, 0, 0])
+    reader.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: ['$share/g/a/+'] })
+    await reader.next('unsuback')
+    expect(await codes(client, 'a/b')).toEqual([0x10, 0x10, 0])
+  })
+
   it('is no failure to the mqtt package', async () => {
     const { port } = await startBroker()
     const client = await connectClient(port, { protocolVersion: 5 })
