@@ -51,7 +51,8 @@ export function writeRefusal(
     return
   }
   let at = out.reserve(size)
-  const { chunk } = out
+  const { chunk, counters } = out
+  counters.packetsSent++
   chunk[at++] = type << 4
   at = putVarint(chunk, at, length)
   at = chunk.writeUInt16BE(packetId, at)

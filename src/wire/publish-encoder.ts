@@ -28,14 +28,33 @@ export function writePublish(
   now: number,
   aliases: OutgoingAliases | null,
 ): number {
-  const v5 = version === 5
+  const size =
+    version === 5 && (aliases !== null || isOwn(message, options))
+      ? writeOwnPublish(out, message, packetId, options, maxBytes, now, aliases)
+      : writeAlike(out, version === 5, message, packetId, options, maxBytes)
+  if (size === 0) return 0
+  const { counters } = out
+  counters.packetsSent++
+  counters.publishSent++
+  counters.publishBytesSent += message.payloadLength
+  return size
+}
+
+/** Whether it has properties on its way to one client that it does not have on its way to another. */
+function isOwn(message: Message, options: PublishOptions): boolean {
+  return options.identifiers !== null || options.properties !== null || message.expiresAt !== 0
+}
+
+/** As it came, or as it goes to everyone of this kind. */
+function writeAlike(
+  out: WriteBuffer,
+  v5: boolean,
+  message: Message,
+  packetId: number,
+  options: PublishOptions,
+  maxBytes: number,
+): number {
   const { qos } = options
-  if (
-    v5 &&
-    (aliases !== null || options.identifiers !== null || options.properties !== null || message.expiresAt !== 0)
-  ) {
-    return writeOwnPublish(out, message, packetId, options, maxBytes, now, aliases)
-  }
   let bytes = message.bytes
   let start = message.start
   let end = message.end
@@ -46,10 +65,6 @@ export function writePublish(
   }
   const size = end - start
   if (maxBytes > 0 && size > maxBytes) return 0
-  const { counters } = out
-  counters.packetsSent++
-  counters.publishSent++
-  counters.publishBytesSent += message.payloadLength
   const first = 0x30 | (options.dup ? 8 : 0) | (qos << 1) | (options.retain ? 1 : 0)
   if (size > LARGE) {
     appendLarge(out, bytes, start, end, first, packetId)

@@ -2,6 +2,7 @@
 
 import { type IPublishPacket, type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import { Message, type MessageFields } from '../../../src/core/message.ts'
 import { PublishDecoder } from '../../../src/wire/publish-decoder.ts'
 import { writePublish } from '../../../src/wire/publish-encoder.ts'
@@ -293,6 +294,24 @@ describe('a PUBLISH to a client', () => {
   ])('has the remaining expiry [MQTT-3.3.2-6], rounded up: of %i ms %i s', async (remainingMs, seconds) => {
     const expiring = Message.of({ topic: 'a', payload: Buffer.alloc(0), expiresAt: NOW + remainingMs })
     expect(await encode(expiring, 5, {})).toEqual(bytes(0x30, 9, 'a', 5, 0x02, 0, 0, 0, seconds))
+  })
+
+  it('is counted in whichever way it is written, and not when it is not', async () => {
+    const counters = new Counters()
+    const out = new WriteBuffer(new SlowSink(), new WriteScheduler(counters), 1_000_000)
+    const aliases = new OutgoingAliases(1)
+    const ways = [
+      [4, { identifiers: null }, null],
+      [5, { identifiers: [1] }, null],
+      [5, { identifiers: null }, aliases],
+      [5, { identifiers: null }, aliases],
+    ] as const
+    for (const [version, options, known] of ways) {
+      writePublish(out, version, message, 0, { ...PLAIN, ...options }, 0, NOW, known)
+      writePublish(out, version, message, 0, { ...PLAIN, ...options }, 5, NOW, known)
+    }
+    await turn()
+    expect([counters.packetsSent, counters.publishSent, counters.publishBytesSent]).toEqual([4, 4, 4 * 'hello'.length])
   })
 
   it('is made once for all subscribers of a kind', async () => {

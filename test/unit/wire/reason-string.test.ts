@@ -54,6 +54,13 @@ describe('an acknowledgement that says no', () => {
     expect(await write('the queue is full', Infinity, PUBREC)).toMatchObject([{ cmd: 'pubrec', ...expected }])
   })
 
+  it('is counted once, with its reason or without', () => {
+    const { out } = new Connection()
+    writeRefusal(out, PUBACK, 1, 0x97, 'full', Infinity)
+    writeRefusal(out, PUBACK, 1, 0x97, 'full', 0)
+    expect(out.counters.packetsSent).toBe(2)
+  })
+
   it('says it at any length', async () => {
     const reason = 'ö'.repeat(400)
     expect(await write(reason, Infinity)).toMatchObject([{ properties: { reasonString: reason } }])
