@@ -242,8 +242,12 @@ export class Conversation implements Visitor {
   }
 
   abandoned(error: Error | null): void {
+    // One that was refused it closes by itself.
+    if (this.#refusal === null) {
+      this.#parts.log.error({ clientId: this.clientId, error }, 'the transport gave a connection up')
+    }
     if (!this.#welcomed) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
-    else this.#host.close(ReasonCode.ProtocolError, 'protocol-error', error?.message ?? 'the transport gave up')
+    else this.#host.close(ReasonCode.UnspecifiedError, 'error', 'the broker failed')
   }
 }
 
