@@ -33,6 +33,7 @@ export interface EventflowOptions {
 interface Running {
   store: Store
   kernel: Kernel
+  pubsub: PubSub
   broker: Broker
   listener: TcpListener
   local: LocalClients
@@ -89,7 +90,7 @@ export class Eventflow {
     const listener = this.#makeListener(broker)
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const running: Running = { store, kernel, broker, listener, local }
+    const running: Running = { store, kernel, pubsub, broker, listener, local }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -202,13 +203,14 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, broker, listener, local }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listener, local }: Running): Promise<void> {
     const steps = [
       () => local.stop(),
       () => listener.stop(),
       () => broker.stop(),
       () => kernel.plugins.stop(),
       () => kernel.stop(),
+      () => pubsub.stop(),
       () => store.close(),
     ]
     for (const step of steps) {

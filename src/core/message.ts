@@ -52,6 +52,8 @@ export class Message {
   unmatched = false
   /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
   frames: unknown = null
+  /** Whether frames are kept. Not for messages that stay for long and are read seldom, like retained ones. */
+  keepsFrames = true
 
   /** For the decoder of PUBLISH, which makes millions; everyone else calls `Message.of`. */
   constructor(

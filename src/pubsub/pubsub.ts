@@ -6,8 +6,11 @@ import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
+import type { Enqueued } from '../session/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { Retained } from './retained.ts'
+import { RetainedDelivery, type SendRetained } from './retained-delivery.ts'
+import { RetainedExpiry } from './retained-expiry.ts'
 import { SharedGroups } from './shared-groups.ts'
 import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
@@ -20,6 +23,8 @@ export class PubSub implements Namespace {
   readonly #clock: Clock
   readonly #tree = new SubscriptionTree()
   readonly #retained = new Retained()
+  readonly #delivery = new RetainedDelivery(this.#retained, (...one) => this.#sendRetained(...one))
+  readonly #expiry: RetainedExpiry
   readonly #groups: SharedGroups
   readonly sharing = true
 
@@ -32,6 +37,8 @@ export class PubSub implements Namespace {
     this.#clock = clock
     const log = store.sessions.outgoing
     this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits })
+    const expire = this.#expire.bind(this)
+    this.#expiry = new RetainedExpiry({ retained: this.#retained, clock, expire })
   }
 
   /** Retained messages, for counting. */
@@ -43,12 +50,19 @@ export class PubSub implements Namespace {
   async load(): Promise<void> {
     for await (const message of this.#store.retained.load()) this.#retained.set(message)
     this.#countRetained()
+    this.#expiry.watch()
+  }
+
+  /** Nothing is done any more by itself. */
+  stop(): void {
+    this.#expiry.stop()
   }
 
   accept(message: Message): void | Promise<void> {
     let stored = false
     const { sessions: matches, groups } = this.#tree.match(message.topic)
     if (matches.length === 0 && groups.length === 0) message.unmatched = true
+    const retainedUnderWay = this.#delivery.busy
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')
     for (let i = 0; i < matches.length; i++) {
       let match = matches[i]!
@@ -57,13 +71,14 @@ export class PubSub implements Namespace {
         match = match.forOwn
       }
       const { session, identifiers } = match
+      if (retainedUnderWay) this.#delivery.before(session, message.topic)
       const retain = match.retainAsPublished && message.retain
       const qos = message.qos < match.qos ? message.qos : match.qos
       if (qos === 0) {
         if (!session.connected) continue
         if (!session.outbox.send(message, retain, identifiers)) this.#dropped(session, message, 0)
         else if (tellDelivered) this.#delivered(session, message)
-      } else if (this.#enqueue(session, message, qos, retain, identifiers)) {
+      } else if (this.#enqueue(session, message, qos, retain, identifiers) === 'stored') {
         stored = true
       }
     }
@@ -81,10 +96,14 @@ export class PubSub implements Namespace {
     const isNew = this.#tree.add(session, subscription)
     const { retainHandling } = subscription
     if (restored || retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]
-    return () => this.#sendRetained(session, subscription)
+    return () => {
+      // It may have been given up meanwhile.
+      if (session.subscriptions.get(subscription.filter) === subscription) this.#delivery.begin(session, subscription)
+    }
   }
 
   unsubscribe(session: Subscriber, filter: string): void {
+    this.#delivery.cancel(session, filter)
     if (isShared(filter)) this.#groups.unsubscribe(session, filter)
     else this.#tree.remove(session, filter)
   }
@@ -94,15 +113,15 @@ export class PubSub implements Namespace {
   }
 
   detach(session: Subscriber, ended: boolean): void {
+    this.#delivery.detach(session, ended)
     this.#groups.detach(session, ended)
     if (ended) for (const filter of session.subscriptions.keys()) this.#tree.remove(session, filter)
   }
 
-  /** Returns whether the message is to be stored for this session. */
-  #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): boolean {
+  #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): Enqueued {
     const outcome = session.outbox.enqueue(message, qos, retain, ids)
     if (outcome === 'dropped') this.#dropped(session, message, qos)
-    return outcome === 'stored'
+    return outcome
   }
 
   #retain(message: Message): void {
@@ -119,25 +138,22 @@ export class PubSub implements Namespace {
     this.#retained.set(own)
     this.#countRetained()
     this.#store.retained.put(own)
+    this.#expiry.watch()
     this.#events.emit('message.retained', { topic, bytes: message.payloadLength })
   }
 
-  #sendRetained(session: Subscriber, subscription: Subscription): void {
-    const { filter, identifier, noLocal } = subscription
-    if (session.subscriptions.get(filter) !== subscription) return // given up meanwhile
-    const identifiers = identifier > 0 ? [identifier] : null
-    const now = this.#clock.now()
-    for (const message of this.#retained.match(filter)) {
-      if (noLocal && message.from === session.clientId) continue // [MQTT-3.8.3-3]
-      if (message.expiresAt !== 0 && message.expiresAt <= now) {
-        this.#expire(message)
-        continue
-      }
-      const qos = message.qos < subscription.qos ? message.qos : subscription.qos
-      if (qos > 0) this.#enqueue(session, message, qos, true, identifiers)
-      else if (!session.outbox.send(message, true, identifiers)) this.#dropped(session, message, 0)
-      else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
+  readonly #sendRetained: SendRetained = (session, subscription, message, identifiers) => {
+    if (subscription.noLocal && message.from === session.clientId) return true // [MQTT-3.8.3-3]
+    if (message.expiresAt !== 0 && message.expiresAt <= this.#clock.now()) {
+      this.#expire(message)
+      return true
     }
+    const qos = message.qos < subscription.qos ? message.qos : subscription.qos
+    if (qos > 0) return this.#enqueue(session, message, qos, true, identifiers) !== 'dropped'
+    const sent = session.outbox.send(message, true, identifiers)
+    if (!sent) this.#dropped(session, message, 0)
+    else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
+    return sent
   }
 
   #expire(message: Message): void {

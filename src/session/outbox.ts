@@ -42,6 +42,8 @@ export interface OutboxParts {
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
 export class Outbox implements OutboxContract, BorrowingOutbox {
+  /** Called when there may be room again for what need not come now; null: nobody wants to hear of it. */
+  onSpareRoom: (() => void) | null = null
   onRoom: (() => void) | null = null
   readonly #parts: OutboxParts
   readonly #transmitter: Transmitter
@@ -88,6 +90,17 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
   /** Messages that wait or are in flight. */
   get size(): number {
     return this.#waiting.length + this.#inflight.size
+  }
+
+  /**
+   * Whether more can be given to it that need not come now, like retained messages: nothing of it is dropped, and no more
+   * of it waits than keeps the window full, so that there is room for what comes live.
+   */
+  hasSpareRoom(qos: QoS): boolean {
+    if (!this.writable) return false
+    const { maxQueued, maxQueuedBytes } = this.#parts.limits
+    const { length, bytes } = this.#waiting
+    return qos === 0 || (length < Math.min(this.window, maxQueued / 2) && bytes < maxQueuedBytes / 2)
   }
 
   send(message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
@@ -262,6 +275,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     if (carrier === null) return
     this.#sendWaiting(carrier)
     this.onRoom?.()
+    this.onSpareRoom?.()
   }
 
   #sendWaiting(carrier: Carrier): void {

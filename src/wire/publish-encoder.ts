@@ -109,8 +109,9 @@ function appendLarge(
   out.append(bytes, headEnd, end)
 }
 
-/** The frame of this kind, made once a message. */
+/** The frame of this kind, made once a message where the message keeps it. */
 function frameOf(message: Message, v5: boolean, withId: boolean): Buffer {
+  if (!message.keepsFrames) return encode(message, v5, withId, null, 0)
   message.frames ??= []
   const frames = message.frames as Array<Buffer | undefined>
   const kind = (v5 ? 2 : 0) + (withId ? 1 : 0)
