@@ -66,9 +66,18 @@ export class Session {
     this.outbox.detach(ended)
   }
 
-  /** What the store keeps of it. */
+  /** What the store keeps of it; its subscriptions as they are when they are read. */
   record(): SessionRecord {
-    const { clientId, username, expirySeconds, disconnectedAt, will } = this
-    return { clientId, username, expirySeconds, disconnectedAt, subscriptions: [...this.subscriptions.values()], will }
+    const { clientId, username, expirySeconds, disconnectedAt, subscriptions, will } = this
+    return {
+      clientId,
+      username,
+      expirySeconds,
+      disconnectedAt,
+      will,
+      get subscriptions() {
+        return [...subscriptions.values()]
+      },
+    }
   }
 }

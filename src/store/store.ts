@@ -110,7 +110,10 @@ export interface StoredSession extends SessionRecord {
 export interface SessionStore {
   /** Every session in the store. */
   load(): Promise<StoredSession[]>
-  /** Write a session's record, over the old one. */
+  /**
+   * Write a session's record, over the old one. The store reads it when it closes the batch, so a SUBSCRIBE of a thousand
+   * filters is one write of a thousand, not a thousand writes.
+   */
   put(record: SessionRecord): void
   /** Forget a session: record, received identifiers and outgoing messages. */
   remove(clientId: string): void

@@ -118,7 +118,7 @@ export class Conversation implements Visitor {
     const packet = readSubscribe(flags, bytes, body, end, this.#connect!.version)
     this.#subscribing = new Subscribing(this.#exchangeParts, packet)
     this.#host.hold()
-    this.#desk = this.#host.desks.exchange(this, handshake.subscribeForAedes(packet.subscriptions.length))
+    this.#desk = this.#host.desks.exchange(this, handshake.subscribeForAedes(this.#subscribing.positions))
   }
 
   /** Hook of Aedes: grant the subscription at this position of the SUBSCRIBE under way. Never rejects. */
@@ -133,7 +133,7 @@ export class Conversation implements Visitor {
     this.#host.hold()
     const proceed = (): void => {
       if (this.#unsubscribing !== unsubscribing) return // the connection is gone
-      this.#desk = this.#host.desks.exchange(this, handshake.unsubscribeForAedes(packet.filters.length))
+      this.#desk = this.#host.desks.exchange(this, handshake.unsubscribeForAedes(unsubscribing.positions))
     }
     if (unsubscribing.safe === null) proceed()
     else void unsubscribing.safe.then(proceed)

@@ -15,7 +15,7 @@ export function connectForAedes(clientId: string): Buffer {
   return generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId, keepalive: 0 })
 }
 
-/** SUBSCRIBE as Aedes sees it: `count` filters named by their position. */
+/** SUBSCRIBE as Aedes sees it: `count` filters named by their position, each of which stands for a slice of the real ones. */
 export function subscribeForAedes(count: number): Buffer {
   const subscriptions = Array.from({ length: count }, (_, i) => ({ topic: String(i), qos: 0 as const }))
   return generate({ cmd: 'subscribe', messageId: 1, subscriptions }, { protocolVersion: 4 })

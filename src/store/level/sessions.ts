@@ -58,7 +58,7 @@ export class LevelSessionStore implements SessionStore, Part {
   }
 
   put(record: SessionRecord): void {
-    this.#commit.put(key('session', record.clientId), encodeSession(record))
+    this.#commit.put(key('session', record.clientId), () => encodeSession(record))
   }
 
   remove(clientId: string): void {
