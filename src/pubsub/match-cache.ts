@@ -6,8 +6,12 @@
 import { hasWildcard } from '../core/topics.ts'
 import { TopicTree } from './topic-tree.ts'
 
-/** Topics that are remembered. A hundred bytes each, and their matches. */
+/** Topics that are remembered: a hundred bytes each, and their matches. */
 const MAX_TOPICS = 20_000
+/** Longer ones are not: a client that thinks up topics must not fill the memory with them. */
+const MAX_LENGTH = 256
+/** Nodes of the tree of topics, about ten megabytes: topics have up to a hundred levels. */
+const MAX_NODES = 60_000
 
 export class MatchCache<Matches> {
   #matches = new Map<string, Matches>()
@@ -19,7 +23,9 @@ export class MatchCache<Matches> {
   }
 
   set(topic: string, matches: Matches): void {
-    if (this.#matches.size >= MAX_TOPICS) this.#clear(null)
+    if (topic.length > MAX_LENGTH) return
+    const full = this.#matches.size >= MAX_TOPICS || (this.#topics?.nodes ?? 0) >= MAX_NODES
+    if (full) this.#clear(null)
     this.#matches.set(topic, matches)
     this.#topics?.set(topic, topic)
   }

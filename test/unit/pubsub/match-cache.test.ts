@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { matches } from '../../../src/core/topics.ts'
 import { MatchCache } from '../../../src/pubsub/match-cache.ts'
+import { heldBytes } from '../../helpers/heap.ts'
 
 /** A cache that has met a wildcard, so that it knows its topics by their levels. */
 function seasoned(...topics: string[]): MatchCache<string> {
@@ -66,6 +67,17 @@ describe('remembered matches', () => {
       }),
       { numRuns: 2_000 },
     )
+  })
+
+  it('are few and small, whatever topics clients think up', () => {
+    const caches = [new MatchCache<string>(), seasoned()]
+    const before = heldBytes()
+    for (const cache of caches) {
+      for (let i = 0; i < 30_000; i++) cache.set(`${i}${'/a'.repeat(99)}`, 'x')
+      for (let i = 0; i < 2_000; i++) cache.set(`${i}${'a'.repeat(60_000)}`, 'x')
+      expect(cache.get(`1999${'a'.repeat(60_000)}`)).toBeUndefined()
+    }
+    expect(heldBytes() - before).toBeLessThan(30_000_000)
   })
 
   it('of the topics that are asked for all the time stay while 10,000 clients come and go', () => {
