@@ -79,16 +79,18 @@ export class Unsubscribing {
   readonly safe: Promise<void> | null
   readonly #parts: ExchangeParts
   readonly #packet: UnsubscribePacket
-  readonly #codes: number[]
+  readonly #codes: number[] = []
   /** Why filters are none, in words. */
   readonly #reasons = new Set<string>()
 
   constructor(parts: ExchangeParts, packet: UnsubscribePacket) {
     this.#parts = parts
     this.#packet = packet
-    this.#codes = packet.filters.map((filter) => this.#remove(filter))
+    this.#removeSlice()
     const { session, lane } = parts
-    this.safe = session.persistent ? lane.store.durable().catch(() => {}) : null
+    const isDone = this.#codes.length === packet.filters.length
+    if (!isDone) this.safe = this.#removeRest()
+    else this.safe = session.persistent ? lane.store.durable().catch(() => {}) : null
   }
 
   /** How many positions Aedes is shown: one a slice, as for SUBSCRIBE. */
@@ -98,6 +100,19 @@ export class Unsubscribing {
 
   unsuback(): Buffer {
     return unsubackForClient(this.#packet.packetId, this.#codes, ...termsOf(this.#parts, this.#reasons))
+  }
+
+  async #removeRest(): Promise<void> {
+    while (this.#codes.length < this.#packet.filters.length) {
+      await new Promise((resolve) => setImmediate(resolve))
+      this.#removeSlice()
+    }
+    await this.#parts.lane.store.durable().catch(() => {})
+  }
+
+  #removeSlice(): void {
+    const { length } = this.#codes
+    for (const filter of this.#packet.filters.slice(length, length + SLICE)) this.#codes.push(this.#remove(filter))
   }
 
   #remove(filter: string): number {
