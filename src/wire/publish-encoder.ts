@@ -111,7 +111,7 @@ function appendLarge(
 
 /** The frame of this kind, made once a message where the message keeps it. */
 function frameOf(message: Message, v5: boolean, withId: boolean): Buffer {
-  if (!message.keepsFrames) return encode(message, v5, withId, null, 0)
+  if (!message.keepsFrames) return encode(message, v5, withId)
   message.frames ??= []
   const frames = message.frames as Array<Buffer | undefined>
   const kind = (v5 ? 2 : 0) + (withId ? 1 : 0)

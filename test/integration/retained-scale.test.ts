@@ -223,6 +223,7 @@ it('retained messages that were read take no more memory than before', async () 
     await receive(reader, 5_000)
     reader.socket.destroy()
     await reader.end()
+    reader.frames.length = 0 // what the client remembers is not the broker's
   }
   await read(4)
   const before = total()
