@@ -273,6 +273,13 @@ const FIRST_PACKETS: BadConnect[] = [
   { what: 'a will on a topic of 257 levels', sent: packet(0x10, 'MQTT', 4, 6, 0, 0, 'c', DEEP, 'w'), code: 0x90 },
 
   {
+    what: 'the protocol level 6',
+    sent: packet(0x10, 'MQTT', 6, 2, 0, 0, 0, 'c'),
+    code: 0x84,
+    connack: 0x84,
+    version: 5,
+  },
+  {
     what: 'CONNECT that is cut short',
     sent: packet(0x10, 'MQTT', 5, 2, 0, 0, 0, 0, 9, 0x63),
     code: 0x81,
