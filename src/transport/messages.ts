@@ -118,7 +118,8 @@ export class Messages {
     const { session, store, version } = this.#parts
     const known = session.inbox.release(packetId)
     const outcome = known && session.persistent ? store.durable() : undefined
-    const reasonCode = known || version < 5 ? 0 : ReasonCode.PacketIdentifierNotFound
+    // In a session that goes on it was released before, and our PUBCOMP was lost: that is no error (section 3.7.2.1).
+    const reasonCode = known || version < 5 || session.inbox.resumed ? 0 : ReasonCode.PacketIdentifierNotFound
     this.#acknowledger.add(PUBCOMP, packetId, outcome, reasonCode)
   }
 
