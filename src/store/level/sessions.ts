@@ -3,8 +3,9 @@
 import { EventflowError } from '../../core/errors.ts'
 import type { MessageLog, SessionRecord, SessionStore, StoredSession } from '../store.ts'
 import type { Commit, Part } from './commit.ts'
-import { type Chain, type Database, visit } from './database.ts'
+import { type Database, visit } from './database.ts'
 import { key, nameOf, rangeOf } from './keys.ts'
+import type { Operations } from './operations.ts'
 import { decodeSession, encodeSession } from './session-record.ts'
 
 export interface SessionStoreContext {
@@ -21,8 +22,6 @@ export class LevelSessionStore implements SessionStore, Part {
   readonly #onFault: (error: Error) => void
   /** Sets that changed since the last batch; null: the session is gone. */
   readonly #changed = new Map<string, ReadonlySet<number> | null>()
-  /** The same, in the batch that is being written. */
-  #sealed: [string, ReadonlySet<number> | null][] = []
   /** Whose set may be on disk. Most are empty again before they get there, and then cost nothing. */
   readonly #stored = new Set<string>()
 
@@ -71,28 +70,17 @@ export class LevelSessionStore implements SessionStore, Part {
     this.#change(clientId, identifiers)
   }
 
-  seal(chain: Chain): void {
-    this.#sealed = [...this.#changed]
-    this.#changed.clear()
-    for (const [clientId, identifiers] of this.#sealed) {
+  seal(operations: Operations): void {
+    for (const [clientId, identifiers] of this.#changed) {
       const received = key('received', clientId)
       if (identifiers !== null && identifiers.size > 0) {
         this.#stored.add(clientId)
-        chain.put(received, encodeIdentifiers(identifiers))
+        operations.put(received, encodeIdentifiers(identifiers))
       } else if (this.#stored.delete(clientId)) {
-        chain.del(received)
+        operations.del(received)
       }
     }
-  }
-
-  settled(failed: boolean): void {
-    if (failed) {
-      for (const [clientId, identifiers] of this.#sealed) {
-        this.#stored.add(clientId)
-        if (!this.#changed.has(clientId)) this.#changed.set(clientId, identifiers)
-      }
-    }
-    this.#sealed = []
+    this.#changed.clear()
   }
 
   #change(clientId: string, identifiers: ReadonlySet<number> | null): void {

@@ -12,8 +12,11 @@ export interface WrittenBatch {
 export class FakeDatabase implements Database {
   readonly #database = new MemoryLevel<string, Buffer>({ keyEncoding: 'utf8', valueEncoding: 'buffer' })
   readonly batches: WrittenBatch[] = []
-  /** Writes fail while this is set. */
+  /** Writes fail while this is set, and after it until the database is opened anew, as LevelDB does. */
   failing = false
+  /** How often it was to be opened anew. */
+  reopens = 0
+  #refuses = false
   #gate: Promise<void> = Promise.resolve()
 
   /** Writes wait from now on, until the returned function is called. */
@@ -43,7 +46,8 @@ export class FakeDatabase implements Database {
       write: async ({ sync }) => {
         this.batches.push({ keys, sync })
         await this.#gate
-        if (this.failing) {
+        if (this.failing || this.#refuses) {
+          this.#refuses = true
           await chain.close()
           throw new Error('disk full')
         }
@@ -73,10 +77,21 @@ export class FakeDatabase implements Database {
     return this.#database.put(key, value)
   }
 
+  /** The disk loses a key that it had said to be safe. */
+  lose(key: string): Promise<void> {
+    return this.#database.del(key)
+  }
+
   /** Every key of the store's data, for people: U+0000 as a blank. */
   async allKeys(): Promise<string[]> {
     const keys = await this.#database.keys().all()
     return keys.map((key) => key.replaceAll('\u0000', ' '))
+  }
+
+  async reopen(): Promise<void> {
+    this.reopens++
+    if (this.failing) throw new Error('disk full')
+    this.#refuses = false
   }
 
   async close(): Promise<void> {}

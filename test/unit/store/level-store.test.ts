@@ -7,6 +7,7 @@ import { logKeys, packKey } from '../../../src/store/level/keys.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { openStore } from '../../../src/store/open.ts'
 import { appendAll, readTexts, stored, turns } from '../../contract/harness.ts'
+import { FakeClock } from '../../helpers/fake-clock.ts'
 import { FakeDatabase } from './fake-database.ts'
 
 describe('what a turn costs the database', () => {
@@ -80,28 +81,84 @@ describe('when a write fails', () => {
   test('the store goes on with the same content, in memory and on disk', async () => {
     const database = new FakeDatabase()
     const faults: Error[] = []
-    const store = await openOn(database, faults)
+    const clock = new FakeClock()
+    const store = await openOn(database, faults, clock)
     const ids = appendAll(store.queues, 'orders', ['a', 'b'])
     await store.durable()
     database.failing = true
     store.queues.remove('orders', ids[0]!)
     appendAll(store.queues, 'orders', ['c', 'd'])
     store.sessions.received('client', new Set([1]))
-    await expect(store.durable()).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    const durable = store.durable()
+    await turns(3)
+    expect(store.fault).toMatchObject({ code: 'STORE_FAILED' })
     expect(await readTexts(store.queues, 'orders')).toEqual(['b', 'c', 'd'])
-    database.failing = false
     store.queues.remove('orders', ids[1]! + 1)
+    database.failing = false
+    clock.advance(100)
+    await durable
     await store.durable()
+    expect(store.fault).toBeNull()
     expect(await readTexts(store.queues, 'orders')).toEqual(['b', 'd'])
     const again = await openOn(database, faults)
     expect(await readTexts(again.queues, 'orders')).toEqual(['b', 'd'])
     expect(faults).toHaveLength(1)
   })
+
+  test('it takes messages until there is no more room for them in memory, and again when the disk does', async () => {
+    const database = new FakeDatabase()
+    const clock = new FakeClock()
+    const store = await openOn(database, [], clock)
+    database.failing = true
+    let accepted = 0
+    for (; store.accepting && accepted < 1_000; accepted++) {
+      store.queues.append('orders', stored('x'.repeat(1_000_000)))
+      await turns(1)
+    }
+    expect(accepted).toBeGreaterThan(60)
+    expect(accepted).toBeLessThan(70)
+    database.failing = false
+    clock.advance(100)
+    await store.durable()
+    expect(store.accepting).toBe(true)
+    expect(store.queues.list()[0]!.count).toBe(accepted)
+  })
+
+  test('a store that is closed tries once more, and then closes all the same', async () => {
+    for (const comesBack of [true, false]) {
+      const database = new FakeDatabase()
+      const store = await openOn(database, [])
+      database.failing = true
+      appendAll(store.queues, 'orders', ['a'])
+      const durable = store.durable()
+      await turns(2)
+      database.failing = !comesBack
+      await store.close()
+      if (comesBack) await durable
+      else await expect(durable).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      database.failing = false
+      await database.reopen()
+      expect(await readTexts((await openOn(database)).queues, 'orders')).toEqual(comesBack ? ['a'] : [])
+    }
+  })
+
+  test('a store on a disk that hangs can be closed, which tells that it did not end well', async () => {
+    const database = new FakeDatabase()
+    const clock = new FakeClock()
+    const store = await openOn(database, [], clock)
+    database.hold()
+    appendAll(store.queues, 'orders', ['a'])
+    const closing = store.close()
+    await turns(2)
+    clock.advance(5_000)
+    await expect(closing).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  })
 })
 
 test('what is removed while a write is under way that fails is removed all the same', async () => {
   const database = new FakeDatabase()
-  const store = await openOn(database, [])
+  const clock = new FakeClock()
+  const store = await openOn(database, [], clock)
   const release = database.hold()
   const ids = appendAll(store.queues, 'orders', ['a', 'b'])
   await turns(2)
@@ -109,9 +166,10 @@ test('what is removed while a write is under way that fails is removed all the s
   database.failing = true
   const durable = store.durable()
   release()
-  await expect(durable).rejects.toThrow()
+  await turns(2)
   database.failing = false
-  await store.durable()
+  clock.advance(100)
+  await durable
   const again = await openOn(database)
   expect(await readTexts(again.queues, 'orders')).toEqual(['b'])
 })
@@ -291,7 +349,7 @@ function onFault(error: Error): void {
   throw error
 }
 
-function openOn(database: FakeDatabase, faults?: Error[]): Promise<LevelStore> {
+function openOn(database: FakeDatabase, faults?: Error[], clock = new FakeClock()): Promise<LevelStore> {
   const report = faults === undefined ? onFault : (error: Error) => faults.push(error)
-  return LevelStore.open({ kind: 'test', database, path: 'memory', onFault: report })
+  return LevelStore.open({ kind: 'test', database, path: 'memory', clock, onFault: report, onRecovered: () => {} })
 }
