@@ -119,9 +119,9 @@ describe('while the disk fails', () => {
 
   it('a publisher that breaks off and sends again at QoS 2 is stored once', async () => {
     const disk = await startOnFake()
-    await fails(disk, await connectRaw(disk.port), 'first')
     const session = { clientId: 'p', clean: false }
     const before = await connectRaw(disk.port, session)
+    await fails(disk, await connectRaw(disk.port), 'first')
     publish(before, 7, 'once', 2)
     await before.settled()
     before.socket.destroy()
@@ -158,6 +158,29 @@ describe('while the disk fails', () => {
     expect(disk.store.queues.list()[0]!.count).toBe(accepted + 1)
     publish(publisher, 1, 'room again')
     expect(await publisher.next('puback')).toMatchObject({ messageId: 1, reasonCode: 0 })
+  })
+
+  it('a consumer that comes back to its session goes on; a session that is new is refused with 0x88', async () => {
+    const disk = await startOnFake()
+    const session = { clientId: 'c', clean: false }
+    const before = await connectRaw(disk.port, session)
+    await subscribe(before, 'queue/work', 1)
+    before.socket.destroy()
+    const publisher = await connectRaw(disk.port)
+    publish(publisher, 1, 'early')
+    await publisher.next('puback')
+    await fails(disk, publisher)
+    const after = await connectRaw(disk.port, session)
+    expect(after.connack.sessionPresent).toBe(true)
+    await subscribe(after, 'queue/work', 1)
+    const { payload, messageId } = await after.next('publish')
+    expect(payload.toString()).toBe('early')
+    after.send({ cmd: 'puback', messageId: messageId! })
+    const properties = { sessionExpiryInterval: 100 }
+    const refused = connectRaw(disk.port, { clientId: 'n', clean: false, protocolVersion: 5, properties })
+    await expect(refused).rejects.toThrow('"reasonCode":136')
+    await disk.works()
+    expect((await after.next('publish')).payload.toString()).toBe('late')
   })
 
   it('the broker can be stopped', async () => {
