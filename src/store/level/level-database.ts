@@ -3,7 +3,7 @@
  * Opening writes, so it is not closed before the disk has shown that it takes writes: until then it can still be read.
  */
 
-import { open, rm, statfs } from 'node:fs/promises'
+import { open, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { EventflowError } from '../../core/errors.ts'
@@ -29,17 +29,18 @@ type Level = ClassicLevel<string, Buffer>
 
 /** @throws EventflowError STORE_LOCKED, STORE_CORRUPT, STORE_FAILED */
 export async function openLevel(path: string): Promise<LevelDatabase> {
-  const level: Level = new ClassicLevel(path, {
-    keyEncoding: 'utf8',
-    valueEncoding: 'buffer',
-    writeBufferSize: WRITE_BUFFER_BYTES,
-  })
   try {
+    await checkFiles(path) // first: a ClassicLevel that was made is about to be opened
+    const level: Level = new ClassicLevel(path, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'buffer',
+      writeBufferSize: WRITE_BUFFER_BYTES,
+    })
     await level.open()
+    return new LevelDatabase(level)
   } catch (error) {
     throw asOpenFault(path, (error as Error).cause ?? error)
   }
-  return new LevelDatabase(level)
 }
 
 export class LevelDatabase implements Database {
@@ -88,6 +89,30 @@ export class LevelDatabase implements Database {
   }
 }
 
+/** Without its file CURRENT LevelDB would begin anew, and delete what it finds. */
+async function checkFiles(path: string): Promise<void> {
+  const names = await readdir(path).catch((): string[] => [])
+  if (names.includes('CURRENT') || !names.some((name) => /\.(ldb|log|sst)$|^MANIFEST-/.test(name))) return
+  throw Object.assign(new Error('there is a database without its file CURRENT'), { code: 'LEVEL_CORRUPTION' })
+}
+
+/** Whether LevelDB says that what it has read is damaged. */
+export function isCorruption(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } | undefined }
+  return code === 'LEVEL_CORRUPTION' || cause?.code === 'LEVEL_CORRUPTION'
+}
+
+/**
+ * How many bytes of its log LevelDB could not read when it was opened. It passes over them, and tells its own protocol
+ * alone. A half-written end is not counted: that is what a power loss leaves, and nobody was told that it is safe.
+ */
+export async function bytesPassedOver(path: string): Promise<number> {
+  const protocol = await readFile(join(path, 'LOG'), 'utf8').catch(() => '')
+  let bytes = 0
+  for (const [, count] of protocol.matchAll(/: dropping (\d+) bytes;/g)) bytes += Number(count)
+  return bytes
+}
+
 /** Does the disk take writes, and have room for what opening needs? Rejects with what is wrong. */
 async function checkDisk(path: string): Promise<void> {
   const { bavail, bsize } = await statfs(path)
@@ -121,7 +146,7 @@ function asOpenFault(path: string, cause: unknown): EventflowError {
     const text = `The data directory ${path} is open in another process; one broker at a time can use it.`
     return new EventflowError('STORE_LOCKED', text, { cause })
   }
-  if (code === 'LEVEL_CORRUPTION') {
+  if (isCorruption(cause)) {
     return new EventflowError('STORE_CORRUPT', `The store in ${path} is damaged and cannot be opened: ${message}`, {
       cause,
     })

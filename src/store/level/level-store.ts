@@ -4,9 +4,10 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { MessageLog, RetainedStore, SessionStore, Store } from '../store.ts'
 import { Commit } from './commit.ts'
+import { Damage } from './damage.ts'
 import type { Database } from './database.ts'
 import { Ids } from './ids.ts'
-import { FORMAT_VERSION, IDS_KEY, VERSION_KEY } from './keys.ts'
+import { FORMAT_VERSION, VERSION_KEY } from './keys.ts'
 import { LevelMessageLog } from './message-log.ts'
 import { LevelRetainedStore } from './retained.ts'
 import { LevelSessionStore } from './sessions.ts'
@@ -63,11 +64,12 @@ export class LevelStore implements Store {
     await checkVersion(options)
     const writer = new Writer({ database, clock, onFault, onRecovered })
     const commit = new Commit(writer)
-    const ids = new Ids(commit, await database.get(IDS_KEY))
-    const context = { database, commit, ids, onFault }
+    const damage = new Damage({ commit, onFault })
+    const ids = await Ids.open({ database, commit, damage })
+    const context = { database, commit, ids, damage }
     const queues = await LevelMessageLog.open('queue', context)
     const outgoing = await LevelMessageLog.open('outgoing', context)
-    const sessions = await LevelSessionStore.open({ database, commit, outgoing, onFault })
+    const sessions = await LevelSessionStore.open({ database, commit, outgoing, damage })
     const retained = new LevelRetainedStore(context)
     return new LevelStore(options, { writer, commit, sessions, retained, queues })
   }

@@ -9,6 +9,7 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
+import { sealed } from './checksum.ts'
 import type { Database } from './database.ts'
 import { SYNC_KEY } from './keys.ts'
 import { Operations } from './operations.ts'
@@ -124,7 +125,7 @@ export class Writer {
     for (let i = 0; i < keys.length; i++) {
       const value = values[i]!
       if (value === null) chain.del(keys[i]!)
-      else chain.put(keys[i]!, value)
+      else chain.put(keys[i]!, sealed(keys[i]!, value))
     }
     await chain.write({ sync })
   }

@@ -109,7 +109,7 @@ describe('group commit', () => {
     value = 'late'
     await commit.durable()
     expect(database.batches).toEqual([{ keys: ['p'], sync: true }])
-    expect((await database.get('p'))!.toString()).toBe('late')
+    expect(String(await database.values('p'))).toBe('late')
   })
 
   test('who waits for a disk that fails waits on; what comes meanwhile goes with the next batch', async () => {
@@ -123,9 +123,9 @@ describe('group commit', () => {
     database.failing = false
     clock.advance(100)
     await durable
-    expect(await database.getMany(['a', 'b'])).toEqual([VALUE, undefined])
+    expect(await database.values('a', 'b')).toEqual([VALUE, undefined])
     await later
-    expect(await database.getMany(['a', 'b'])).toEqual([undefined, VALUE])
+    expect(await database.values('a', 'b')).toEqual([undefined, VALUE])
   })
 
   test('counts the bytes that are not written yet, as far as it is told', async () => {
@@ -146,7 +146,7 @@ describe('group commit', () => {
     commit.put('b', VALUE)
     release()
     await draining
-    expect(await database.getMany(['a', 'b'])).toEqual([VALUE, VALUE])
+    expect(await database.values('a', 'b')).toEqual([VALUE, VALUE])
     database.failing = true
     commit.put('c', VALUE)
     const durable = commit.durable()

@@ -1,6 +1,7 @@
 /** A database in memory that survives close(), counts what is written, and fails or waits when it is told to. */
 
 import { MemoryLevel } from 'memory-level'
+import { unsealed } from '../../../src/store/level/checksum.ts'
 import type { Chain, Cursor, Database } from '../../../src/store/level/database.ts'
 import type { KeyRange } from '../../../src/store/level/keys.ts'
 
@@ -71,6 +72,12 @@ export class FakeDatabase implements Database {
 
   iterator(range: KeyRange): Cursor<[string, Buffer]> {
     return this.#database.iterator(range)
+  }
+
+  /** What was written under the keys, without the checksums. */
+  async values(...keys: string[]): Promise<(Buffer | undefined)[]> {
+    const found = await this.#database.getMany(keys)
+    return found.map((value, index) => (value === undefined ? undefined : unsealed(keys[index]!, value)))
   }
 
   put(key: string, value: Buffer): Promise<void> {

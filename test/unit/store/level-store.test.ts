@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { logKeys, packKey } from '../../../src/store/level/keys.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { openStore } from '../../../src/store/open.ts'
 import { appendAll, readTexts, stored, turns } from '../../contract/harness.ts'
@@ -174,112 +173,6 @@ test('what is removed while a write is under way that fails is removed all the s
   expect(await readTexts(again.queues, 'orders')).toEqual(['b'])
 })
 
-describe('damaged data', () => {
-  let database: FakeDatabase
-  let faults: Error[]
-
-  beforeEach(async () => {
-    database = new FakeDatabase()
-    faults = []
-    const store = await openOn(database)
-    appendAll(store.queues, 'orders', ['a', 'b', 'c'])
-    await store.durable()
-    appendAll(store.queues, 'orders', ['d'])
-    store.retained.put(stored('r', { topic: 'x' }).message)
-    store.retained.put(stored('s', { topic: 'y' }).message)
-    store.sessions.put({
-      clientId: 'a',
-      username: null,
-      expirySeconds: 1,
-      disconnectedAt: 0,
-      subscriptions: [],
-      will: null,
-    })
-    store.sessions.put({
-      clientId: 'b',
-      username: null,
-      expirySeconds: 1,
-      disconnectedAt: 0,
-      subscriptions: [],
-      will: null,
-    })
-    await store.durable()
-  })
-
-  test('a message that cannot be read is skipped and dropped, reported once', async () => {
-    await damage((pack) => {
-      const second = 4 + pack.readUInt32BE(0)
-      pack[second + 4] = 0xff
-    })
-    const store = await openOn(database, faults)
-    for (let round = 0; round < 2; round++) {
-      expect(await readTexts(store.queues, 'orders')).toEqual(['a', 'c', 'd'])
-      expect(faults).toEqual([expect.objectContaining({ code: 'STORE_CORRUPT' })])
-    }
-    expect(store.queues.list()[0]!.count).toBe(3)
-  })
-
-  test('where a length is broken, so is the rest of the pack', async () => {
-    await damage((pack) => pack.writeUInt32BE(1_000_000, 4 + pack.readUInt32BE(0)))
-    const store = await openOn(database, faults)
-    expect(await readTexts(store.queues, 'orders')).toEqual(['a', 'd'])
-    expect(faults).toHaveLength(1)
-  })
-
-  test('marks that cannot be read are as if there were none', async () => {
-    const marks = `queue-marks\u0000orders\u0000${(1).toString(36).padStart(11, '0')}`
-    await database.put(marks, Buffer.from([1, 2, 3]))
-    const store = await openOn(database, faults)
-    expect(await readTexts(store.queues, 'orders')).toEqual(['a', 'b', 'c', 'd'])
-    expect(faults).toHaveLength(1)
-  })
-
-  test('a block that the database cannot read costs what is in it, and no more', async () => {
-    const store = await openOn(database, faults)
-    const bad = packKey(logKeys('queue', 'orders'), 1, 3)
-    const get = database.get.bind(database)
-    database.getMany = async () => {
-      throw corruption()
-    }
-    database.get = async (key) => {
-      if (key === bad) throw corruption()
-      return get(key)
-    }
-    expect(await readTexts(store.queues, 'orders')).toEqual(['d'])
-    expect(faults).toHaveLength(1)
-  })
-
-  test('a disk that fails to read is STORE_FAILED, and nothing is dropped for it', async () => {
-    const store = await openOn(database, faults)
-    const { getMany, get } = database
-    const fail = async () => {
-      throw new Error('input/output error')
-    }
-    Object.assign(database, { getMany: fail, get: fail })
-    await expect(readTexts(store.queues, 'orders')).rejects.toMatchObject({ code: 'STORE_FAILED' })
-    Object.assign(database, { getMany, get })
-    expect(await readTexts(store.queues, 'orders')).toEqual(['a', 'b', 'c', 'd'])
-  })
-
-  test('a retained message or a session that cannot be read is skipped and reported', async () => {
-    await database.put('retained\u0000x', Buffer.from([0xff]))
-    await database.put('session\u0000a', Buffer.from('{'))
-    const store = await openOn(database, faults)
-    const topics: string[] = []
-    for await (const { topic } of store.retained.load()) topics.push(topic)
-    expect(topics).toEqual(['y'])
-    expect((await store.sessions.load()).map(({ clientId }) => clientId)).toEqual(['b'])
-    expect(faults).toHaveLength(2)
-  })
-
-  async function damage(change: (pack: Buffer) => void): Promise<void> {
-    const key = packKey(logKeys('queue', 'orders'), 1, 3)
-    const pack = Buffer.from((await database.get(key))!)
-    change(pack)
-    await database.put(key, pack)
-  }
-})
-
 describe('a data directory', () => {
   let path: string
 
@@ -298,15 +191,15 @@ describe('a data directory', () => {
     await (await openLevel()).close()
   })
 
-  test('is refused when it was written in another format, and left as it is', async () => {
+  test.each(['1', '3', '10'])('is refused when it was written in format %s, and left as it is', async (version) => {
     await (await openLevel()).close()
     const database = new ClassicLevel(path)
-    await database.put('version', '2')
+    await database.put('version', version)
     await database.close()
     for (let round = 0; round < 2; round++) {
       await expect(openLevel()).rejects.toMatchObject({
         code: 'STORE_VERSION',
-        message: `The store in ${path} has format 2; this version of Eventflow reads format 1 only.`,
+        message: `The store in ${path} has format ${version}; this version of Eventflow reads format 2 only.`,
       })
     }
   })
@@ -340,10 +233,6 @@ test('the logs that became empty are forgotten', async () => {
   await store.durable()
   expect(store.sessions.outgoing.list()).toEqual([])
 })
-
-function corruption(): Error {
-  return Object.assign(new Error('checksum mismatch'), { code: 'LEVEL_CORRUPTION' })
-}
 
 function onFault(error: Error): void {
   throw error
