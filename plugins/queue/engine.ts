@@ -1,13 +1,15 @@
 /** The namespace `queue/`: messages in, consumers in and out, dead letters from one queue to another. */
 
-import type {
-  AfterGrant,
-  Message,
-  Namespace,
-  PluginContext,
-  SessionView,
-  StoredMessage,
-  Subscription,
+import {
+  type AfterGrant,
+  type Message,
+  type Namespace,
+  type PluginContext,
+  ReasonCode,
+  Refusal,
+  type SessionView,
+  type StoredMessage,
+  type Subscription,
 } from '../../src/plugin.ts'
 import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
@@ -43,6 +45,7 @@ export class Engine implements Namespace {
   }
 
   accept(message: Message): Promise<void> {
+    if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
     return this.#append(this.#queues.open(message.topic), message.keep())
   }
 
