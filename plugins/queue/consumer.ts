@@ -45,7 +45,7 @@ export class Entry implements Linked<Entry> {
 export class Consumer {
   readonly session: SessionView
   readonly filter: string
-  readonly prefetch: number
+  prefetch: number
   qos: QoS = 0
   identifiers: readonly number[] | null = null
   /** Whether it can be given messages: its client is connected, and has its SUBACK. */

@@ -15,6 +15,7 @@ import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
 import { deadLetterQueueOf, topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
+import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
@@ -28,13 +29,26 @@ export class Engine implements Namespace {
   constructor(context: PluginContext<QueueOptions>) {
     this.#context = context
     this.#commits = new Commits(context)
+    const policies = new Policies(context.options)
     this.#queues = new Queues({
       context,
+      policies,
       created: (queue) => this.#consumers.welcome(queue),
       deadLetter: (queue, entry, reason) => this.#deadLetter(queue, entry, reason),
       lost: (session) => this.#consumers.suspend(session),
     })
-    this.#consumers = new Consumers({ context, queues: this.#queues })
+    this.#consumers = new Consumers({ context, policies, queues: this.#queues })
+  }
+
+  /** Other options from now on: for queues and consumers that are there, and for messages that wait. */
+  change(options: QueueOptions): void {
+    const policies = new Policies(options)
+    this.#queues.change(policies)
+    this.#consumers.change(policies)
+  }
+
+  start(): void {
+    this.#queues.start()
   }
 
   /** Nothing is delivered any more. What consumers still have is theirs until their connections end. */

@@ -11,6 +11,6 @@ export const queue = definePlugin<QueueOptions>({
   setup(context) {
     const engine = new Engine(context)
     context.namespace('queue/', engine)
-    return { stop: () => engine.stop() }
+    return { start: () => engine.start(), stop: () => engine.stop() }
   },
 })

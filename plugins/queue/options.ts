@@ -1,6 +1,10 @@
-/** Options of the queues: `queue` in the configuration. */
+/**
+ * Options of the queues, `queue` in the configuration: a policy for all of them, and policies for some over it. What each
+ * option means, and what it may be, stands in src/config/schema.ts.
+ */
 
-export interface QueueOptions {
+/** What may be set for each queue. */
+export interface QueuePolicy {
   /** How many messages a consumer may hold unacknowledged, for each of its subscriptions. At least 1. */
   prefetch: number
   /** After so many milliseconds without an acknowledgement a message is delivered again. */
@@ -9,4 +13,15 @@ export interface QueueOptions {
   maxDeliveries: number
   /** How long a message rests that a consumer refused for now; doubles with each delivery. Milliseconds. */
   backoff: { initial: number; max: number }
+}
+
+/** A policy for the queues whose names `match` matches: what it does not say is as for all. */
+export type PolicyEntry = {
+  /** A filter over names of queues: `payments/#`. */
+  match: string
+  backoff?: { initial?: number | undefined; max?: number | undefined } | undefined
+} & { [option in Exclude<keyof QueuePolicy, 'backoff'>]?: QueuePolicy[option] | undefined }
+
+export interface QueueOptions extends QueuePolicy {
+  policies: readonly PolicyEntry[]
 }

@@ -3,9 +3,9 @@
 import type { PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
-import type { DeadReason, Effects, ReturnReason } from './effects.ts'
+import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
 import { isDeadLetterQueue, topicOf } from './names.ts'
-import type { QueueOptions } from './options.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
 import { DeliveryProperties } from './properties.ts'
 import { QueueState } from './state.ts'
 
@@ -14,6 +14,7 @@ const READ_AGAIN_MS = 1000
 
 export interface QueueParts {
   name: string
+  policy: QueuePolicy
   context: PluginContext<QueueOptions>
   /** Move a message of this queue to its dead letter queue. */
   deadLetter(queue: Queue, entry: Entry, reason: DeadReason): void
@@ -38,15 +39,18 @@ export class Queue implements Effects, SeatOwner {
   #readTimer: Timer | null = null
 
   constructor(parts: QueueParts) {
-    const { name, context } = parts
+    const { name, policy, context } = parts
     this.#parts = parts
     this.#context = context
     this.name = name
     this.topic = topicOf(name)
     this.#properties = new DeliveryProperties(name)
-    const { ackTimeout, maxDeliveries, backoff } = context.options
-    const limit = isDeadLetterQueue(name) ? Infinity : maxDeliveries
-    this.state = new QueueState({ ackTimeoutMs: ackTimeout, maxDeliveries: limit, backoff }, this)
+    this.state = new QueueState(this.#rulesOf(policy), this)
+  }
+
+  /** Its policy is another from now on, for what is in the queue too. */
+  change(policy: QueuePolicy): void {
+    this.state.change(this.#rulesOf(policy), this.#context.clock.now())
   }
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
@@ -121,6 +125,11 @@ export class Queue implements Effects, SeatOwner {
   roomFor(seat: Seat, now: number): void {
     this.state.makeRoom(seat)
     this.state.pump(now)
+  }
+
+  #rulesOf({ ackTimeout, maxDeliveries, backoff }: QueuePolicy): Rules {
+    const limit = isDeadLetterQueue(this.name) ? Infinity : maxDeliveries
+    return { ackTimeoutMs: ackTimeout, maxDeliveries: limit, backoff }
   }
 
   // What the rules want.

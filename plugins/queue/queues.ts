@@ -5,6 +5,7 @@ import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
 import { checkTopic, nameOf, topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
+import type { Policies } from './policies.ts'
 import { Queue } from './queue.ts'
 
 /**
@@ -15,6 +16,7 @@ const IDLE_MS = 10_000
 
 export interface QueuesParts {
   context: PluginContext<QueueOptions>
+  policies: Policies
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
   deadLetter(queue: Queue, entry: Entry, reason: DeadReason): void
@@ -23,6 +25,7 @@ export interface QueuesParts {
 
 export class Queues {
   readonly #parts: QueuesParts
+  #policies: Policies
   /** By topic, which is what a message brings. */
   readonly #queues = new Map<string, Queue>()
   readonly #idle = new Set<Queue>()
@@ -30,10 +33,15 @@ export class Queues {
 
   constructor(parts: QueuesParts) {
     this.#parts = parts
+    this.#policies = parts.policies
     const { context } = parts
     for (const { name, count, firstId, nextId } of context.store.queues.list()) {
       this.#make(topicOf(name)).state.restore(count, firstId, nextId)
     }
+  }
+
+  start(): void {
+    this.#keep()
   }
 
   values(): IterableIterator<Queue> {
@@ -54,26 +62,44 @@ export class Queues {
     return queue
   }
 
+  /** Other policies from now on. */
+  change(policies: Policies): void {
+    this.#policies = policies
+    for (const queue of [...this.#queues.values()]) {
+      queue.change(policies.of(queue.name))
+      queue.checkUse()
+    }
+    this.#keep()
+  }
+
   stop(): void {
     this.#sweep?.cancel()
     for (const queue of this.#queues.values()) queue.stop()
   }
 
+  /** Queues that a policy names are there from the start. */
+  #keep(): void {
+    for (const name of this.#policies.names) this.open(topicOf(name))
+  }
+
   #make(topic: string): Queue {
     const { context, deadLetter, lost } = this.#parts
+    const name = nameOf(topic)
     const queue = new Queue({
-      name: nameOf(topic),
+      name,
+      policy: this.#policies.of(name),
       context,
       deadLetter,
       lost,
-      useless: (queue) => this.#useless(queue),
+      useless: (queue) => this.#useless(queue, false),
     })
     this.#queues.set(topic, queue)
     return queue
   }
 
-  #useless(queue: Queue): void {
-    if (queue.state.seats.size === 0) {
+  #useless(queue: Queue, forLong: boolean): void {
+    if (this.#policies.isNamed(queue.name)) return
+    if (forLong || queue.state.seats.size === 0) {
       this.#forget(queue)
       return
     }
@@ -82,7 +108,7 @@ export class Queues {
       this.#sweep = null
       const idle = [...this.#idle]
       this.#idle.clear()
-      for (const queue of idle) if (queue.isUseless) this.#forget(queue)
+      for (const queue of idle) if (queue.isUseless) this.#useless(queue, true)
     })
   }
 

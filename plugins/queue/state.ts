@@ -25,7 +25,7 @@ export class QueueState {
   length = 0
   /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
   stopped = false
-  readonly #rules: Rules
+  #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
   readonly #ready = new Ready()
@@ -35,6 +35,12 @@ export class QueueState {
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
     this.#effects = effects
+  }
+
+  /** Other rules from now on, for what is in the queue too. */
+  change(rules: Rules, now: number): void {
+    this.#rules = rules
+    this.tick(now)
   }
 
   get counts(): { ready: number; delayed: number; backlog: number; held: number } {

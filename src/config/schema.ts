@@ -6,7 +6,7 @@
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
-import { duration, group, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { duration, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -55,6 +55,29 @@ const statusTopic = z
     const why = problem === null ? '' : ` (${problem})`
     context.addIssue({ code: 'custom', message: `a topic name that begins with ${STATUS_PREFIX}${why}` })
   })
+
+const queueName = z.string({ error: 'a filter over names of queues' }).superRefine((value, context) => {
+  const problem = filterProblem(`queue/${value}`, MAX_TOPIC_LEVELS)
+  if (value !== '' && problem === null) return
+  context.addIssue({ code: 'custom', message: `a filter over names of queues (${problem ?? 'this is empty'})` })
+})
+
+/** What can be set for all queues and for some. */
+const queueOptions = {
+  prefetch: integer(1, 65_535),
+  ackTimeout: duration('1ms', LONGEST_WAIT),
+  maxDeliveries: integer(1, 1000),
+}
+const rest = duration('0s', LONGEST_WAIT)
+
+const policy = z.strictObject(
+  {
+    match: queueName,
+    ...z.object(queueOptions).partial().shape,
+    backoff: z.strictObject({ initial: rest.optional(), max: rest.optional() }, { error: groupExpected }).optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'a policy: match and what differs' : undefined) },
+)
 
 const name = 'a name of letters, digits, dots, dashes and underscores'
 
@@ -123,17 +146,21 @@ const groups = z.strictObject(
         .describe('Longest time that a session outlives its connection.'),
     }),
     queue: group({
-      prefetch: integer(1, 65_535).prefault(16).describe('Unacknowledged messages that a consumer holds at once.'),
-      ackTimeout: duration('1ms', LONGEST_WAIT)
+      prefetch: queueOptions.prefetch.prefault(16).describe('Unacknowledged messages that a consumer holds at once.'),
+      ackTimeout: queueOptions.ackTimeout
         .prefault('60s')
         .describe('Time that a consumer has to acknowledge a message before it is delivered again.'),
-      maxDeliveries: integer(1, 1000)
+      maxDeliveries: queueOptions.maxDeliveries
         .prefault(5)
         .describe('Deliveries of a message before it is put with the dead letters.'),
       backoff: group({
-        initial: duration('0s', LONGEST_WAIT).prefault('1s').describe('Wait before the first redelivery; it doubles.'),
-        max: duration('0s', LONGEST_WAIT).prefault('60s').describe('Longest wait before a redelivery.'),
+        initial: rest.prefault('1s').describe('Wait before the first redelivery; it doubles.'),
+        max: rest.prefault('60s').describe('Longest wait before a redelivery.'),
       }),
+      policies: z
+        .array(policy, { error: 'a list of policies' })
+        .prefault([])
+        .describe('What differs for some queues: match (a filter over their names) and any of the options above.'),
     }),
     status: group({
       topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
@@ -152,7 +179,7 @@ const groups = z.strictObject(
         .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),
     }),
   },
-  { error: (issue) => (issue.code === 'invalid_type' ? 'a group of options' : undefined) },
+  { error: groupExpected },
 )
 
 export const configSchema = groups
@@ -167,6 +194,19 @@ export const configSchema = groups
     ...always,
     path: ['queue', 'backoff', 'max'],
     error: 'no less than queue.backoff.initial',
+  })
+  .superRefine(({ queue }, context) => {
+    const seen = new Set<string>()
+    for (const [index, { match, backoff }] of queue.policies.entries()) {
+      const path = ['queue', 'policies', index]
+      if (seen.has(match)) {
+        context.addIssue({ code: 'custom', path: [...path, 'match'], message: 'a filter that no other policy has' })
+      }
+      seen.add(match)
+      const { initial, max } = { ...queue.backoff, ...backoff }
+      if (max! >= initial!) continue
+      context.addIssue({ code: 'custom', path: [...path, 'backoff'], message: 'a max no less than initial' })
+    }
   })
 
 /** Every option with its value: durations in milliseconds, sizes in bytes. */

@@ -2,6 +2,7 @@
 
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+import { resolveConfig } from '../../../../src/config/load.ts'
 import { EventBus } from '../../../../src/core/events.ts'
 import {
   type Clock,
@@ -102,6 +103,7 @@ export class Bench {
   readonly clock = new FakeClock()
   readonly store: Store
   readonly engine: Engine
+  readonly options: QueueOptions
   readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
 
   private constructor(store: Store, options: Partial<QueueOptions>) {
@@ -111,14 +113,9 @@ export class Bench {
     })
     bus.listen(EVENT_TYPES, (type, data) => void this.events.push({ type, data }))
     const silent = () => {}
+    this.options = { ...resolveConfig().queue, ...options }
     const context: PluginContext<QueueOptions> = {
-      options: {
-        prefetch: 16,
-        ackTimeout: 60_000,
-        maxDeliveries: 5,
-        backoff: { initial: 1000, max: 60_000 },
-        ...options,
-      },
+      options: this.options,
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
@@ -135,7 +132,9 @@ export class Bench {
 
   static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
     const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
-    return new Bench(own, options)
+    const bench = new Bench(own, options)
+    bench.engine.start()
+    return bench
   }
 
   /** Publish one message for each payload, and wait until they are safe. */
