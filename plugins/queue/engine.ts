@@ -13,7 +13,7 @@ import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
-import { deadLetterQueueOf, topicOf } from './names.ts'
+import { topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
@@ -34,7 +34,7 @@ export class Engine implements Namespace {
       context,
       policies,
       created: (queue) => this.#consumers.welcome(queue),
-      deadLetter: (queue, entry, reason) => this.#deadLetter(queue, entry, reason),
+      deadLetter: this.#deadLetter.bind(this),
       lost: (session) => this.#consumers.suspend(session),
     })
     this.#consumers = new Consumers({ context, policies, queues: this.#queues })
@@ -85,11 +85,11 @@ export class Engine implements Namespace {
   }
 
   /** Both writes are in one batch: on disk it is in one of the two queues, always. */
-  #deadLetter(from: Queue, entry: Entry, reason: DeadReason): void {
+  #deadLetter(from: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void {
     const { store, events } = this.#context
     const { id, deliveries } = entry
-    const deadLetterQueue = deadLetterQueueOf(from.name)
-    this.#append(this.#queues.open(topicOf(deadLetterQueue)), deadLetter(entry, from.name, reason))
+    const topic = topicOf(deadLetterQueue)
+    this.#append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic))
     store.queues.remove(from.name, id)
     if (!events.wants('queue.dead-lettered')) return
     events.emit('queue.dead-lettered', { queue: from.name, id, deadLetterQueue, reason, deliveries })

@@ -13,6 +13,10 @@ export interface QueuePolicy {
   maxDeliveries: number
   /** How long a message rests that a consumer refused for now; doubles with each delivery. Milliseconds. */
   backoff: { initial: number; max: number }
+  /** What becomes of a message whose time is up before it could be delivered. */
+  expired: 'drop' | 'dead-letter'
+  /** The queue for dead letters, with `%q` for the name of the queue they come from; null: they are dropped. */
+  deadLetter: string | null
 }
 
 /** A policy for the queues whose names `match` matches: what it does not say is as for all. */

@@ -7,23 +7,37 @@
  */
 
 import { covers, hasWildcard } from '../../src/plugin.ts'
-import { PREFIX } from './names.ts'
+import { deadLetterQueueOf, fitsTemplate, isUsualForDeadLetters, PREFIX } from './names.ts'
 import type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
 
 export class Policies {
   readonly #defaults: QueuePolicy
   /** The most specific first. */
   readonly #entries: readonly PolicyEntry[]
+  /** As they are configured, with `%q`. */
+  readonly #deadLetterQueues: readonly string[]
 
   constructor({ policies, ...defaults }: QueueOptions) {
     this.#defaults = defaults
     this.#entries = policies.toSorted((a, b) => compare(a.match, b.match))
+    this.#deadLetterQueues = [defaults, ...policies].flatMap(({ deadLetter }) => deadLetter ?? [])
   }
 
   /** The policy of a queue; of a filter over names that of all queues that it matches. */
   of(filter: string): QueuePolicy {
     const entry = this.entryFor(filter)
     return entry === null ? this.#defaults : over(this.#defaults, entry)
+  }
+
+  /** Whether it is there for dead letters: its messages have no delivery limit, for there is nowhere further to put them. */
+  isForDeadLetters(name: string): boolean {
+    return isUsualForDeadLetters(name) || this.#deadLetterQueues.some((template) => fitsTemplate(template, name))
+  }
+
+  /** The queue for its dead letters; null: it has none. */
+  deadLetterQueueOf(name: string): string | null {
+    const { deadLetter } = this.of(name)
+    return deadLetter === null || this.isForDeadLetters(name) ? null : deadLetterQueueOf(name, deadLetter)
   }
 
   /** Queues that have a policy for them alone: they are there as long as it is. */

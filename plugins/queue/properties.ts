@@ -8,7 +8,6 @@
 import { Message, userProperties } from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
-import { deadLetterQueueOf, topicOf } from './names.ts'
 
 const DATE_LENGTH = '2026-01-01T00:00:00.000Z'.length
 
@@ -63,8 +62,8 @@ export class DeliveryProperties {
   }
 }
 
-/** The message as it goes to the dead letter queue of `queue`. It does not expire again: somebody is to look at it. */
-export function deadLetter({ message, deliveries }: Entry, queue: string, reason: DeadReason): Message {
+/** The message of `queue` as it goes to the dead letter queue on `topic`. It expires no more: somebody is to look at it. */
+export function deadLetter({ message, deliveries }: Entry, queue: string, reason: DeadReason, topic: string): Message {
   const { payload, qos, from, receivedAt } = message
   const told = userProperties([
     ['eventflow-dead-reason', reason],
@@ -72,5 +71,5 @@ export function deadLetter({ message, deliveries }: Entry, queue: string, reason
     ['eventflow-dead-deliveries', String(deliveries)],
   ])
   const properties = message.properties === null ? told : Buffer.concat([message.properties, told])
-  return Message.of({ topic: topicOf(deadLetterQueueOf(queue)), payload, qos, properties, from, receivedAt })
+  return Message.of({ topic, payload, qos, properties, from, receivedAt })
 }

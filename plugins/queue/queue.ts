@@ -4,8 +4,9 @@ import type { PluginContext, SessionView, Settlement, Timer } from '../../src/pl
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
-import { isDeadLetterQueue, topicOf } from './names.ts'
+import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
+import type { Policies } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
 import { QueueState } from './state.ts'
 
@@ -14,10 +15,10 @@ const READ_AGAIN_MS = 1000
 
 export interface QueueParts {
   name: string
-  policy: QueuePolicy
+  policies: Policies
   context: PluginContext<QueueOptions>
   /** Move a message of this queue to its dead letter queue. */
-  deadLetter(queue: Queue, entry: Entry, reason: DeadReason): void
+  deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
   /** The session's connection is gone: none of its consumers may be given anything. */
   lost(session: SessionView): void
   /** The queue holds nothing, and nobody asks for this very queue. */
@@ -30,6 +31,8 @@ export class Queue implements Effects, SeatOwner {
   readonly state: QueueState
   /** Messages appended whose batch is not on disk yet. */
   uncommitted = 0
+  #policy: QueuePolicy
+  #deadLetterQueue: string | null
   /** Seats of consumers that named this very queue. */
   #namedSeats = 0
   readonly #parts: QueueParts
@@ -39,18 +42,22 @@ export class Queue implements Effects, SeatOwner {
   #readTimer: Timer | null = null
 
   constructor(parts: QueueParts) {
-    const { name, policy, context } = parts
+    const { name, policies, context } = parts
     this.#parts = parts
     this.#context = context
     this.name = name
     this.topic = topicOf(name)
     this.#properties = new DeliveryProperties(name)
-    this.state = new QueueState(this.#rulesOf(policy), this)
+    this.#policy = policies.of(name)
+    this.#deadLetterQueue = policies.deadLetterQueueOf(name)
+    this.state = new QueueState(this.#rulesOf(policies), this)
   }
 
   /** Its policy is another from now on, for what is in the queue too. */
-  change(policy: QueuePolicy): void {
-    this.state.change(this.#rulesOf(policy), this.#context.clock.now())
+  change(policies: Policies): void {
+    this.#policy = policies.of(this.name)
+    this.#deadLetterQueue = policies.deadLetterQueueOf(this.name)
+    this.state.change(this.#rulesOf(policies), this.#context.clock.now())
   }
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
@@ -127,8 +134,9 @@ export class Queue implements Effects, SeatOwner {
     this.state.pump(now)
   }
 
-  #rulesOf({ ackTimeout, maxDeliveries, backoff }: QueuePolicy): Rules {
-    const limit = isDeadLetterQueue(this.name) ? Infinity : maxDeliveries
+  #rulesOf(policies: Policies): Rules {
+    const { ackTimeout, maxDeliveries, backoff } = this.#policy
+    const limit = policies.isForDeadLetters(this.name) ? Infinity : maxDeliveries
     return { ackTimeoutMs: ackTimeout, maxDeliveries: limit, backoff }
   }
 
@@ -164,13 +172,19 @@ export class Queue implements Effects, SeatOwner {
   }
 
   dead(entry: Entry, reason: DeadReason): void {
-    this.#parts.deadLetter(this, entry, reason)
+    const drops = reason === 'expired' && this.#policy.expired === 'drop'
+    if (this.#deadLetterQueue === null || drops) this.#drop(entry, reason)
+    else this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
   }
 
-  expired({ id }: Entry): void {
+  #drop({ id }: Entry, reason: DeadReason): void {
     const { store, events } = this.#context
     store.queues.remove(this.name, id)
-    if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
+    if (reason === 'expired') {
+      if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
+    } else if (events.wants('queue.dropped')) {
+      events.emit('queue.dropped', { queue: this.name, id, reason })
+    }
   }
 
   emptied(): void {

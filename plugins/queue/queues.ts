@@ -19,7 +19,7 @@ export interface QueuesParts {
   policies: Policies
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
-  deadLetter(queue: Queue, entry: Entry, reason: DeadReason): void
+  deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
   lost(session: SessionView): void
 }
 
@@ -66,7 +66,7 @@ export class Queues {
   change(policies: Policies): void {
     this.#policies = policies
     for (const queue of [...this.#queues.values()]) {
-      queue.change(policies.of(queue.name))
+      queue.change(policies)
       queue.checkUse()
     }
     this.#keep()
@@ -87,7 +87,7 @@ export class Queues {
     const name = nameOf(topic)
     const queue = new Queue({
       name,
-      policy: this.#policies.of(name),
+      policies: this.#policies,
       context,
       deadLetter,
       lost,

@@ -133,11 +133,10 @@ export class QueueState {
       this.#left(1)
     } else if (settlement === 'lost') {
       this.#comeBack(entry, seat, 'consumer-gone', null)
-    } else if (mayDie && settlement === 'undeliverable') {
-      this.#die(entry, 'undeliverable')
     } else if (mayDie && REJECTIONS.includes(reasonCode)) {
       this.#die(entry, 'rejected')
     } else {
+      // One that is too large for this consumer may not be so for another.
       consumer.late = 0
       entry.dueAt = now + backoffDelay(this.#rules.backoff, entry.deliveries, entry.id)
       this.#comeBack(entry, seat, 'refused', seat)
@@ -192,9 +191,7 @@ export class QueueState {
       if (entry === null) return null
       const { expiresAt } = entry.message
       if (expiresAt !== 0 && expiresAt <= now) {
-        entry.gone = true
-        this.#effects.expired(entry)
-        this.#left(1)
+        this.#die(entry, 'expired')
       } else if (entry.deliveries >= this.#rules.maxDeliveries) {
         // The limit was lowered while it was on disk.
         this.#die(entry, 'max-deliveries')

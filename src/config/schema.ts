@@ -27,6 +27,12 @@ const filter = z.string({ error: 'a topic filter' }).superRefine((value, context
   if (problem !== null) context.addIssue({ code: 'custom', message: `a topic filter (${problem})` })
 })
 
+const deadLetterExpected = 'the name of a queue, with %q for the name of the other (at most once, not alone), or null'
+
+function isNameOfDeadLetters(name: string): boolean {
+  return name !== '' && name !== '%q' && name.split('%q').length <= 2 && topicProblem(name, MAX_TOPIC_LEVELS) === null
+}
+
 /** Cross-checks run beside the others, not after them, so that all problems are told at once. */
 const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null }
 
@@ -62,11 +68,18 @@ const queueName = z.string({ error: 'a filter over names of queues' }).superRefi
   context.addIssue({ code: 'custom', message: `a filter over names of queues (${problem ?? 'this is empty'})` })
 })
 
+const deadLetter = z.union([z.string(), z.null()], { error: deadLetterExpected }).superRefine((value, context) => {
+  if (value === null || isNameOfDeadLetters(value)) return
+  context.addIssue({ code: 'custom', message: deadLetterExpected })
+})
+
 /** What can be set for all queues and for some. */
 const queueOptions = {
   prefetch: integer(1, 65_535),
   ackTimeout: duration('1ms', LONGEST_WAIT),
   maxDeliveries: integer(1, 1000),
+  expired: oneOf(['drop', 'dead-letter']),
+  deadLetter,
 }
 const rest = duration('0s', LONGEST_WAIT)
 
@@ -157,6 +170,12 @@ const groups = z.strictObject(
         initial: rest.prefault('1s').describe('Wait before the first redelivery; it doubles.'),
         max: rest.prefault('60s').describe('Longest wait before a redelivery.'),
       }),
+      expired: queueOptions.expired
+        .prefault('drop')
+        .describe('What becomes of messages whose expiry interval ends in a queue: drop or dead-letter.'),
+      deadLetter: queueOptions.deadLetter
+        .prefault('dead/%q')
+        .describe('Queue for dead letters, %q being the name of the one they come from; null: they are dropped.'),
       policies: z
         .array(policy, { error: 'a list of policies' })
         .prefault([])

@@ -175,14 +175,10 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   dead(entry: Entry, reason: DeadReason): void {
-    assert(this.#maxDeliveries < Infinity)
+    if (reason === 'expired') assert(entry.message.expiresAt <= this.#now)
+    else assert(this.#maxDeliveries < Infinity)
     if (reason === 'max-deliveries') assert.equal(entry.deliveries, this.#maxDeliveries)
     this.#remove(entry.id)
-  }
-
-  expired({ id, message }: Entry): void {
-    assert(message.expiresAt <= this.#now)
-    this.#remove(id)
   }
 
   emptied(): void {

@@ -47,6 +47,8 @@ describe('policies in the configuration', () => {
     [[{ match: 'a' }, { match: 'a' }], 'queue.policies[1].match: expected a filter that no other policy has'],
     [[{ match: 'a', backoff: { max: '1ms' } }], 'queue.policies[0].backoff: expected a max no less than initial'],
     [[{ match: 'a', prefetch: 0 }], 'queue.policies[0].prefetch: expected a whole number from 1 to 65535, found 0'],
+    [[{ match: 'a', deadLetter: '%q' }], 'queue.policies[0].deadLetter: expected the name of a queue'],
+    [[{ match: 'a', deadLetter: 'a/#' }], 'queue.policies[0].deadLetter: expected the name of a queue'],
     [[{ match: 'a', ttl: 1 }], 'queue.policies[0].ttl: no such option'],
     [['a'], 'queue.policies[0]: expected a policy: match and what differs, found "a"'],
   ])('are checked: %j', (policies, problem) => {
