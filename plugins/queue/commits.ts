@@ -29,7 +29,7 @@ export class Commits {
   add(queue: Queue, entry: Entry): Promise<void> {
     const promise = this.#context.store.durable()
     if (promise !== this.#promise) this.#begin(promise)
-    queue.uncommitted++
+    queue.state.appended(entry)
     this.#batch.queues.push(queue)
     this.#batch.entries.push(entry)
     return promise
@@ -63,7 +63,6 @@ export class Commits {
     for (let i = 0; i < entries.length; i++) {
       const queue = queues[i]!
       const entry = entries[i]!
-      queue.uncommitted--
       queue.state.committed(entry)
       if (queue !== last) touched.add(queue)
       last = queue
@@ -80,7 +79,7 @@ export class Commits {
     for (let i = 0; i < entries.length; i++) {
       const queue = queues[i]!
       const { id } = entries[i]!
-      queue.uncommitted--
+      queue.state.failed(entries[i]!)
       store.queues.remove(queue.name, id)
       if (events.wants('queue.dropped')) {
         events.emit('queue.dropped', { queue: queue.name, id, reason: 'store-failed' })

@@ -4,14 +4,23 @@ import type { Backoff } from './backoff.ts'
 import type { Entry, Seat } from './consumer.ts'
 
 export type ReturnReason = 'timeout' | 'consumer-gone' | 'refused'
-export type DeadReason = 'max-deliveries' | 'rejected' | 'expired'
+export type DeadReason = 'max-deliveries' | 'rejected' | 'expired' | 'overflow'
 
 export interface Rules {
   ackTimeoutMs: number
   backoff: Backoff
   /** Infinity: no limit; what is refused is tried again for ever, whatever its consumers say. */
   maxDeliveries: number
+  /** Infinity: no limit. */
+  maxLength: number
+  /** Bytes of payload. Infinity: no limit. */
+  maxBytes: number
+  /** Whether the oldest messages give way to new ones beyond these limits; else nothing is said of it here. */
+  dropsOldest: boolean
 }
+
+/** A limit of a queue, by the name of its option. */
+export type Limit = 'maxLength' | 'maxBytes'
 
 /** None of these may call the state machine back before it returns. */
 export interface Effects {

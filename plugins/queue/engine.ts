@@ -47,8 +47,8 @@ export class Engine implements Namespace {
     this.#consumers.change(policies)
   }
 
-  start(): void {
-    this.#queues.start()
+  start(): Promise<void> {
+    return this.#queues.start()
   }
 
   /** Nothing is delivered any more. What consumers still have is theirs until their connections end. */
@@ -56,8 +56,15 @@ export class Engine implements Namespace {
     this.#queues.stop()
   }
 
+  /** The queue on a topic, if there is one. */
+  queueAt(topic: string): Queue | undefined {
+    return this.#queues.at(topic)
+  }
+
   accept(message: Message): Promise<void> {
-    return this.#append(this.#queues.open(message.topic), message.keep())
+    const queue = this.#queues.open(message.topic)
+    queue.admit(message.payloadLength)
+    return this.#append(queue, message.keep())
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {

@@ -17,6 +17,12 @@ export interface QueuePolicy {
   expired: 'drop' | 'dead-letter'
   /** The queue for dead letters, with `%q` for the name of the queue they come from; null: they are dropped. */
   deadLetter: string | null
+  /** How many messages a queue may hold, those in consumers' hands included; null: any number. */
+  maxLength: number | null
+  /** How many bytes of payload a queue may hold, likewise; null: any number. */
+  maxBytes: number | null
+  /** What gives way when there is no room: the new message, which is refused (0x97), or the oldest that waits. */
+  overflow: 'reject' | 'drop-oldest'
 }
 
 /** A policy for the queues whose names `match` matches: what it does not say is as for all. */

@@ -1,6 +1,13 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import type { PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
+import {
+  type PluginContext,
+  ReasonCode,
+  Refusal,
+  type SessionView,
+  type Settlement,
+  type Timer,
+} from '../../src/plugin.ts'
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
@@ -12,6 +19,9 @@ import { QueueState } from './state.ts'
 
 /** How long to wait when the store could not read. */
 const READ_AGAIN_MS = 1000
+
+/** Messages that are read at once only to know their size. */
+const MEASURED_AT_ONCE = 1000
 
 export interface QueueParts {
   name: string
@@ -29,9 +39,9 @@ export class Queue implements Effects, SeatOwner {
   readonly name: string
   readonly topic: string
   readonly state: QueueState
-  /** Messages appended whose batch is not on disk yet. */
-  uncommitted = 0
   #policy: QueuePolicy
+  /** It was told that the queue is full, and no message was taken on since without another giving way. */
+  #limitTold = false
   #deadLetterQueue: string | null
   /** Seats of consumers that named this very queue. */
   #namedSeats = 0
@@ -62,12 +72,41 @@ export class Queue implements Effects, SeatOwner {
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
   get isUseless(): boolean {
-    return this.state.length === 0 && this.uncommitted === 0 && this.#namedSeats === 0
+    return this.state.length === 0 && this.state.uncommitted === 0 && this.#namedSeats === 0
   }
 
   /** It may be that nobody needs it any more. */
   checkUse(): void {
     if (this.isUseless) this.#parts.useless(this)
+  }
+
+  /**
+   * A client's message is to be taken on. Dead letters are not asked about: nobody could be told no.
+   * @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it
+   */
+  admit(bytes: number): void {
+    const limit = this.state.limitFor(bytes)
+    if (limit === null) {
+      this.#limitTold = false
+      return
+    }
+    const { overflow, maxBytes } = this.#policy
+    const { events } = this.#context
+    if (!this.#limitTold && events.wants('queue.limit-reached')) {
+      events.emit('queue.limit-reached', { queue: this.name, limit, overflow })
+    }
+    this.#limitTold = true
+    const rejects = overflow === 'reject' || (maxBytes !== null && bytes > maxBytes)
+    if (rejects) throw new Refusal(ReasonCode.QuotaExceeded, 'the queue is full')
+  }
+
+  /** Count the bytes that were found in the store, if there is a limit to them. */
+  async measure(): Promise<void> {
+    const { bytes } = this.state
+    while (this.#policy.maxBytes !== null && bytes.unknown && !this.state.stopped) {
+      bytes.found(await this.#context.store.queues.read(this.name, bytes.beginRead(), MEASURED_AT_ONCE))
+    }
+    this.pump()
   }
 
   /** Nothing is delivered and no timer runs from here on. */
@@ -135,9 +174,15 @@ export class Queue implements Effects, SeatOwner {
   }
 
   #rulesOf(policies: Policies): Rules {
-    const { ackTimeout, maxDeliveries, backoff } = this.#policy
-    const limit = policies.isForDeadLetters(this.name) ? Infinity : maxDeliveries
-    return { ackTimeoutMs: ackTimeout, maxDeliveries: limit, backoff }
+    const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow } = this.#policy
+    return {
+      ackTimeoutMs: ackTimeout,
+      maxDeliveries: policies.isForDeadLetters(this.name) ? Infinity : maxDeliveries,
+      backoff,
+      maxLength: maxLength ?? Infinity,
+      maxBytes: maxBytes ?? Infinity,
+      dropsOldest: overflow === 'drop-oldest',
+    }
   }
 
   // What the rules want.

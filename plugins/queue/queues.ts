@@ -40,12 +40,19 @@ export class Queues {
     }
   }
 
-  start(): void {
+  /** Resolves when all is known of the queues in the store that has to be known before the first message comes. */
+  async start(): Promise<void> {
     this.#keep()
+    await this.#measure()
   }
 
   values(): IterableIterator<Queue> {
     return this.#queues.values()
+  }
+
+  /** The queue on a topic, if there is one. */
+  at(topic: string): Queue | undefined {
+    return this.#queues.get(topic)
   }
 
   /**
@@ -70,6 +77,9 @@ export class Queues {
       queue.checkUse()
     }
     this.#keep()
+    this.#measure().catch((error: unknown) =>
+      this.#parts.context.log.error({ error }, 'the size of a queue could not be read'),
+    )
   }
 
   stop(): void {
@@ -80,6 +90,10 @@ export class Queues {
   /** Queues that a policy names are there from the start. */
   #keep(): void {
     for (const name of this.#policies.names) this.open(topicOf(name))
+  }
+
+  async #measure(): Promise<void> {
+    for (const queue of [...this.#queues.values()]) await queue.measure()
   }
 
   #make(topic: string): Queue {

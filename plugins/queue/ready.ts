@@ -77,6 +77,17 @@ export class Ready {
     let best = this.#fresh
     if (this.#returned.length > 0 && this.#returned.firstId < best.firstId) best = this.#returned
     if (this.#avoiding.size > 0) best = this.#amongThoseAvoiding(seat, alone, best)
+    return this.#takeFrom(best)
+  }
+
+  /** The first of all, whoever should not have it; null when none is in memory. */
+  takeOldest(): Entry | null {
+    let best = this.#fresh
+    for (const list of [this.#returned, ...this.#avoiding.values()]) if (list.firstId < best.firstId) best = list
+    return this.#takeFrom(best)
+  }
+
+  #takeFrom(best: IdList<Entry>): Entry | null {
     if (best.firstId === Infinity) return null
     const entry = best.shift()!
     if (best === this.#fresh) this.#freshBytes -= entry.bytes

@@ -8,9 +8,10 @@
 
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
 import { backoffDelay } from './backoff.ts'
+import { ByteCount } from './byte-count.ts'
 import type { Entry, Seat } from './consumer.ts'
 import { Delayed } from './delayed.ts'
-import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
+import type { DeadReason, Effects, Limit, ReturnReason, Rules } from './effects.ts'
 import { Ready } from './ready.ts'
 import { Seats } from './seats.ts'
 
@@ -23,6 +24,10 @@ const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
 export class QueueState {
   /** Messages in the queue, wherever they are. */
   length = 0
+  /** Messages that were written but are not safe yet. */
+  uncommitted = 0
+  /** Of both. */
+  readonly bytes = new ByteCount()
   /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
   stopped = false
   #rules: Rules
@@ -58,10 +63,31 @@ export class QueueState {
   restore(count: number, firstId: number, nextId: number): void {
     this.length = count
     this.#ready.backlog.restore(count, firstId, nextId)
+    this.bytes.restore(firstId, nextId)
   }
 
-  /** A message is safe on disk. Ids ascend. Nothing is delivered before `pump`. */
+  /** The limit that one more message of so many bytes would go beyond; null: there is room. */
+  limitFor(bytes: number): Limit | null {
+    const { maxLength, maxBytes } = this.#rules
+    if (this.length + this.uncommitted >= maxLength) return 'maxLength'
+    return this.bytes.total + bytes > maxBytes ? 'maxBytes' : null
+  }
+
+  /** A message was written, and is not safe yet. */
+  appended(entry: Entry): void {
+    this.uncommitted++
+    this.bytes.add(entry.message.payloadLength)
+  }
+
+  /** It could not be made safe, and is no more. */
+  failed(entry: Entry): void {
+    this.uncommitted--
+    this.bytes.remove(entry.id, entry.message.payloadLength)
+  }
+
+  /** A message is safe on disk. Ids ascend. Nothing is delivered, and nothing gives way to it, before `pump`. */
   committed(entry: Entry): void {
+    this.uncommitted--
     this.length++
     this.#ready.add(entry, this.#seats.active > 0)
   }
@@ -69,7 +95,7 @@ export class QueueState {
   /** Messages were read, as asked for with `load`. */
   loaded(found: readonly LogEntry[], now: number): void {
     const missing = this.#ready.addRead(found)
-    if (missing > 0) this.#left(missing)
+    if (missing > 0) this.#lost(missing)
     this.pump(now)
   }
 
@@ -128,9 +154,7 @@ export class QueueState {
     this.#letGo(entry, seat)
     if (settlement === 'acknowledged') {
       consumer.late = 0
-      entry.gone = true
-      this.#effects.acknowledged(entry, seat)
-      this.#left(1)
+      this.#done(entry, seat)
     } else if (settlement === 'lost') {
       this.#comeBack(entry, seat, 'consumer-gone', null)
     } else if (mayDie && REJECTIONS.includes(reasonCode)) {
@@ -165,6 +189,7 @@ export class QueueState {
   /** Deliver what can be delivered, to consumers with room in turn; read more when memory runs low. */
   pump(now: number): void {
     if (this.stopped) return
+    this.#trim()
     const seats = this.#seats
     const ready = this.#ready
     let unserved = 0
@@ -181,7 +206,27 @@ export class QueueState {
         this.#deliver(entry, seat, now)
       }
     }
-    if (seats.active > 0 && ready.wantsRead) this.#effects.load(ready.backlog.nextId, ready.backlog.beginRead())
+    if (seats.active > 0 && ready.wantsRead) this.#load()
+  }
+
+  #load(): void {
+    const { backlog } = this.#ready
+    this.#effects.load(backlog.nextId, backlog.beginRead())
+  }
+
+  /** The oldest give way as long as there are too many. What consumers have is theirs. */
+  #trim(): void {
+    if (!this.#rules.dropsOldest) return
+    const { maxLength, maxBytes } = this.#rules
+    const ready = this.#ready
+    while (this.length > maxLength || this.bytes.total > maxBytes) {
+      const entry = ready.takeOldest()
+      if (entry === null) {
+        if (ready.backlog.length > 0 && !ready.backlog.reading) this.#load()
+        return
+      }
+      this.#die(entry, 'overflow')
+    }
   }
 
   #take(seat: Seat, now: number): Entry | null {
@@ -249,9 +294,7 @@ export class QueueState {
       this.#die(entry, 'rejected')
       return
     }
-    entry.gone = true
-    this.#effects.acknowledged(entry, seat)
-    this.#left(1)
+    this.#done(entry, seat)
   }
 
   #timeOut(seat: Seat, now: number): void {
@@ -264,15 +307,30 @@ export class QueueState {
     }
   }
 
+  #done(entry: Entry, seat: Seat): void {
+    entry.gone = true
+    this.#effects.acknowledged(entry, seat)
+    this.#left(entry)
+  }
+
   #die(entry: Entry, reason: DeadReason): void {
     entry.gone = true
     this.#effects.dead(entry, reason)
-    this.#left(1)
+    this.#left(entry)
   }
 
-  #left(count: number): void {
-    this.length -= count
+  #left({ id, message }: Entry): void {
+    this.length--
+    this.bytes.remove(id, message.payloadLength)
     if (this.length === 0) this.#effects.emptied()
+  }
+
+  /** So many messages were not in the log, although they had been counted. */
+  #lost(count: number): void {
+    this.length -= count
+    if (this.length > 0) return
+    if (this.uncommitted === 0) this.bytes.clear()
+    this.#effects.emptied()
   }
 
   #wake(at: number): void {

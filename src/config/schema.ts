@@ -80,6 +80,9 @@ const queueOptions = {
   maxDeliveries: integer(1, 1000),
   expired: oneOf(['drop', 'dead-letter']),
   deadLetter,
+  maxLength: z.union([integer(1, 1_000_000_000), z.null()], { error: 'a whole number from 1 to 1000000000, or null' }),
+  maxBytes: z.union([size(1), z.null()], { error: 'a size of at least 1, or null' }),
+  overflow: oneOf(['reject', 'drop-oldest']),
 }
 const rest = duration('0s', LONGEST_WAIT)
 
@@ -176,6 +179,15 @@ const groups = z.strictObject(
       deadLetter: queueOptions.deadLetter
         .prefault('dead/%q')
         .describe('Queue for dead letters, %q being the name of the one they come from; null: they are dropped.'),
+      maxLength: queueOptions.maxLength
+        .prefault(null)
+        .describe('Messages that a queue may hold, wherever they are; null: any number.'),
+      maxBytes: queueOptions.maxBytes
+        .prefault(null)
+        .describe('Bytes of payload that a queue may hold; null: any number.'),
+      overflow: queueOptions.overflow
+        .prefault('reject')
+        .describe('What gives way when a queue is full: the new message (reject) or the oldest one (drop-oldest).'),
       policies: z
         .array(policy, { error: 'a list of policies' })
         .prefault([])

@@ -117,6 +117,8 @@ export interface EventMap {
   'queue.expired': { queue: string; id: number }
   /** A message could not be kept, and why. */
   'queue.dropped': { queue: string; id: number; reason: string }
+  /** A queue is full. Told again once it had room. `limit` is the option that says so. */
+  'queue.limit-reached': { queue: string; limit: 'maxLength' | 'maxBytes'; overflow: 'reject' | 'drop-oldest' }
   /** The last message left the queue. */
   'queue.emptied': { queue: string }
   /** A client consumes from the queue. */
@@ -230,6 +232,7 @@ export const EVENT_TYPES = Object.keys({
   'queue.dead-lettered': 0,
   'queue.expired': 0,
   'queue.dropped': 0,
+  'queue.limit-reached': 0,
   'queue.emptied': 0,
   'queue.consumer-added': 0,
   'queue.consumer-removed': 0,

@@ -36,6 +36,7 @@ interface Handed {
 export class QueueHistory implements Effects, SeatOwner {
   readonly delivered: number[] = []
   readonly #maxDeliveries: number
+  readonly #maxLength: number
   #state: QueueState
   #now = 1_000_000
   #wakeAt = Infinity
@@ -54,8 +55,9 @@ export class QueueHistory implements Effects, SeatOwner {
   #seats: Seat[] = []
   #read: { fromId: number; limit: number } | null = null
 
-  constructor({ maxDeliveries }: { maxDeliveries: number }) {
+  constructor({ maxDeliveries, maxLength = Infinity }: { maxDeliveries: number; maxLength?: number }) {
     this.#maxDeliveries = maxDeliveries
+    this.#maxLength = maxLength
     this.#state = this.#open()
   }
 
@@ -119,6 +121,11 @@ export class QueueHistory implements Effects, SeatOwner {
   check(): void {
     const { ready, held, delayed, backlog } = this.#state.counts
     assert.equal(ready + held + delayed + backlog, this.#log.size - this.#uncommitted.size)
+    assert.equal(this.#state.uncommitted, this.#uncommitted.size)
+    const room = this.#state.limitFor(0) === null
+    assert.equal(room, this.#log.size < this.#maxLength)
+    // What waits gives way to what is new; what is in hand, or rests, does not. What is on disk is read first.
+    if (this.#read === null && ready + backlog > 0) assert(this.#state.length <= this.#maxLength)
     assert.equal(held, this.#holders.size)
     assert(Math.min(ready, held, delayed, backlog) >= 0)
     let due = Infinity
@@ -175,7 +182,10 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   dead(entry: Entry, reason: DeadReason): void {
-    if (reason === 'expired') assert(entry.message.expiresAt <= this.#now)
+    if (reason === 'overflow') {
+      assert(this.#state.length > this.#maxLength)
+      assert.equal(entry.id, this.#oldest())
+    } else if (reason === 'expired') assert(entry.message.expiresAt <= this.#now)
     else assert(this.#maxDeliveries < Infinity)
     if (reason === 'max-deliveries') assert.equal(entry.deliveries, this.#maxDeliveries)
     this.#remove(entry.id)
@@ -218,14 +228,18 @@ export class QueueHistory implements Effects, SeatOwner {
       const id = this.#nextId++
       const message = Message.of({ topic: 'queue/q', payload: Buffer.from(String(id)), expiresAt })
       this.#log.set(id, { id, mark: 0, message, qos: 1, retain: false, identifiers: null })
-      this.#entries.set(id, new Entry(id, message, 0))
+      const entry = new Entry(id, message, 0)
+      this.#entries.set(id, entry)
       this.#uncommitted.add(id)
+      this.#state.appended(entry)
     }
   }
 
   #open(): QueueState {
     const backoff = { initial: 100, max: 3000 }
-    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, maxDeliveries: this.#maxDeliveries }, this)
+    const [maxDeliveries, maxLength] = [this.#maxDeliveries, this.#maxLength]
+    const limits = { maxDeliveries, maxLength, maxBytes: Infinity, dropsOldest: true }
+    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this)
   }
 
   /** The process was killed and is back: all that is left is the log. */
@@ -241,6 +255,7 @@ export class QueueHistory implements Effects, SeatOwner {
     this.#state = this.#open()
     const firstId = Math.min(...this.#log.keys())
     if (this.#log.size > 0) this.#state.restore(this.#log.size, firstId, this.#nextId)
+    this.#state.pump(this.#now)
   }
 
   #attach(seat: Seat): void {
@@ -303,6 +318,14 @@ export class QueueHistory implements Effects, SeatOwner {
     for (const id of this.#log.keys()) {
       if (this.#entries.get(id)!.dueAt > 0 || this.#holders.has(id) || this.#uncommitted.has(id)) continue
       if (this.#avoid.get(id) !== session || !others) return id
+    }
+    return Infinity
+  }
+
+  /** The first that waits. */
+  #oldest(): number {
+    for (const id of this.#log.keys()) {
+      if (this.#entries.get(id)!.dueAt === 0 && !this.#holders.has(id) && !this.#uncommitted.has(id)) return id
     }
     return Infinity
   }

@@ -32,16 +32,21 @@ const steps = (kinds: readonly Step['kind'][]): fc.Arbitrary<Step[]> =>
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
     fc.assert(
-      fc.property(steps(STEPS), fc.constantFrom(1, 3, Infinity), (history, maxDeliveries) => {
-        const queue = new QueueHistory({ maxDeliveries })
-        for (const step of history) {
-          queue.run(step)
+      fc.property(
+        steps(STEPS),
+        fc.constantFrom(1, 3, Infinity),
+        fc.constantFrom(5, 120, Infinity),
+        (history, maxDeliveries, maxLength) => {
+          const queue = new QueueHistory({ maxDeliveries, maxLength })
+          for (const step of history) {
+            queue.run(step)
+            queue.check()
+          }
+          queue.drain()
           queue.check()
-        }
-        queue.drain()
-        queue.check()
-        expect(queue.waiting).toBe(0)
-      }),
+          expect(queue.waiting).toBe(0)
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -26,6 +26,9 @@ describe('options of a program', () => {
       backoff: { initial: 1000, max: 60_000 },
       expired: 'drop',
       deadLetter: 'dead/%q',
+      maxLength: null,
+      maxBytes: null,
+      overflow: 'reject',
       policies: [],
     })
   })

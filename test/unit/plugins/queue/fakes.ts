@@ -133,7 +133,7 @@ export class Bench {
   static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
     const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
     const bench = new Bench(own, options)
-    bench.engine.start()
+    await bench.engine.start()
     return bench
   }
 
