@@ -31,11 +31,15 @@ export class Backlog {
   /** Whether a read is under way. */
   reading = false
   /** Ids from here on are not in memory. */
-  nextId = 0
+  nextId: number
   /** Ids beyond this one may be in the log, but are not yet safe: no read may take them. */
   #lastCommitted = -1
   #lastCommittedAtRead = -1
   #messageBytes = 16 * 1024
+
+  constructor(firstId: number) {
+    this.nextId = firstId
+  }
 
   /** What was found in the store. */
   restore(count: number, firstId: number, nextId: number): void {

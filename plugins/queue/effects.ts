@@ -11,6 +11,8 @@ export interface Rules {
   backoff: Backoff
   /** Infinity: no limit; what is refused is tried again for ever, whatever its consumers say. */
   maxDeliveries: number
+  /** Whether messages are in groups; if not, whatever they say of it is ignored. */
+  grouped: boolean
   /** Infinity: no limit. */
   maxLength: number
   /** Bytes of payload. Infinity: no limit. */

@@ -13,6 +13,8 @@ import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
+import { laneFor } from './entrance.ts'
+import { groupOf, instructionsOf, NOTHING } from './instructions.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import { Policies } from './policies.ts'
@@ -34,6 +36,7 @@ export class Engine implements Namespace {
       context,
       policies,
       created: (queue) => this.#consumers.welcome(queue),
+      append: (queue, message, lane) => void this.#append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),
       lost: (session) => this.#consumers.suspend(session),
     })
@@ -54,6 +57,7 @@ export class Engine implements Namespace {
   /** Nothing is delivered any more. What consumers still have is theirs until their connections end. */
   stop(): void {
     this.#queues.stop()
+    this.#commits.stop()
   }
 
   /** The queue on a topic, if there is one. */
@@ -63,8 +67,10 @@ export class Engine implements Namespace {
 
   accept(message: Message): Promise<void> {
     const queue = this.#queues.open(message.topic)
-    queue.admit(message.payloadLength)
-    return this.#append(queue, message.keep())
+    const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
+    // One that it had before is acknowledged when that one is safe.
+    if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
+    return this.#append(queue, message.keep(), laneFor(instructions), false)
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
@@ -85,19 +91,22 @@ export class Engine implements Namespace {
     this.#consumers.detach(session, ended)
   }
 
-  #append(queue: Queue, message: Message): Promise<void> {
+  /** @param moved it was elsewhere in the store */
+  #append(queue: Queue, message: Message, lane: number, moved: boolean): Promise<void> {
     const stored: StoredMessage = { message, qos: message.qos, retain: false, identifiers: null }
-    const id = this.#context.store.queues.append(queue.name, stored)
-    return this.#commits.add(queue, new Entry(id, message, 0))
+    const id = queue.log.append(stored, lane)
+    const entry = new Entry(id, message, 0, queue.forDeadLetters ? null : groupOf(message))
+    entry.moved = moved
+    return this.#commits.add(queue, entry)
   }
 
   /** Both writes are in one batch: on disk it is in one of the two queues, always. */
   #deadLetter(from: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void {
-    const { store, events } = this.#context
+    const { events } = this.#context
     const { id, deliveries } = entry
     const topic = topicOf(deadLetterQueue)
-    this.#append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic))
-    store.queues.remove(from.name, id)
+    this.#append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic), 0, true)
+    from.log.remove(id)
     if (!events.wants('queue.dead-lettered')) return
     events.emit('queue.dead-lettered', { queue: from.name, id, deadLetterQueue, reason, deliveries })
   }

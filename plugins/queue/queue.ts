@@ -1,32 +1,26 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import {
-  type PluginContext,
-  ReasonCode,
-  Refusal,
-  type SessionView,
-  type Settlement,
-  type Timer,
-} from '../../src/plugin.ts'
+import type { Message, PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
+import { Entrance } from './entrance.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import type { Policies } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
+import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
 import { QueueState } from './state.ts'
 
 /** How long to wait when the store could not read. */
 const READ_AGAIN_MS = 1000
 
-/** Messages that are read at once only to know their size. */
-const MEASURED_AT_ONCE = 1000
-
 export interface QueueParts {
   name: string
   policies: Policies
   context: PluginContext<QueueOptions>
+  /** Append a message to a lane of this queue. It was in the store before, elsewhere. */
+  append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
   deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
   /** The session's connection is gone: none of its consumers may be given anything. */
@@ -39,9 +33,11 @@ export class Queue implements Effects, SeatOwner {
   readonly name: string
   readonly topic: string
   readonly state: QueueState
+  readonly log: QueueLog
+  readonly entrance: Entrance
+  /** Whether it is there for dead letters: those are as they are, whatever their producers asked for. */
+  forDeadLetters: boolean
   #policy: QueuePolicy
-  /** It was told that the queue is full, and no message was taken on since without another giving way. */
-  #limitTold = false
   #deadLetterQueue: string | null
   /** Seats of consumers that named this very queue. */
   #namedSeats = 0
@@ -60,19 +56,33 @@ export class Queue implements Effects, SeatOwner {
     this.#properties = new DeliveryProperties(name)
     this.#policy = policies.of(name)
     this.#deadLetterQueue = policies.deadLetterQueueOf(name)
-    this.state = new QueueState(this.#rulesOf(policies), this)
+    this.forDeadLetters = policies.isForDeadLetters(name)
+    this.log = new QueueLog(context.store.queues, name)
+    this.state = new QueueState(this.#rules(), this)
+    this.entrance = new Entrance({
+      name,
+      context,
+      log: this.log,
+      state: this.state,
+      policy: this.#policy,
+      append: (message, lane) => parts.append(this, message, lane),
+      checkUse: () => this.checkUse(),
+    })
   }
 
   /** Its policy is another from now on, for what is in the queue too. */
   change(policies: Policies): void {
     this.#policy = policies.of(this.name)
     this.#deadLetterQueue = policies.deadLetterQueueOf(this.name)
-    this.state.change(this.#rulesOf(policies), this.#context.clock.now())
+    this.forDeadLetters = policies.isForDeadLetters(this.name)
+    this.entrance.change(this.#policy)
+    this.state.change(this.#rules(), this.#context.clock.now())
   }
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
   get isUseless(): boolean {
-    return this.state.length === 0 && this.state.uncommitted === 0 && this.#namedSeats === 0
+    const { length, uncommitted } = this.state
+    return length === 0 && uncommitted === 0 && this.#namedSeats === 0 && this.entrance.idle
   }
 
   /** It may be that nobody needs it any more. */
@@ -80,38 +90,10 @@ export class Queue implements Effects, SeatOwner {
     if (this.isUseless) this.#parts.useless(this)
   }
 
-  /**
-   * A client's message is to be taken on. Dead letters are not asked about: nobody could be told no.
-   * @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it
-   */
-  admit(bytes: number): void {
-    const limit = this.state.limitFor(bytes)
-    if (limit === null) {
-      this.#limitTold = false
-      return
-    }
-    const { overflow, maxBytes } = this.#policy
-    const { events } = this.#context
-    if (!this.#limitTold && events.wants('queue.limit-reached')) {
-      events.emit('queue.limit-reached', { queue: this.name, limit, overflow })
-    }
-    this.#limitTold = true
-    const rejects = overflow === 'reject' || (maxBytes !== null && bytes > maxBytes)
-    if (rejects) throw new Refusal(ReasonCode.QuotaExceeded, 'the queue is full')
-  }
-
-  /** Count the bytes that were found in the store, if there is a limit to them. */
-  async measure(): Promise<void> {
-    const { bytes } = this.state
-    while (this.#policy.maxBytes !== null && bytes.unknown && !this.state.stopped) {
-      bytes.found(await this.#context.store.queues.read(this.name, bytes.beginRead(), MEASURED_AT_ONCE))
-    }
-    this.pump()
-  }
-
   /** Nothing is delivered and no timer runs from here on. */
   stop(): void {
     this.state.stopped = true
+    this.entrance.stop()
     this.#timer?.cancel()
     this.#readTimer?.cancel()
   }
@@ -123,6 +105,39 @@ export class Queue implements Effects, SeatOwner {
       this.unseat(seat)
     }
     this.stop()
+  }
+
+  /** What was found in the store of it: a lane, or another part. */
+  async restore(part: LaneSummary | string): Promise<void> {
+    if (part === 'dedup') await this.entrance.restoreIds()
+    else if (typeof part !== 'object') return
+    else if (part.lane === DELAYED) this.entrance.restore(part)
+    else this.state.restore(part.count, part.firstId, part.nextId)
+  }
+
+  /** A message is on disk. */
+  committed(entry: Entry): void {
+    if (laneOf(entry.id) === DELAYED) this.entrance.delay(entry)
+    else this.#enqueued(entry)
+  }
+
+  /** It could not be written. Nobody was told that it is safe, so it must not come up after a restart. */
+  failed(entry: Entry): void {
+    const { id } = entry
+    const { events } = this.#context
+    this.log.remove(id)
+    this.state.failed(entry)
+    this.entrance.failed(entry)
+    if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })
+    this.checkUse()
+  }
+
+  #enqueued(entry: Entry): void {
+    this.state.committed(entry)
+    const { events } = this.#context
+    if (!events.wants('queue.enqueued')) return
+    const { from, qos, payloadLength } = entry.message
+    events.emit('queue.enqueued', { queue: this.name, id: entry.id, clientId: from, qos, bytes: payloadLength })
   }
 
   pump(): void {
@@ -173,12 +188,13 @@ export class Queue implements Effects, SeatOwner {
     this.state.pump(now)
   }
 
-  #rulesOf(policies: Policies): Rules {
+  #rules(): Rules {
     const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow } = this.#policy
     return {
       ackTimeoutMs: ackTimeout,
-      maxDeliveries: policies.isForDeadLetters(this.name) ? Infinity : maxDeliveries,
+      maxDeliveries: this.forDeadLetters ? Infinity : maxDeliveries,
       backoff,
+      grouped: !this.forDeadLetters,
       maxLength: maxLength ?? Infinity,
       maxBytes: maxBytes ?? Infinity,
       dropsOldest: overflow === 'drop-oldest',
@@ -202,15 +218,15 @@ export class Queue implements Effects, SeatOwner {
   }
 
   acknowledged({ id }: Entry, seat: Seat): void {
-    const { store, events } = this.#context
-    store.queues.remove(this.name, id)
+    const { events } = this.#context
+    this.log.remove(id)
     if (!events.wants('queue.acknowledged')) return
     events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
   }
 
   returned({ id, deliveries }: Entry, seat: Seat, reason: ReturnReason): void {
-    const { store, events } = this.#context
-    store.queues.mark(this.name, id, deliveries)
+    const { events } = this.#context
+    this.log.mark(id, deliveries)
     if (!events.wants('queue.redelivered')) return
     const consumer = seat.consumer.session.clientId
     events.emit('queue.redelivered', { queue: this.name, id, consumer, reason, deliveries })
@@ -223,8 +239,8 @@ export class Queue implements Effects, SeatOwner {
   }
 
   #drop({ id }: Entry, reason: DeadReason): void {
-    const { store, events } = this.#context
-    store.queues.remove(this.name, id)
+    const { events } = this.#context
+    this.log.remove(id)
     if (reason === 'expired') {
       if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
     } else if (events.wants('queue.dropped')) {
@@ -239,13 +255,13 @@ export class Queue implements Effects, SeatOwner {
   }
 
   load(fromId: number, limit: number): void {
-    const { store, clock, log } = this.#context
-    store.queues
-      .read(this.name, fromId, limit)
-      .then((found) => this.state.loaded(found, clock.now()))
+    const { clock, log } = this.#context
+    this.log
+      .read(fromId, limit)
+      .then((found) => this.state.loaded(fromId, found, clock.now()))
       .catch((error: unknown) => {
         log.error({ err: error, queue: this.name }, 'the messages of a queue could not be read; trying again')
-        this.state.loadFailed()
+        this.state.loadFailed(fromId)
         if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
       })
   }

@@ -1,12 +1,13 @@
 /** Every queue: made by use, found in the store, forgotten when it is of no use. */
 
-import type { PluginContext, SessionView, Timer } from '../../src/plugin.ts'
+import type { Message, PluginContext, SessionView, Timer } from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
 import { checkTopic, nameOf, topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
 import { Queue } from './queue.ts'
+import { partOf } from './queue-log.ts'
 
 /**
  * How long an empty queue is remembered that only consumers with wildcards are at: it would else be made and forgotten
@@ -19,6 +20,7 @@ export interface QueuesParts {
   policies: Policies
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
+  append(queue: Queue, message: Message, lane: number): void
   deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
   lost(session: SessionView): void
 }
@@ -29,19 +31,26 @@ export class Queues {
   /** By topic, which is what a message brings. */
   readonly #queues = new Map<string, Queue>()
   readonly #idle = new Set<Queue>()
+  /** What is being read of the queues that were found. */
+  readonly #restoring: Promise<void>[] = []
   #sweep: Timer | null = null
 
   constructor(parts: QueuesParts) {
     this.#parts = parts
     this.#policies = parts.policies
     const { context } = parts
-    for (const { name, count, firstId, nextId } of context.store.queues.list()) {
-      this.#make(topicOf(name)).state.restore(count, firstId, nextId)
+    for (const log of context.store.queues.list()) {
+      const found = partOf(log)
+      if (found === null) continue
+      const [name, part] = found
+      const topic = topicOf(name)
+      this.#restoring.push((this.#queues.get(topic) ?? this.#make(topic)).restore(part))
     }
   }
 
   /** Resolves when all is known of the queues in the store that has to be known before the first message comes. */
   async start(): Promise<void> {
+    await Promise.all(this.#restoring.splice(0))
     this.#keep()
     await this.#measure()
   }
@@ -93,16 +102,20 @@ export class Queues {
   }
 
   async #measure(): Promise<void> {
-    for (const queue of [...this.#queues.values()]) await queue.measure()
+    for (const queue of [...this.#queues.values()]) {
+      await queue.entrance.measure()
+      queue.pump()
+    }
   }
 
   #make(topic: string): Queue {
-    const { context, deadLetter, lost } = this.#parts
+    const { context, append, deadLetter, lost } = this.#parts
     const name = nameOf(topic)
     const queue = new Queue({
       name,
       policies: this.#policies,
       context,
+      append,
       deadLetter,
       lost,
       useless: (queue) => this.#useless(queue, false),

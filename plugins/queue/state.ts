@@ -9,11 +9,12 @@
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
 import { backoffDelay } from './backoff.ts'
 import { ByteCount } from './byte-count.ts'
-import type { Entry, Seat } from './consumer.ts'
+import { Entry, type Seat } from './consumer.ts'
 import { Delayed } from './delayed.ts'
 import type { DeadReason, Effects, Limit, ReturnReason, Rules } from './effects.ts'
-import { Ready } from './ready.ts'
+import { Groups } from './groups.ts'
 import { Seats } from './seats.ts'
+import { Waiting } from './waiting.ts'
 
 /** Ticks come no closer than this, so that a thousand deadlines in a row are a few ticks. Milliseconds. */
 const TICK_MS = 10
@@ -26,20 +27,25 @@ export class QueueState {
   length = 0
   /** Messages that were written but are not safe yet. */
   uncommitted = 0
-  /** Of both. */
+  /** Messages that are not in the queue before their delay is over. */
+  scheduled = 0
+  /** Of all these. */
   readonly bytes = new ByteCount()
   /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
   stopped = false
   #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
-  readonly #ready = new Ready()
+  readonly #waiting = new Waiting()
+  readonly #groups = new Groups()
   readonly #delayed = new Delayed()
+  readonly #load: (fromId: number, limit: number) => void
   #wakeAt = Infinity
 
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
     this.#effects = effects
+    this.#load = effects.load.bind(effects)
   }
 
   /** Other rules from now on, for what is in the queue too. */
@@ -48,28 +54,30 @@ export class QueueState {
     this.tick(now)
   }
 
-  get counts(): { ready: number; delayed: number; backlog: number; held: number } {
-    const ready = this.#ready.length
+  /** Where messages are: ready in memory and on disk only, set aside for their groups, resting, in consumers' hands. */
+  get counts(): { ready: number; backlog: number; aside: number; delayed: number; held: number } {
+    const ready = this.#waiting.length
+    const backlog = this.#waiting.onDisk
+    const aside = this.#groups.length
     const delayed = this.#delayed.length
-    const backlog = this.#ready.backlog.length
-    return { ready, delayed, backlog, held: this.length - ready - delayed - backlog }
+    return { ready, backlog, aside, delayed, held: this.length - ready - backlog - aside - delayed }
   }
 
   get seats(): ReadonlySet<Seat> {
     return this.#seats.all
   }
 
-  /** The log was found in the store with so many messages; all of them are read when somebody comes. */
+  /** A log was found in the store with so many messages; all of them are read when somebody comes. */
   restore(count: number, firstId: number, nextId: number): void {
-    this.length = count
-    this.#ready.backlog.restore(count, firstId, nextId)
+    this.length += count
+    this.#waiting.restore(count, firstId, nextId)
     this.bytes.restore(firstId, nextId)
   }
 
   /** The limit that one more message of so many bytes would go beyond; null: there is room. */
   limitFor(bytes: number): Limit | null {
     const { maxLength, maxBytes } = this.#rules
-    if (this.length + this.uncommitted >= maxLength) return 'maxLength'
+    if (this.length + this.uncommitted + this.scheduled >= maxLength) return 'maxLength'
     return this.bytes.total + bytes > maxBytes ? 'maxBytes' : null
   }
 
@@ -85,23 +93,35 @@ export class QueueState {
     this.bytes.remove(entry.id, entry.message.payloadLength)
   }
 
+  /** A message is safe on disk, and its delay begins. */
+  delayed(): void {
+    this.uncommitted--
+    this.scheduled++
+  }
+
+  /** Its delay is over: it goes from there, and is appended anew. */
+  due({ id, message }: LogEntry): void {
+    this.scheduled--
+    this.bytes.remove(id, message.payloadLength)
+  }
+
   /** A message is safe on disk. Ids ascend. Nothing is delivered, and nothing gives way to it, before `pump`. */
   committed(entry: Entry): void {
     this.uncommitted--
     this.length++
-    this.#ready.add(entry, this.#seats.active > 0)
+    this.#waiting.add(entry, this.#seats.active > 0)
   }
 
-  /** Messages were read, as asked for with `load`. */
-  loaded(found: readonly LogEntry[], now: number): void {
-    const missing = this.#ready.addRead(found)
+  /** Messages were read from `fromId` on, as asked for with `load`. */
+  loaded(fromId: number, found: readonly LogEntry[], now: number): void {
+    const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
     if (missing > 0) this.#lost(missing)
     this.pump(now)
   }
 
   /** The store could not read. Call `pump` to try again. */
-  loadFailed(): void {
-    this.#ready.backlog.reading = false
+  loadFailed(fromId: number): void {
+    this.#waiting.readFailed(fromId)
   }
 
   /** A consumer subscribes; `attached` when it is active. */
@@ -172,7 +192,7 @@ export class QueueState {
     this.#wakeAt = Infinity
     for (let entry = this.#delayed.takeDue(now); entry !== null; entry = this.#delayed.takeDue(now)) {
       entry.dueAt = 0
-      this.#ready.giveBack(entry)
+      this.#waiting.giveBack(entry)
     }
     let next = this.#delayed.nextDueAt
     for (const seat of this.#seats.all) {
@@ -191,9 +211,9 @@ export class QueueState {
     if (this.stopped) return
     this.#trim()
     const seats = this.#seats
-    const ready = this.#ready
+    const waiting = this.#waiting
     let unserved = 0
-    while (ready.length > 0 && unserved < seats.inTurn) {
+    while (waiting.length > 0 && unserved < seats.inTurn) {
       const seat = seats.next()
       if (seat === null) break
       const entry = this.#take(seat, now)
@@ -206,33 +226,29 @@ export class QueueState {
         this.#deliver(entry, seat, now)
       }
     }
-    if (seats.active > 0 && ready.wantsRead) this.#load()
-  }
-
-  #load(): void {
-    const { backlog } = this.#ready
-    this.#effects.load(backlog.nextId, backlog.beginRead())
+    if (seats.active > 0) waiting.load(this.#load)
   }
 
   /** The oldest give way as long as there are too many. What consumers have is theirs. */
   #trim(): void {
     if (!this.#rules.dropsOldest) return
     const { maxLength, maxBytes } = this.#rules
-    const ready = this.#ready
-    while (this.length > maxLength || this.bytes.total > maxBytes) {
-      const entry = ready.takeOldest()
-      if (entry === null) {
-        if (ready.backlog.length > 0 && !ready.backlog.reading) this.#load()
+    while (this.length + this.scheduled > maxLength || this.bytes.total > maxBytes) {
+      const oldest = this.#waiting.takeOldest() ?? this.#groups.takeAny()
+      if (oldest === null) return
+      if (!(oldest instanceof Entry)) {
+        const { backlog } = oldest
+        if (!backlog.reading) this.#load(backlog.nextId, backlog.beginRead())
         return
       }
-      this.#die(entry, 'overflow')
+      this.#die(oldest, 'overflow')
     }
   }
 
   #take(seat: Seat, now: number): Entry | null {
-    const alone = this.#ready.choosy && this.#seats.isAlone(seat)
+    const alone = this.#waiting.choosy && this.#seats.isAlone(seat)
     for (;;) {
-      const entry = this.#ready.take(seat, alone)
+      const entry = this.#waiting.take(seat, alone, !this.#groups.full)
       if (entry === null) return null
       const { expiresAt } = entry.message
       if (expiresAt !== 0 && expiresAt <= now) {
@@ -240,7 +256,7 @@ export class QueueState {
       } else if (entry.deliveries >= this.#rules.maxDeliveries) {
         // The limit was lowered while it was on disk.
         this.#die(entry, 'max-deliveries')
-      } else {
+      } else if (entry.group === null || this.#groups.admits(entry)) {
         return entry
       }
     }
@@ -274,7 +290,7 @@ export class QueueState {
     this.#effects.returned(entry, seat, reason)
     entry.avoid = avoid
     if (entry.dueAt === 0) {
-      this.#ready.giveBack(entry)
+      this.#waiting.giveBack(entry)
     } else {
       this.#delayed.push(entry)
       this.#wake(entry.dueAt)
@@ -289,7 +305,7 @@ export class QueueState {
     const rejected = mayDie && settlement === 'refused' && REJECTIONS.includes(reasonCode)
     if (settlement !== 'acknowledged' && !rejected) return
     if (entry.dueAt > 0) this.#delayed.forget()
-    else this.#ready.forget()
+    else this.#waiting.forget(entry)
     if (rejected) {
       this.#die(entry, 'rejected')
       return
@@ -319,9 +335,12 @@ export class QueueState {
     this.#left(entry)
   }
 
-  #left({ id, message }: Entry): void {
+  #left(entry: Entry): void {
+    const { id, message, group } = entry
     this.length--
     this.bytes.remove(id, message.payloadLength)
+    const next = group === null ? null : this.#groups.left(entry)
+    if (next !== null) this.#waiting.giveBack(next)
     if (this.length === 0) this.#effects.emptied()
   }
 

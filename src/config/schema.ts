@@ -83,6 +83,7 @@ const queueOptions = {
   maxLength: z.union([integer(1, 1_000_000_000), z.null()], { error: 'a whole number from 1 to 1000000000, or null' }),
   maxBytes: z.union([size(1), z.null()], { error: 'a size of at least 1, or null' }),
   overflow: oneOf(['reject', 'drop-oldest']),
+  dedupWindow: duration('1ms', LONGEST_WAIT),
 }
 const rest = duration('0s', LONGEST_WAIT)
 
@@ -188,6 +189,9 @@ const groups = z.strictObject(
       overflow: queueOptions.overflow
         .prefault('reject')
         .describe('What gives way when a queue is full: the new message (reject) or the oldest one (drop-oldest).'),
+      dedupWindow: queueOptions.dedupWindow
+        .prefault('5m')
+        .describe('Time for which a message with the same dedup-id is acknowledged and not stored again.'),
       policies: z
         .array(policy, { error: 'a list of policies' })
         .prefault([])

@@ -99,6 +99,8 @@ export interface EventMap {
   'queue.deleted': { queue: string }
   /** A message is in the queue, on disk. */
   'queue.enqueued': { queue: string; id: number; clientId: string; qos: QoS; bytes: number }
+  /** A message is on disk, and will be in the queue, under another id, when its delay is over (RFC 3339, UTC). */
+  'queue.delayed': { queue: string; id: number; clientId: string; qos: QoS; bytes: number; dueAt: string }
   /** A message was handed to a consumer. `deliveries` counts this one. */
   'queue.delivered': { queue: string; id: number; consumer: string; deliveries: number }
   /** A consumer acknowledged a message; it is gone. */
@@ -226,6 +228,7 @@ export const EVENT_TYPES = Object.keys({
   'queue.created': 0,
   'queue.deleted': 0,
   'queue.enqueued': 0,
+  'queue.delayed': 0,
   'queue.delivered': 0,
   'queue.acknowledged': 0,
   'queue.redelivered': 0,

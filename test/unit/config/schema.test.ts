@@ -29,6 +29,7 @@ describe('options of a program', () => {
       maxLength: null,
       maxBytes: null,
       overflow: 'reject',
+      dedupWindow: 300_000,
       policies: [],
     })
   })

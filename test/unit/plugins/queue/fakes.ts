@@ -16,6 +16,7 @@ import {
   type SessionView,
   type Settlement,
   type Store,
+  userProperties,
 } from '../../../../src/plugin.ts'
 import { openStore } from '../../../../src/store/open.ts'
 
@@ -142,8 +143,13 @@ export class Bench {
     await Promise.all(payloads.map((payload) => this.engine.accept(this.message(topic, payload))))
   }
 
-  message(topic: string, payload: string, expiresAt = 0): Message {
-    const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt }
+  /** Publish with user properties, as an MQTT 5.0 client does. */
+  async send(topic: string, payload: string, told: Record<string, string>): Promise<void> {
+    await this.engine.accept(this.message(topic, payload, 0, userProperties(Object.entries(told))))
+  }
+
+  message(topic: string, payload: string, expiresAt = 0, properties: Buffer | null = null): Message {
+    const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt, properties }
     return Message.of({ ...fields, receivedAt: this.clock.now() })
   }
 
