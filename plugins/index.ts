@@ -4,5 +4,6 @@ import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
+import { sys } from './sys/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, status, access]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, status, sys, access]

@@ -4,6 +4,7 @@ import { builtInPlugins } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
+import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
 import { EventBus, type Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
@@ -32,6 +33,7 @@ export interface EventflowOptions {
 interface Running {
   store: Store
   kernel: Kernel
+  pubsub: PubSub
   broker: Broker
   listener: TcpListener
   local: LocalClients
@@ -69,23 +71,26 @@ export class Eventflow {
     if (this.#running !== null) return
     const { config } = this
     const store = await this.#openStore()
+    const counters = new Counters()
     const kernel = new Kernel({
       store,
       clock: systemClock,
       events: this.#bus,
+      counters,
       log: this.#log,
       node: config.node,
+      version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
       limits: config.session,
       maxExpirySeconds:
         config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, clock: systemClock, limits: config.session })
-    const broker = this.#makeBroker(kernel, store)
+    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
+    const broker = this.#makeBroker(kernel, store, counters)
     const listener = this.#makeListener(broker)
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const running: Running = { store, kernel, broker, listener, local }
+    const running: Running = { store, kernel, pubsub, broker, listener, local }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -97,6 +102,7 @@ export class Eventflow {
         retained: pubsub.retainedCount,
       })
       await kernel.plugins.start()
+      kernel.start()
       await broker.start()
       await listener.start()
     } catch (error) {
@@ -156,17 +162,21 @@ export class Eventflow {
     return openStore({ kind, path, onFault })
   }
 
-  #makeBroker(kernel: Kernel, store: Store): Broker {
+  #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
     const { mqtt, session, access } = this.config
     const { clients, intake, subscriptions } = kernel
     const limits = {
       maxPacketSize: mqtt.maxPacketSize,
       maxTopicLevels: mqtt.maxTopicLevels,
+      receiveMaximum: mqtt.receiveMaximum,
+      topicAliasMaximum: mqtt.topicAliasMaximum,
+      checkPayloadFormat: mqtt.checkPayloadFormat,
+      maxKeepAliveSeconds: mqtt.maxKeepAlive === 'none' ? 0 : Math.floor(mqtt.maxKeepAlive / 1000),
       connectTimeoutMs: mqtt.connectTimeout,
       maxSocketBuffer: session.maxSocketBuffer,
       publishDenied: access.publishDenied,
     }
-    const scheduler = new WriteScheduler()
+    const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
   }
@@ -193,13 +203,14 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, broker, listener, local }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listener, local }: Running): Promise<void> {
     const steps = [
       () => local.stop(),
       () => listener.stop(),
       () => broker.stop(),
       () => kernel.plugins.stop(),
       () => kernel.stop(),
+      () => pubsub.stop(),
       () => store.close(),
     ]
     for (const step of steps) {

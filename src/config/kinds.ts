@@ -17,6 +17,11 @@ export function integer(min: number, max: number) {
   return z.int({ error }).min(min, { error }).max(max, { error })
 }
 
+/** true or false. */
+export function flag() {
+  return z.boolean({ error: 'true or false' })
+}
+
 /** One of the given words. */
 export function oneOf<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, { error: `one of ${words.join(', ')}` })

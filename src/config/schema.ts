@@ -6,7 +6,7 @@
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
-import { duration, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -15,6 +15,8 @@ const MAX_TOPIC_LEVELS = 100
 const LONGEST_WAIT = '365d'
 /** A session expiry of 2^32 - 1 seconds means never, so the longest that ends is a second less. */
 const LONGEST_EXPIRY = '4294967294s'
+/** Two bytes of seconds. */
+const LONGEST_KEEP_ALIVE = '65535s'
 const STATUS_PREFIX = '$eventflow/'
 
 const port = integer(0, 65_535)
@@ -143,6 +145,22 @@ const groups = z.strictObject(
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),
+      maxKeepAlive: z
+        .union([z.literal('none'), duration('1s', LONGEST_KEEP_ALIVE)], {
+          error: 'none, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d',
+        })
+        .prefault('none')
+        .describe('Longest keep alive of an MQTT 5.0 client, which is told: Server Keep Alive.'),
+      checkPayloadFormat: flag()
+        .prefault(false)
+        .describe('Whether a payload that an MQTT 5.0 client declares as UTF-8 is refused when it is not.'),
+      // Half of all packet identifiers: the mqtt package does not look at it, and sends all that a program hands it at once.
+      receiveMaximum: integer(1, 65_535)
+        .prefault(32_767)
+        .describe('QoS 1 and 2 messages that an MQTT 5.0 client may have under way to the broker: Receive Maximum.'),
+      topicAliasMaximum: integer(0, 65_535)
+        .prefault(10)
+        .describe('Topic aliases of MQTT 5.0 that a connection may have in each direction; 0 for none.'),
     }),
     session: group({
       maxInflight: integer(1, 65_535)
@@ -199,6 +217,11 @@ const groups = z.strictObject(
     }),
     status: group({
       topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
+    }),
+    sys: group({
+      interval: duration('0s', LONGEST_WAIT)
+        .prefault('10s')
+        .describe('How often the values below $SYS are told that have changed; 0: they are not told at all.'),
     }),
     access: group({
       passwordFile: z

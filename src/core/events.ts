@@ -13,7 +13,7 @@ export type DisconnectReason =
   | 'takeover' // another connection with the same client identifier
   | 'protocol-error' // what it sent is not MQTT
   | 'not-authorized' // it published what it may not (MQTT 3.1.1 has no other answer)
-  | 'kicked' // by an operator
+  | 'kicked' // by an operator or a plugin
   | 'slow' // it does not read
   | 'network' // the connection broke
   | 'shutdown' // the broker stops

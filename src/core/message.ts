@@ -48,8 +48,12 @@ export class Message {
   readonly wireVersion: number
   /** Whether the bytes are its own, and not a socket's chunk. */
   kept = false
-  /** Encoder's cache: frames of this message already made (see wire/publish-frame). */
+  /** Set by the owner of its topic when it knows that nobody is subscribed: the publisher may be told. */
+  unmatched = false
+  /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
   frames: unknown = null
+  /** Whether frames are kept. Not for messages that stay for long and are read seldom, like retained ones. */
+  keepsFrames = true
 
   /** For the decoder of PUBLISH, which makes millions; everyone else calls `Message.of`. */
   constructor(

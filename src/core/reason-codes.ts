@@ -34,6 +34,8 @@ export const ReasonCode = {
   PayloadFormatInvalid: 0x99,
   RetainNotSupported: 0x9a,
   QosNotSupported: 0x9b,
+  UseAnotherServer: 0x9c,
+  ServerMoved: 0x9d,
   SharedSubscriptionsNotSupported: 0x9e,
   ConnectionRateExceeded: 0x9f,
   SubscriptionIdentifiersNotSupported: 0xa1,
@@ -50,11 +52,17 @@ export type ReasonCode = number
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: ReasonCode
+  readonly serverReference: string | null
 
-  /** @param code a failure, 0x80 to 0xa2 */
-  constructor(code: ReasonCode, message: string) {
+  /**
+   * @param code a failure, 0x80 to 0xa2; one that does not exist for the answer to the client is told as 0x83
+   * @param serverReference where the client is to go with 0x9c (for now) or 0x9d (for good), as `host:port` or in any form
+   * that it knows; null: nowhere else
+   */
+  constructor(code: ReasonCode, message: string, serverReference: string | null = null) {
     super(message)
     this.code = code
+    this.serverReference = serverReference
   }
 }
 

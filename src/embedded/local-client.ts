@@ -13,6 +13,7 @@ export type LocalHandler = (message: Message, settle: (settlement: Settlement, r
 class LocalOutbox implements OutboxContract, BorrowingOutbox {
   readonly writable = true
   onRoom: (() => void) | null = null
+  onSpareRoom: (() => void) | null = null
   readonly window = Infinity
   readonly #handler: LocalHandler
   readonly #unsettled = new Set<() => void>()
@@ -30,6 +31,10 @@ class LocalOutbox implements OutboxContract, BorrowingOutbox {
   enqueue(message: Message): 'sent' {
     this.send(message)
     return 'sent'
+  }
+
+  hasSpareRoom(): true {
+    return true
   }
 
   deliver<Token>({ message, receiver, token }: Outgoing<Token>): void {

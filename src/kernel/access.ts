@@ -9,6 +9,8 @@ import type { Authenticator, Authorizer, Credentials, SessionView } from './plug
 
 /** So many topics of one client are remembered as decided; then it begins anew. */
 const MAX_REMEMBERED = 1_000
+/** Longer topics are asked about each time: ten thousand clients that make them up must not fill the memory. */
+const MAX_REMEMBERED_LENGTH = 256
 
 export class Access {
   readonly #authenticators: Authenticator[] = []
@@ -39,6 +41,7 @@ export class Access {
     const known = rights?.get(topic)
     if (known !== undefined) return known
     const allowed = this.#decide(session, 'publish', topic)
+    if (topic.length > MAX_REMEMBERED_LENGTH) return allowed
     if (rights === null || rights.size >= MAX_REMEMBERED) {
       session.publishRights = new Map([[topic, allowed]])
       this.#deciding.add(session)

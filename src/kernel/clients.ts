@@ -1,11 +1,11 @@
 /** A client's life: let in, connected with a session, gone. What a transport calls. */
 
+import type { Counters } from '../core/counters.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
-import type { Opening, Sessions } from '../session/sessions.ts'
-import type { Will } from '../wire/will.ts'
+import type { Opened, Opening, Sessions } from '../session/sessions.ts'
 import type { Access } from './access.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -17,11 +17,13 @@ export interface ClientsParts {
   subscriptions: Subscriptions
   wills: Wills
   events: Events
+  counters: Counters
+  /** Resolves when what was written to the store is on disk. */
+  durable: () => Promise<void>
 }
 
 export interface Connecting extends Opening {
   keepAliveSeconds: number
-  will: Will | null
 }
 
 /** How a connection ended. */
@@ -54,21 +56,27 @@ export class Clients {
     throw new Refusal(ReasonCode.BadUserNameOrPassword, 'the user name or password is not right')
   }
 
-  /** Open the session of an admitted client. */
-  open(connecting: Connecting): { session: Session; present: boolean } {
-    const opened = this.#parts.sessions.open(connecting)
-    opened.session.will = connecting.will
-    this.#parts.wills.returned(connecting.clientId, opened.present)
-    return opened
+  /**
+   * Open the session of an admitted client. It is in force at once, its will too, and ends with `gone`; the client may hear
+   * of it when `safe`, if there is one, resolves: what CONNACK says must be true after a crash.
+   */
+  open(connecting: Connecting): Opened & { safe: Promise<void> | undefined } {
+    const { sessions, wills, durable } = this.#parts
+    const opened = sessions.open(connecting)
+    wills.returned(opened.session)
+    return { ...opened, safe: opened.written ? durable() : undefined }
   }
 
   /** The client has its CONNACK: send what waits for it. */
   connected(session: Session, carrier: Carrier, connecting: Connecting, sessionPresent: boolean): void {
+    const { events, counters } = this.#parts
+    counters.clientsConnected++
+    if (counters.clientsConnected > counters.clientsMaximum) counters.clientsMaximum = counters.clientsConnected
     const { clientId, username, address } = session
     const { clean: cleanStart, keepAliveSeconds } = connecting
     const protocolVersion = carrier.version
     const data = { clientId, username, address, protocolVersion, cleanStart, keepAliveSeconds, sessionPresent }
-    this.#parts.events.emit('client.connected', data)
+    events.emit('client.connected', data)
     session.attach(carrier)
     this.#parts.subscriptions.attach(session)
   }
@@ -78,19 +86,28 @@ export class Clients {
     this.#parts.sessions.changeExpiry(session, seconds)
   }
 
-  /** The client's connection is gone. */
+  /** Send a client away. Returns whether it was connected. */
+  disconnect(clientId: string, refusal: Refusal): boolean {
+    const carrier = this.#parts.sessions.get(clientId)?.carrier ?? null
+    carrier?.close(refusal)
+    return carrier !== null
+  }
+
+  /** The client's connection is gone. One that never had its CONNACK is not told of, as its coming was not. */
   gone(session: Session, departure: Departure): void {
-    const { sessions, subscriptions, wills, access, events } = this.#parts
-    const { clientId, address, will } = session
+    const { sessions, subscriptions, wills, access, events, counters } = this.#parts
+    const { clientId, address, connected } = session
+    if (connected) counters.clientsConnected--
     const { reason, reasonCode } = departure
-    session.will = null
-    events.emit('client.disconnected', { clientId, reason, reasonCode, address })
-    if (reason === 'takeover') events.emit('session.taken-over', { clientId })
+    if (!departure.publishWill) session.will = null // [MQTT-3.1.2-10]
+    if (connected) events.emit('client.disconnected', { clientId, reason, reasonCode, address })
+    if (connected && reason === 'takeover') events.emit('session.taken-over', { clientId })
     const ended = !session.persistent
     session.detach(ended)
-    subscriptions.detach(session, ended)
+    if (connected || ended) subscriptions.detach(session, ended)
     sessions.release(session)
-    if (will !== null && departure.publishWill) wills.due(session, will, ended)
+    if (ended) wills.ended(session)
+    else wills.due(session)
     access.forget(session)
   }
 }

@@ -1,12 +1,14 @@
 /** The kernel put together: access, namespaces, intake, sessions, subscriptions, wills and the plugins on top. */
 
 import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Access } from './access.ts'
 import { Clients } from './clients.ts'
+import { gaugesOf } from './gauges.ts'
 import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext } from './plugin-contract.ts'
@@ -18,9 +20,12 @@ export interface KernelParts {
   store: Store
   clock: Clock
   events: Events
+  counters: Counters
   log: Logger
   /** Name of this node. */
   node: string
+  /** Version of this program. */
+  version: string
   maxTopicLevels: number
   limits: OutboxLimits
   maxExpirySeconds: number
@@ -39,7 +44,7 @@ export class Kernel {
 
   constructor(parts: KernelParts) {
     this.#parts = parts
-    const { store, clock, events, log, limits, maxExpirySeconds, maxTopicLevels } = parts
+    const { store, clock, events, counters, log, limits, maxExpirySeconds, maxTopicLevels } = parts
     const { access, namespaces } = this
     this.sessions = new Sessions({
       store: store.sessions,
@@ -48,18 +53,34 @@ export class Kernel {
       maxExpirySeconds,
       clock,
       events,
-      onExpired: (session) => this.subscriptions.detach(session, true),
+      counters,
+      onExpired: (session) => {
+        this.subscriptions.detach(session, true)
+        this.#wills.ended(session)
+      },
     })
     const { sessions } = this
     this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, maxTopicLevels })
     this.intake = new Intake({ access, namespaces, events })
-    this.#wills = new Wills({ access, intake: this.intake, clock, events, log })
-    this.clients = new Clients({ access, sessions, subscriptions: this.subscriptions, wills: this.#wills, events })
+    const { subscriptions, intake } = this
+    const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
+    this.#wills = wills
+    const durable = () => store.durable()
+    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, durable })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
   async loadSessions(): Promise<void> {
     for (const session of await this.sessions.load()) await this.subscriptions.restore(session)
+  }
+
+  /**
+   * Time goes on for what was loaded, once the plugins are started and before any client is let in: sessions end whose time
+   * was up meanwhile, and wills are published that are due.
+   */
+  start(): void {
+    this.sessions.start()
+    for (const session of this.sessions.values()) this.#wills.due(session)
   }
 
   stop(): void {
@@ -69,7 +90,7 @@ export class Kernel {
 
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
-    const { log, clock, events, store, node } = this.#parts
+    const { log, clock, events, counters, store, node, version } = this.#parts
     const tagged = (write: Logger['info']) => (data: object, text: string) =>
       write({ plugin: plugin.name, ...data }, text)
     return {
@@ -82,12 +103,16 @@ export class Kernel {
       },
       clock,
       events,
+      counters,
+      gauges: () => gaugesOf(this.sessions),
       store,
       node,
+      version,
       namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),
+      disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

@@ -4,8 +4,10 @@
  */
 
 import type { Clock } from '../core/clock.ts'
+import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
+import type { Refusal } from '../core/reason-codes.ts'
 import type { OutboxContract } from '../session/outbox-contract.ts'
 import type { Store, SubscriptionRecord } from '../store/store.ts'
 
@@ -39,7 +41,8 @@ export interface Namespace {
   /**
    * Take responsibility for a message. The publisher is acknowledged when this returns or resolves, so resolve when the
    * message is safe; return the store's own `durable()` promise where that is all, for it is shared. Throw or reject
-   * with a Refusal to refuse.
+   * with a Refusal to refuse. Set `message.unmatched` before returning when nobody is subscribed: a publisher of MQTT 5.0
+   * is told 0x10 then.
    */
   accept(message: Message): void | Promise<void>
   /**
@@ -79,6 +82,7 @@ export type Decision = 'allow' | 'deny' | null
 
 export interface Authenticator {
   readonly name: string
+  /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Promise<Decision>
 }
 
@@ -106,9 +110,15 @@ export interface PluginContext<Options = unknown> {
   readonly log: Logger
   readonly clock: Clock
   readonly events: Events
+  /** What the broker has counted so far: the same object for as long as it runs, its numbers always the present ones. */
+  readonly counters: Readonly<Counters>
   readonly store: Store
   /** Name of this node: the `source` of its events. */
   readonly node: string
+  /** Version of this program: 0.1.0. */
+  readonly version: string
+  /** What there is now beside the counters. Asks every session, so call it every few seconds, not for every message. */
+  gauges(): Gauges
   /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
   namespace(prefix: string, namespace: Namespace): void
   /** Join the chain of those who say who somebody is. First in, first asked. */
@@ -117,6 +127,11 @@ export interface PluginContext<Options = unknown> {
   authorizer(authorizer: Authorizer): void
   /** Rules have changed: forget what was decided. */
   accessChanged(): void
+  /**
+   * End a client's connection, for the reason that the refusal gives; one with a server reference sends it elsewhere. Its
+   * session stays as after any other end, its will is published. Returns whether the client was connected.
+   */
+  disconnect(clientId: string, refusal: Refusal): boolean
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
 }

@@ -126,7 +126,10 @@ export class Subscriptions {
    */
   #end(session: Session, place: Place): void {
     const { clientId } = session
-    for (const other of session.subscriptions.values()) {
+    // Where filters are shown as they are, none is another's; with very many of them to look through, that matters.
+    const others = place.namespace.sharing ? [] : session.subscriptions.values()
+    for (const other of others) {
+      if (!other.filter.endsWith(place.filter)) continue
       const { namespace, filter } = this.#placeOf(other.filter)
       if (namespace !== place.namespace || filter !== place.filter) continue
       this.#subscribeAgain(session, other).catch((error: unknown) =>

@@ -4,17 +4,21 @@
  * them, always.
  */
 
+import type { Counters } from '../core/counters.ts'
+import type { Message } from '../core/message.ts'
 import type { MessageLog } from '../store/store.ts'
 import type { Entry } from './entry.ts'
 import type { Member } from './member.ts'
 
 export class Keeping {
   readonly #log: MessageLog
+  readonly #counters: Counters
   readonly #share: string
 
   /** @param log the messages of sessions @param share the filter of the group */
-  constructor(log: MessageLog, share: string) {
+  constructor(log: MessageLog, counters: Counters, share: string) {
     this.#log = log
+    this.#counters = counters
     this.#share = share
   }
 
@@ -27,12 +31,14 @@ export class Keeping {
     this.forget(entry)
     entry.keeper = session
     entry.logId = logId
+    this.#count(message, 1)
   }
 
   /** Keep it no longer. */
   forget(entry: Entry): void {
     const { keeper, logId } = entry
     if (keeper === null) return
+    this.#count(entry.message, -1)
     this.#log.remove(keeper.clientId, logId)
     entry.keeper = null
     entry.logId = 0
@@ -41,5 +47,10 @@ export class Keeping {
   /** Its member has not sent it, as far as the store knows. */
   rest({ keeper, logId }: Entry): void {
     if (keeper !== null) this.#log.mark(keeper.clientId, logId, 0)
+  }
+
+  #count({ payloadLength }: Message, sign: 1 | -1): void {
+    this.#counters.queuedMessages += sign
+    this.#counters.queuedBytes += sign * payloadLength
   }
 }

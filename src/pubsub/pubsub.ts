@@ -1,12 +1,16 @@
 /** Publish/subscribe: the namespace that owns every topic that no other claims. */
 
 import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
+import type { Enqueued } from '../session/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { Retained } from './retained.ts'
+import { RetainedDelivery, type SendRetained } from './retained-delivery.ts'
+import { RetainedExpiry } from './retained-expiry.ts'
 import { SharedGroups } from './shared-groups.ts'
 import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
@@ -15,20 +19,26 @@ import type { WaitingLimits } from './waiting-list.ts'
 export class PubSub implements Namespace {
   readonly #store: Store
   readonly #events: Events
+  readonly #counters: Counters
   readonly #clock: Clock
   readonly #tree = new SubscriptionTree()
   readonly #retained = new Retained()
+  readonly #delivery = new RetainedDelivery(this.#retained, (...one) => this.#sendRetained(...one))
+  readonly #expiry: RetainedExpiry
   readonly #groups: SharedGroups
   readonly sharing = true
 
   /** @param parts.limits how much waits for a group of which nobody has room */
-  constructor(parts: { store: Store; events: Events; clock: Clock; limits: WaitingLimits }) {
-    const { store, events, clock, limits } = parts
+  constructor(parts: { store: Store; events: Events; counters: Counters; clock: Clock; limits: WaitingLimits }) {
+    const { store, events, counters, clock, limits } = parts
     this.#store = store
     this.#events = events
+    this.#counters = counters
     this.#clock = clock
     const log = store.sessions.outgoing
-    this.#groups = new SharedGroups({ tree: this.#tree, log, events, now: clock.now, limits })
+    this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits })
+    const expire = this.#expire.bind(this)
+    this.#expiry = new RetainedExpiry({ retained: this.#retained, clock, expire })
   }
 
   /** Retained messages, for counting. */
@@ -39,11 +49,20 @@ export class PubSub implements Namespace {
   /** Take up the retained messages that the store holds. */
   async load(): Promise<void> {
     for await (const message of this.#store.retained.load()) this.#retained.set(message)
+    this.#countRetained()
+    this.#expiry.watch()
+  }
+
+  /** Nothing is done any more by itself. */
+  stop(): void {
+    this.#expiry.stop()
   }
 
   accept(message: Message): void | Promise<void> {
     let stored = false
     const { sessions: matches, groups } = this.#tree.match(message.topic)
+    if (matches.length === 0 && groups.length === 0) message.unmatched = true
+    const retainedUnderWay = this.#delivery.busy
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')
     for (let i = 0; i < matches.length; i++) {
       let match = matches[i]!
@@ -52,13 +71,14 @@ export class PubSub implements Namespace {
         match = match.forOwn
       }
       const { session, identifiers } = match
+      if (retainedUnderWay) this.#delivery.before(session, message.topic)
       const retain = match.retainAsPublished && message.retain
       const qos = message.qos < match.qos ? message.qos : match.qos
       if (qos === 0) {
         if (!session.connected) continue
         if (!session.outbox.send(message, retain, identifiers)) this.#dropped(session, message, 0)
         else if (tellDelivered) this.#delivered(session, message)
-      } else if (this.#enqueue(session, message, qos, retain, identifiers)) {
+      } else if (this.#enqueue(session, message, qos, retain, identifiers) === 'stored') {
         stored = true
       }
     }
@@ -76,10 +96,14 @@ export class PubSub implements Namespace {
     const isNew = this.#tree.add(session, subscription)
     const { retainHandling } = subscription
     if (restored || retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]
-    return () => this.#sendRetained(session, subscription)
+    return () => {
+      // It may have been given up meanwhile.
+      if (session.subscriptions.get(subscription.filter) === subscription) this.#delivery.begin(session, subscription)
+    }
   }
 
   unsubscribe(session: Subscriber, filter: string): void {
+    this.#delivery.cancel(session, filter)
     if (isShared(filter)) this.#groups.unsubscribe(session, filter)
     else this.#tree.remove(session, filter)
   }
@@ -89,15 +113,15 @@ export class PubSub implements Namespace {
   }
 
   detach(session: Subscriber, ended: boolean): void {
+    this.#delivery.detach(session, ended)
     this.#groups.detach(session, ended)
     if (ended) for (const filter of session.subscriptions.keys()) this.#tree.remove(session, filter)
   }
 
-  /** Returns whether the message is to be stored for this session. */
-  #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): boolean {
+  #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): Enqueued {
     const outcome = session.outbox.enqueue(message, qos, retain, ids)
     if (outcome === 'dropped') this.#dropped(session, message, qos)
-    return outcome === 'stored'
+    return outcome
   }
 
   #retain(message: Message): void {
@@ -105,38 +129,44 @@ export class PubSub implements Namespace {
     if (message.payloadLength === 0) {
       // An empty one deletes [MQTT-3.3.1-6].
       if (!this.#retained.delete(topic)) return
+      this.#countRetained()
       this.#store.retained.remove(topic)
       this.#events.emit('message.retained-cleared', { topic })
       return
     }
     const own = message.copy()
     this.#retained.set(own)
+    this.#countRetained()
     this.#store.retained.put(own)
+    this.#expiry.watch()
     this.#events.emit('message.retained', { topic, bytes: message.payloadLength })
   }
 
-  #sendRetained(session: Subscriber, subscription: Subscription): void {
-    const { filter, identifier } = subscription
-    if (session.subscriptions.get(filter) !== subscription) return // given up meanwhile
-    const identifiers = identifier > 0 ? [identifier] : null
-    const now = this.#clock.now()
-    for (const message of this.#retained.match(filter)) {
-      if (message.expiresAt !== 0 && message.expiresAt <= now) {
-        this.#expire(message)
-        continue
-      }
-      const qos = message.qos < subscription.qos ? message.qos : subscription.qos
-      if (qos > 0) this.#enqueue(session, message, qos, true, identifiers)
-      else if (!session.outbox.send(message, true, identifiers)) this.#dropped(session, message, 0)
-      else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
+  readonly #sendRetained: SendRetained = (session, subscription, message, identifiers) => {
+    if (subscription.noLocal && message.from === session.clientId) return true // [MQTT-3.8.3-3]
+    if (message.expiresAt !== 0 && message.expiresAt <= this.#clock.now()) {
+      this.#expire(message)
+      return true
     }
+    const qos = message.qos < subscription.qos ? message.qos : subscription.qos
+    if (qos > 0) return this.#enqueue(session, message, qos, true, identifiers) !== 'dropped'
+    const sent = session.outbox.send(message, true, identifiers)
+    if (!sent) this.#dropped(session, message, 0)
+    else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
+    return sent
   }
 
   #expire(message: Message): void {
     const { topic } = message
     this.#retained.delete(topic)
+    this.#countRetained()
     this.#store.retained.remove(topic)
     this.#events.emit('message.expired', { clientId: '', topic })
+  }
+
+  #countRetained(): void {
+    this.#counters.retainedMessages = this.#retained.size
+    this.#counters.retainedBytes = this.#retained.bytes
   }
 
   #delivered(session: Subscriber, { topic, payloadLength }: Message): void {
@@ -144,6 +174,7 @@ export class PubSub implements Namespace {
   }
 
   #dropped(session: Subscriber, { topic }: Message, qos: QoS): void {
+    this.#counters.publishDropped++
     // What is refused at QoS 0 although there is room for it is larger than the client takes.
     const reason = qos > 0 ? 'session-full' : session.outbox.writable ? 'packet-too-large' : 'slow'
     this.#events.emit('message.dropped', { clientId: session.clientId, topic, qos, reason })

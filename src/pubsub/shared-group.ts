@@ -5,6 +5,7 @@
  * What a member does not acknowledge goes to another; but a message that was sent at QoS 2 is for this client alone.
  */
 
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import type { Subscription } from '../kernel/plugin-contract.ts'
@@ -20,6 +21,7 @@ export interface SharedGroupParts {
   /** The messages of sessions. */
   log: MessageLog
   events: Events
+  counters: Counters
   now: () => number
   limits: WaitingLimits
   /** It has no members, and nobody has a message of it any more. */
@@ -43,7 +45,7 @@ export class SharedGroup implements Lender {
   constructor(filter: string, parts: SharedGroupParts) {
     this.filter = filter
     this.#parts = parts
-    this.#keeping = new Keeping(parts.log, filter)
+    this.#keeping = new Keeping(parts.log, parts.counters, filter)
     this.#waiting = new WaitingList(parts.limits)
   }
 
@@ -254,7 +256,8 @@ export class SharedGroup implements Lender {
   }
 
   #tellDropped({ topic, qos }: Message, reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended'): void {
-    const { events } = this.#parts
+    const { events, counters } = this.#parts
+    counters.publishDropped++
     if (events.wants('message.dropped')) events.emit('message.dropped', { clientId: '', topic, qos, reason })
   }
 }

@@ -11,5 +11,9 @@ export interface Subscriber extends SessionView {
     BorrowingOutbox & {
       /** Hand over a QoS 1 or 2 message. 'stored': safe once the store is durable. */
       enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued
+      /** Whether more can be given to it that need not come now: nothing is dropped, and little waits already. */
+      hasSpareRoom(qos: QoS): boolean
+      /** Called when there may be spare room again; null: nobody wants to hear of it. */
+      onSpareRoom: (() => void) | null
     }
 }

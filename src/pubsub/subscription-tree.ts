@@ -8,6 +8,7 @@
 
 import type { QoS } from '../core/message.ts'
 import type { SubscriptionRecord } from '../store/store.ts'
+import { MatchCache } from './match-cache.ts'
 import type { SharedGroup } from './shared-group.ts'
 import type { Subscriber } from './subscriber.ts'
 
@@ -43,12 +44,9 @@ interface Node {
   groups: Set<SharedGroup> | null
 }
 
-/** Topics whose matches are remembered. A hundred bytes each, and their matches. */
-const MAX_REMEMBERED = 20_000
-
 export class SubscriptionTree {
   readonly #root: Node = newNode()
-  #remembered = new Map<string, Matches>()
+  readonly #remembered = new MatchCache<Matches>()
   #size = 0
 
   /** Number of subscriptions. */
@@ -63,7 +61,7 @@ export class SubscriptionTree {
     const isNew = !node.subscriptions.has(session)
     node.subscriptions.set(session, subscription)
     if (isNew) this.#size++
-    this.#forget()
+    this.#remembered.changed(subscription.filter)
     return isNew
   }
 
@@ -71,7 +69,7 @@ export class SubscriptionTree {
     const path = this.#pathTo(filter)
     if (!path.at(-1)?.node.subscriptions?.delete(session)) return
     this.#size--
-    this.#forget()
+    this.#remembered.changed(filter)
     prune(path)
   }
 
@@ -80,13 +78,13 @@ export class SubscriptionTree {
     const node = this.#open(filter)
     node.groups ??= new Set()
     node.groups.add(group)
-    this.#forget()
+    this.#remembered.changed(filter)
   }
 
   removeGroup(filter: string, group: SharedGroup): void {
     const path = this.#pathTo(filter)
     if (!path.at(-1)?.node.groups?.delete(group)) return
-    this.#forget()
+    this.#remembered.changed(filter)
     prune(path)
   }
 
@@ -97,7 +95,6 @@ export class SubscriptionTree {
     const found: Found = { subscriptions: [], groups: [] }
     collect(this.#root, topic.split('/'), 0, topic.charCodeAt(0) === DOLLAR, found)
     const matches = { sessions: merge(found.subscriptions), groups: found.groups }
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#forget()
     this.#remembered.set(topic, matches)
     return matches
   }
@@ -125,10 +122,6 @@ export class SubscriptionTree {
       parent = node
     }
     return path
-  }
-
-  #forget(): void {
-    if (this.#remembered.size > 0) this.#remembered = new Map()
   }
 }
 

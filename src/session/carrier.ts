@@ -1,5 +1,7 @@
 /** What a session sees of the connection that carries it. */
 
+import type { Refusal } from '../core/reason-codes.ts'
+import type { OutgoingAliases } from '../wire/topic-aliases.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 
 export interface Carrier {
@@ -10,4 +12,10 @@ export interface Carrier {
   readonly receiveMaximum: number
   /** The largest packet the client takes, in bytes; 0: any. */
   readonly maximumPacketSize: number
+  /** The largest answer that may say why in words, in bytes; 0: the client wants none [MQTT-3.1.2-29]. */
+  readonly maxExplainedBytes: number
+  /** Topic aliases towards the client; null: it takes none. */
+  readonly aliases: OutgoingAliases | null
+  /** End the connection; a client of MQTT 5.0 is told the code, why, and where to go instead. */
+  close(refusal: Refusal): void
 }

@@ -1,7 +1,7 @@
 /** One message on its way to one client, from the moment the outbox has it until the client has settled it. */
 
 import type { Message, QoS } from '../core/message.ts'
-import type { PublishOptions } from '../wire/publish-encoder.ts'
+import type { PublishOptions } from '../wire/publish-options.ts'
 import type { Receiver } from './outbox-contract.ts'
 
 export const WAITING = 0
@@ -33,6 +33,8 @@ export class Delivery implements PublishOptions {
   token: unknown
   /** Its entry in the session's log; 0: not stored. */
   readonly logId: number
+  /** Bytes of payload. */
+  readonly size: number
 
   constructor(
     message: Message,
@@ -55,6 +57,7 @@ export class Delivery implements PublishOptions {
     this.receiver = receiver
     this.token = token
     this.logId = logId
+    this.size = message.payloadLength
     this.safe = logId === 0 || qos < 2
   }
 

@@ -5,6 +5,7 @@
  * It outlives the connection when the session does: unsettled messages are then sent again, in order, before anything new.
  */
 
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
@@ -16,7 +17,7 @@ import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
 import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
 import { Transmitter } from './transmitter.ts'
-import { Waiting } from './waiting.ts'
+import { isExpired, Waiting } from './waiting.ts'
 
 export interface OutboxLimits {
   maxInflight: number
@@ -29,6 +30,7 @@ export interface OutboxParts {
   clientId: string
   limits: OutboxLimits
   events: Events
+  counters: Counters
   now: () => number
   /** Where the messages of a persistent session are kept. */
   log: MessageLog
@@ -40,6 +42,8 @@ export interface OutboxParts {
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
 export class Outbox implements OutboxContract, BorrowingOutbox {
+  /** Called when there may be room again for what need not come now; null: nobody wants to hear of it. */
+  onSpareRoom: (() => void) | null = null
   onRoom: (() => void) | null = null
   readonly #parts: OutboxParts
   readonly #transmitter: Transmitter
@@ -78,9 +82,25 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     return Math.min(this.#parts.limits.maxInflight, this.#transmitter.carrier?.receiveMaximum ?? Infinity)
   }
 
+  /** QoS 1 and 2 messages that were sent and are not settled. */
+  get inflight(): number {
+    return this.#inflight.size
+  }
+
   /** Messages that wait or are in flight. */
   get size(): number {
     return this.#waiting.length + this.#inflight.size
+  }
+
+  /**
+   * Whether more can be given to it that need not come now, like retained messages: nothing of it is dropped, and no more
+   * of it waits than keeps the window full, so that there is room for what comes live.
+   */
+  hasSpareRoom(qos: QoS): boolean {
+    if (!this.writable) return false
+    const { maxQueued, maxQueuedBytes } = this.#parts.limits
+    const { length, bytes } = this.#waiting
+    return qos === 0 || (length < Math.min(this.window, maxQueued / 2) && bytes < maxQueuedBytes / 2)
   }
 
   send(message: Message, retain: boolean, identifiers: readonly number[] | null): boolean {
@@ -91,11 +111,13 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
   enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued {
-    const { limits, log, clientId } = this.#parts
-    if (this.#waiting.length >= limits.maxQueued || this.#waiting.bytes >= limits.maxQueuedBytes) return 'dropped'
+    const { log, clientId } = this.#parts
+    if (this.#isFull) for (const expired of this.#waiting.removeExpired(this.#parts.now())) this.#expire(expired)
+    if (this.#isFull) return 'dropped'
     let logId = 0
     if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
+    this.#count(delivery, 1)
     this.#queue(delivery)
     return logId === 0 ? 'sent' : 'stored'
   }
@@ -149,6 +171,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     for (const { message, qos, retain, identifiers, share = null, id, mark } of entries) {
       const delivery = new Delivery(message, qos, retain, identifiers, null, null, share, id, true)
       restoreMark(delivery, mark)
+      this.#count(delivery, 1)
       if (delivery.state === WAITING) this.#waiting.push(delivery)
       else this.#inflight.restore(delivery)
     }
@@ -225,7 +248,10 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     const lost = [...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
     for (const delivery of lost) {
       if (delivery.packetId !== 0) this.#inflight.delete(delivery)
-      settle(delivery, delivery.own && delivery.inDoubt ? 'in-doubt' : 'lost', 0)
+      const inDoubt = delivery.own && delivery.inDoubt
+      // What was lent goes back to its lender, stored as it is.
+      if (inDoubt || delivery.receiver === null) this.#count(delivery, -1)
+      settle(delivery, inDoubt ? 'in-doubt' : 'lost', 0)
     }
   }
 
@@ -249,6 +275,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     if (carrier === null) return
     this.#sendWaiting(carrier)
     this.onRoom?.()
+    this.onSpareRoom?.()
   }
 
   #sendWaiting(carrier: Carrier): void {
@@ -271,12 +298,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
   }
 
   #start(carrier: Carrier, delivery: Delivery): void {
-    const { message } = delivery
-    const { clientId, log, events } = this.#parts
-    if (delivery.own && message!.expiresAt !== 0 && message!.expiresAt <= this.#parts.now()) {
-      if (delivery.logId !== 0) log.remove(clientId, delivery.logId) // [MQTT-3.3.2-5]
-      if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: message!.topic })
-      if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
+    if (delivery.message!.expiresAt !== 0 && isExpired(delivery, this.#parts.now())) {
+      this.#expire(delivery)
       return
     }
     if (delivery.qos > 0) {
@@ -284,6 +307,18 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
       this.#mark(delivery)
     }
     this.#transmitter.send(carrier, delivery)
+  }
+
+  get #isFull(): boolean {
+    const { maxQueued, maxQueuedBytes } = this.#parts.limits
+    return this.#waiting.length >= maxQueued || this.#waiting.bytes >= maxQueuedBytes
+  }
+
+  #expire(delivery: Delivery): void {
+    const { clientId, events } = this.#parts
+    this.#forget(delivery) // [MQTT-3.3.2-5]
+    if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: delivery.topic })
+    if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
   }
 
   /** Keep its state and identifier with it in the store. */
@@ -305,7 +340,22 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   #finish(delivery: Delivery): void {
     this.#inflight.delete(delivery)
-    if (delivery.logId !== 0) this.#parts.log.remove(this.#parts.clientId, delivery.logId)
+    this.#forget(delivery)
+  }
+
+  /** It need not be stored any more. */
+  #forget(delivery: Delivery): void {
+    if (delivery.logId === 0) return
+    this.#parts.log.remove(this.#parts.clientId, delivery.logId)
+    this.#count(delivery, -1)
+  }
+
+  /** One more, or less, that is stored. */
+  #count({ logId, size }: Delivery, sign: 1 | -1): void {
+    if (logId === 0) return
+    const { counters } = this.#parts
+    counters.queuedMessages += sign
+    counters.queuedBytes += sign * size
   }
 
   /** The client has settled a message: tell whoever handed it over. */

@@ -1,7 +1,7 @@
 /** Session: what the broker knows of one client, on a connection or between two of them. */
 
+import type { Will } from '../core/will.ts'
 import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
-import type { Will } from '../wire/will.ts'
 import type { Carrier } from './carrier.ts'
 import type { Inbox } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
@@ -22,6 +22,7 @@ export class Session {
   disconnectedAt = 0
   /** Whether the store knows of it. */
   stored = false
+  /** What its connection left to be published, or what the last one left and is not published yet; null: nothing. */
   will: Will | null = null
   /** Decisions of access control about topics this client published on; see kernel/access. */
   publishRights: Map<string, boolean> | null = null
@@ -65,9 +66,18 @@ export class Session {
     this.outbox.detach(ended)
   }
 
-  /** What the store keeps of it. */
+  /** What the store keeps of it; its subscriptions as they are when they are read. */
   record(): SessionRecord {
-    const { clientId, username, expirySeconds, disconnectedAt } = this
-    return { clientId, username, expirySeconds, disconnectedAt, subscriptions: [...this.subscriptions.values()] }
+    const { clientId, username, expirySeconds, disconnectedAt, subscriptions, will } = this
+    return {
+      clientId,
+      username,
+      expirySeconds,
+      disconnectedAt,
+      will,
+      get subscriptions() {
+        return [...subscriptions.values()]
+      },
+    }
   }
 }

@@ -1,10 +1,15 @@
 /**
  * The registry of sessions: opened by CONNECT, kept or ended when the connection is gone, expired in time.
  * Expiry survives a restart: the store knows since when a client is away.
+ *
+ * A session that ends with its connection is in the store only if it has a will, or was kept before: its record then says,
+ * after a crash, that its connection has ended and what is to be done about it.
  */
 
 import type { Clock, Timer } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import type { Will } from '../core/will.ts'
 import type { SessionStore, StoredSession } from '../store/store.ts'
 import { Inbox } from './inbox.ts'
 import { Outbox, type OutboxLimits } from './outbox.ts'
@@ -19,6 +24,7 @@ export interface SessionsParts {
   maxExpirySeconds: number
   clock: Clock
   events: Events
+  counters: Counters
   /** A session has ended that was not connected: its subscriptions are void. */
   onExpired: (session: Session) => void
 }
@@ -30,6 +36,15 @@ export interface Opening {
   expirySeconds: number
   username: string | null
   address: string
+  will: Will | null
+}
+
+export interface Opened {
+  session: Session
+  /** It existed, and goes on. */
+  present: boolean
+  /** Whether the store was told something that must be on disk before the client may rely on it. */
+  written: boolean
 }
 
 export class Sessions {
@@ -53,11 +68,11 @@ export class Sessions {
     return this.#sessions.values()
   }
 
-  /** Take up what the store holds. Returns the sessions that are still alive, to be subscribed again. */
+  /** Take up what the store holds. Returns the sessions, to be subscribed again; their time goes on with `start`. */
   async load(): Promise<Session[]> {
     const { store, clock } = this.#parts
     const waiting = new Map(store.outgoing.list().map((log) => [log.name, log]))
-    const alive: Session[] = []
+    const loaded: Session[] = []
     for (const stored of await store.load()) {
       const session = this.#restore(stored)
       const log = waiting.get(stored.clientId)
@@ -67,16 +82,24 @@ export class Sessions {
         session.disconnectedAt = clock.now()
         this.save(session)
       }
-      alive.push(session)
-      this.#expireLater(session)
+      loaded.push(session)
     }
-    return alive
+    return loaded
   }
 
-  /** The session for a new connection. `present`: it existed, and goes on. */
-  open(opening: Opening): { session: Session; present: boolean } {
+  /** End the loaded sessions whose time was up meanwhile; the others when it is. */
+  start(): void {
+    for (const session of this.#sessions.values()) {
+      if (this.#remainingMs(session) <= 0) this.#expire(session)
+      else this.#expireLater(session)
+    }
+  }
+
+  /** The session for a new connection. */
+  open(opening: Opening): Opened {
     const { clientId, clean } = opening
     let session = this.#sessions.get(clientId)
+    const known = session?.stored ?? false
     this.#expiries.get(clientId)?.cancel()
     this.#expiries.delete(clientId)
     if (clean && session !== undefined) {
@@ -88,13 +111,14 @@ export class Sessions {
     session.username = opening.username
     session.address = opening.address
     session.disconnectedAt = 0
+    session.will = opening.will
     this.changeExpiry(session, opening.expirySeconds)
     this.save(session)
     const { events } = this.#parts
     const { expirySeconds } = session
     if (present) events.emit('session.resumed', { clientId, expirySeconds, waiting: session.outbox.size })
     else events.emit('session.created', { clientId, expirySeconds })
-    return { session, present }
+    return { session, present, written: known || session.stored }
   }
 
   /** The session outlives its connection for so many seconds, as far as we allow it. */
@@ -114,9 +138,10 @@ export class Sessions {
     return false
   }
 
-  /** Write the session's record, if it is one that is kept. */
+  /** Write the session's record, if it has one or needs one. One that has ended is not written again. */
   save(session: Session): void {
-    if (!session.persistent) return
+    if (this.#sessions.get(session.clientId) !== session) return
+    if (!session.persistent && !session.stored && session.will === null) return
     session.stored = true
     this.#parts.store.put(session.record())
   }
@@ -138,6 +163,7 @@ export class Sessions {
     const session = this.#create(stored.clientId, stored.received)
     session.username = stored.username
     session.disconnectedAt = stored.disconnectedAt
+    session.will = stored.will
     session.stored = true
     session.setExpiry(stored.expirySeconds)
     for (const subscription of stored.subscriptions) session.subscriptions.set(subscription.filter, subscription)
@@ -145,22 +171,29 @@ export class Sessions {
   }
 
   #create(clientId: string, received: readonly number[]): Session {
-    const { store, durable, limits, events, clock } = this.#parts
-    const outbox = new Outbox({ clientId, limits, events, now: clock.now, log: store.outgoing, durable })
+    const { store, durable, limits, events, counters, clock } = this.#parts
+    const log = store.outgoing
+    const outbox = new Outbox({ clientId, limits, events, counters, now: clock.now, log, durable })
     const session = new Session(clientId, new Inbox(clientId, store, received), outbox)
     this.#sessions.set(clientId, session)
     return session
   }
 
   #expireLater(session: Session): void {
-    if (session.expirySeconds >= NEVER_EXPIRES) return
-    const { clock } = this.#parts
-    const delayMs = session.disconnectedAt + session.expirySeconds * 1000 - clock.now()
+    const remainingMs = this.#remainingMs(session)
+    if (remainingMs === Infinity) return
+    const { clock, counters } = this.#parts
     const expire = (): void => {
       this.#expiries.delete(session.clientId)
+      counters.sessionsExpired++
       this.#expire(session)
     }
-    this.#expiries.set(session.clientId, clock.after(Math.max(delayMs, 0), expire))
+    this.#expiries.set(session.clientId, clock.after(Math.max(remainingMs, 0), expire))
+  }
+
+  #remainingMs({ expirySeconds, disconnectedAt }: Session): number {
+    if (expirySeconds >= NEVER_EXPIRES) return Infinity
+    return disconnectedAt + expirySeconds * 1000 - this.#parts.clock.now()
   }
 
   /** End a session that is not connected. */

@@ -8,7 +8,8 @@
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
-import { type PublishOptions, writePublish } from '../wire/publish-encoder.ts'
+import { writePublish } from '../wire/publish-encoder.ts'
+import type { PublishOptions } from '../wire/publish-options.ts'
 import type { Carrier } from './carrier.ts'
 import { type Delivery, RELEASED } from './delivery.ts'
 
@@ -75,7 +76,7 @@ export class Transmitter {
   #publish(carrier: Carrier, delivery: Delivery): void {
     const message = delivery.message!
     if (!this.#write(carrier, message, delivery.packetId, delivery)) {
-      if (delivery.own) this.#tellDropped(message, delivery.qos)
+      if (delivery.own) this.#dropped(carrier, message, delivery.qos)
       this.#parts.tooLarge(delivery)
       return
     }
@@ -95,10 +96,12 @@ export class Transmitter {
 
   #write(carrier: Carrier, message: Message, packetId: number, options: PublishOptions): boolean {
     const now = message.expiresAt === 0 ? 0 : this.#parts.now()
-    return writePublish(carrier.out, carrier.version, message, packetId, options, carrier.maximumPacketSize, now) > 0
+    const { out, version, maximumPacketSize, aliases } = carrier
+    return writePublish(out, version, message, packetId, options, maximumPacketSize, now, aliases) > 0
   }
 
-  #tellDropped(message: Message, qos: QoS): void {
+  #dropped(carrier: Carrier, message: Message, qos: QoS): void {
+    carrier.out.counters.publishDropped++
     const { events, clientId } = this.#parts
     if (!events.wants('message.dropped')) return
     events.emit('message.dropped', { clientId, topic: message.topic, qos, reason: 'packet-too-large' })

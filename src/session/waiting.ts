@@ -7,6 +7,8 @@ import type { Receiver } from './outbox-contract.ts'
 export class Waiting {
   readonly #deliveries = new Fifo<Delivery>()
   #bytes = 0
+  /** It is no use to look for expired ones before this time. */
+  #nextExpiry = Infinity
 
   get length(): number {
     return this.#deliveries.length
@@ -19,6 +21,7 @@ export class Waiting {
 
   push(delivery: Delivery): void {
     this.#bytes += delivery.message!.keep().payloadLength
+    this.#expects(delivery)
     this.#deliveries.push(delivery)
   }
 
@@ -44,7 +47,32 @@ export class Waiting {
     return left
   }
 
+  /**
+   * Take out, and return, those of publish/subscribe whose time is up. That takes a look through all of them, so it is done
+   * once a second at most, and only when one may be due: this is asked for each message that finds no room.
+   */
+  removeExpired(now: number): Delivery[] {
+    if (now < this.#nextExpiry) return []
+    this.#nextExpiry = Infinity
+    const expired = this.remove((delivery) => {
+      if (isExpired(delivery, now)) return true
+      this.#expects(delivery)
+      return false
+    })
+    this.#nextExpiry = Math.max(this.#nextExpiry, now + 1_000)
+    return expired
+  }
+
   withdraw(receiver: Receiver<unknown>, token: unknown): void {
     this.remove((delivery) => delivery.receiver === receiver && delivery.token === token)
   }
+
+  #expects({ own, message }: Delivery): void {
+    if (own && message!.expiresAt !== 0) this.#nextExpiry = Math.min(this.#nextExpiry, message!.expiresAt)
+  }
+}
+
+/** Whether a message of publish/subscribe may not be sent any more [MQTT-3.3.2-5]. Others are their receiver's business. */
+export function isExpired({ own, message }: Delivery, now: number): boolean {
+  return own && message!.expiresAt !== 0 && message!.expiresAt <= now
 }

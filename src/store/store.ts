@@ -8,6 +8,7 @@
  */
 
 import type { Message, QoS } from '../core/message.ts'
+import type { Will } from '../core/will.ts'
 
 export interface Store {
   /** What kind of store it is, for people: 'level' or 'memory'. */
@@ -81,11 +82,13 @@ export interface MessageLog {
 export interface SessionRecord {
   clientId: string
   username: string | null
-  /** Seconds that the session outlives its connection; 0xffffffff: for ever. */
+  /** Seconds that the session outlives its connection; 0xffffffff: for ever; 0: kept for its will, or until it is ended. */
   expirySeconds: number
   /** When its connection ended, milliseconds since the epoch; 0 while it is connected. */
   disconnectedAt: number
   subscriptions: SubscriptionRecord[]
+  /** The will that its connection left, and that is not published yet; null: there is none. */
+  will: Will | null
 }
 
 export interface SubscriptionRecord {
@@ -107,7 +110,10 @@ export interface StoredSession extends SessionRecord {
 export interface SessionStore {
   /** Every session in the store. */
   load(): Promise<StoredSession[]>
-  /** Write a session's record, over the old one. */
+  /**
+   * Write a session's record, over the old one. The store reads it when it closes the batch, so a SUBSCRIBE of a thousand
+   * filters is one write of a thousand, not a thousand writes.
+   */
   put(record: SessionRecord): void
   /** Forget a session: record, received identifiers and outgoing messages. */
   remove(clientId: string): void

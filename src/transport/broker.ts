@@ -82,6 +82,7 @@ export class Broker implements LaneHost {
 
   /** Serve a connection: any byte stream, from `address`. */
   attach(stream: Duplex, address: string): void {
+    this.#parts.scheduler.counters.sockets++
     this.#lanes.add(new Lane(stream, address, this.#parts, this))
   }
 
@@ -89,7 +90,11 @@ export class Broker implements LaneHost {
   async stop(): Promise<void> {
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
     this.#sweeper = null
-    for (const lane of this.#lanes) lane.close(ReasonCode.ServerShuttingDown, 'shutdown', 'the broker stops')
+    // Those with a will first, so that those who read it are still there.
+    const withWill = [...this.#lanes].filter(({ conversation }) => conversation.session?.will)
+    for (const lane of [...withWill, ...this.#lanes]) {
+      lane.close(ReasonCode.ServerShuttingDown, 'shutdown', 'the broker stops')
+    }
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()))
   }
 

@@ -9,7 +9,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { topicProblem } from '../core/topics.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -20,6 +19,7 @@ import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
+import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
@@ -51,6 +51,10 @@ export class Conversation implements Visitor {
   #subscribing: Subscribing | null = null
   #unsubscribing: Unsubscribing | null = null
   #session: Session | null = null
+  /** Whether the session existed before. */
+  #present = false
+  /** Whether the client has its CONNACK. */
+  #welcomed = false
 
   constructor(host: ConversationHost, parts: LaneParts) {
     this.#host = host
@@ -62,20 +66,22 @@ export class Conversation implements Visitor {
     return this.#assignedClientId ?? this.#connect?.clientId ?? ''
   }
 
+  /** The client's session, from the moment that it is open; the client need not know of it yet. */
+  get session(): Session | null {
+    return this.#session
+  }
+
   connect(flags: number, bytes: Buffer, body: number, end: number): void {
     const connect = readConnect(flags, bytes, body, end)
     this.#connect = connect
-    if (connect.authenticationMethod !== null) {
-      throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method')
-    }
-    const problem = connect.will === null ? null : topicProblem(connect.will.topic, this.#parts.limits.maxTopicLevels)
-    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
-    if (connect.clientId === '') this.#assignedClientId = `auto-${randomUUID()}`
+    const assigned = connect.clientId === '' ? `auto-${randomUUID()}` : null
+    checkConnect(connect, assigned, this.#parts.limits)
+    this.#assignedClientId = assigned
     this.#host.hold()
     this.#desk = this.#host.desks.handshake(this)
   }
 
-  /** Hook of Aedes: why the client may not connect; null when it may, and its identifier is free. */
+  /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
   async admit(): Promise<Refusal | null> {
     if (this.#session !== null) return null // it was admitted before: Aedes is being reminded of it
     const { username, password } = this.#connect!
@@ -83,13 +89,23 @@ export class Conversation implements Visitor {
     try {
       await this.#parts.clients.admit({ clientId: this.clientId, username, password, address })
       this.#host.claim(this.clientId)
+      await this.#open()
       return null
     } catch (error) {
       if (!(error instanceof Refusal))
-        this.#parts.log.error({ clientId: this.clientId, error }, 'authentication failed')
+        this.#parts.log.error({ clientId: this.clientId, error }, 'a client could not be let in')
       this.#refusal = asRefusal(error, ReasonCode.ServerUnavailable)
       return this.#refusal
     }
+  }
+
+  /** Open the session. What is kept of it is on disk before the client hears of it. */
+  async #open(): Promise<void> {
+    const { session, present, safe } = this.#parts.clients.open(this.#connecting(this.#connect!))
+    this.#session = session
+    this.#present = present
+    await safe
+    if (this.#desk === null) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
   }
 
   /** Aedes is done with the handshake. */
@@ -102,7 +118,7 @@ export class Conversation implements Visitor {
     const packet = readSubscribe(flags, bytes, body, end, this.#connect!.version)
     this.#subscribing = new Subscribing(this.#exchangeParts, packet)
     this.#host.hold()
-    this.#desk = this.#host.desks.exchange(this, handshake.subscribeForAedes(packet.subscriptions.length))
+    this.#desk = this.#host.desks.exchange(this, handshake.subscribeForAedes(this.#subscribing.positions))
   }
 
   /** Hook of Aedes: grant the subscription at this position of the SUBSCRIBE under way. Never rejects. */
@@ -117,7 +133,7 @@ export class Conversation implements Visitor {
     this.#host.hold()
     const proceed = (): void => {
       if (this.#unsubscribing !== unsubscribing) return // the connection is gone
-      this.#desk = this.#host.desks.exchange(this, handshake.unsubscribeForAedes(packet.filters.length))
+      this.#desk = this.#host.desks.exchange(this, handshake.unsubscribeForAedes(unsubscribing.positions))
     }
     if (unsubscribing.safe === null) proceed()
     else void unsubscribing.safe.then(proceed)
@@ -156,41 +172,34 @@ export class Conversation implements Visitor {
   connack(accepted: boolean): void {
     if (!accepted) {
       const refusal = this.#refusal ?? new Refusal(ReasonCode.ServerUnavailable, 'the handshake failed')
-      this.#host.write(this.#refusalConnack(this.#connect!.version, refusal.code))
+      this.#refuse(this.#connect!.version, refusal)
       this.#refused(refusal.message, refusal.code)
       return
     }
     const connect = this.#connect!
-    const { version } = connect
     const connecting = this.#connecting(connect)
     connect.password = null // it has been checked: it need not lie in memory as long as the connection lasts
-    const { session, present } = this.#parts.clients.open(connecting)
-    this.#session = session
-    const applied = session.expirySeconds
-    const connack = handshake.connackForClient({
-      version,
-      sessionPresent: present && version > 3, // MQTT 3.1 has no such flag
-      reasonCode: 0,
-      assignedClientId: this.#assignedClientId,
-      sessionExpirySeconds: applied === connect.sessionExpirySeconds ? null : applied,
-      maximumPacketSize: this.#parts.limits.maxPacketSize,
-    })
-    this.#host.write(connack)
+    const session = this.#session!
+    const present = this.#present
+    this.#welcomed = true
+    const { expirySeconds } = session
+    const changed = expirySeconds === connect.sessionExpirySeconds ? null : expirySeconds
+    this.#host.write(connackFor(connect, this.#assignedClientId, this.#parts.limits, present, changed))
     const carrier = this.#host.welcome(session, connect)
     this.#parts.clients.connected(session, carrier, connecting, present)
   }
 
   #connecting(connect: ConnectPacket): Connecting {
-    const { clean, username, will, keepAliveSeconds } = connect
+    const { clean, username, will, sessionExpirySeconds: expirySeconds } = connect
     const { address } = this.#host
-    const expirySeconds = connect.sessionExpirySeconds
-    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds }
+    const keepAlive = keepAliveSeconds(connect, this.#parts.limits)
+    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds: keepAlive }
   }
 
   suback(): void {
     const subscribing = this.#subscribing!
     this.#desk = this.#subscribing = null
-    this.#host.write(subscribing.suback())
+    this.#reply(subscribing.suback())
     subscribing.finish()
     this.#host.release()
   }
@@ -198,8 +207,15 @@ export class Conversation implements Visitor {
   unsuback(): void {
     const unsubscribing = this.#unsubscribing!
     this.#desk = this.#unsubscribing = null
-    this.#host.write(unsubscribing.unsuback())
+    this.#reply(unsubscribing.unsuback())
     this.#host.release()
+  }
+
+  /** The client must not be sent more than it takes [MQTT-3.1.2-24], and would wait for this for ever. */
+  #reply(packet: Buffer): void {
+    const maxBytes = this.#session!.carrier?.maximumPacketSize ?? 0
+    if (maxBytes === 0 || packet.length <= maxBytes) this.#host.write(packet)
+    else this.#host.close(ReasonCode.PacketTooLarge, 'error', 'the answer is larger than the client takes')
   }
 
   /** CONNECT cannot be taken. It is answered where the client's protocol is known and has an answer. */
@@ -207,21 +223,17 @@ export class Conversation implements Visitor {
     const said = refusal instanceof ConnectRefusal && refusal.isMqtt ? refusal.version : null
     const version = this.#connect?.version ?? said
     if (version !== null && (version === 5 || RETURN_CODED.has(refusal.code))) {
-      this.#host.write(this.#refusalConnack(version, refusal.code))
+      this.#refuse(version, refusal)
     }
     this.#refused(refusal.message, refusal.code)
     this.#host.finish({ reason: 'protocol-error', reasonCode: refusal.code, publishWill: false })
   }
 
-  #refusalConnack(version: number, reasonCode: number): Buffer {
-    return handshake.connackForClient({
-      version,
-      sessionPresent: false, // [MQTT-3.2.2-6]
-      reasonCode,
-      assignedClientId: null,
-      sessionExpirySeconds: null,
-      maximumPacketSize: 0,
-    })
+  #refuse(version: number, refusal: Refusal): void {
+    const said = refusal instanceof ConnectRefusal ? refusal.maximumPacketSize : 0
+    const maxBytes = (this.#connect?.maximumPacketSize ?? said) || Infinity
+    const connack = handshake.refusalForClient(version, refusal, maxBytes)
+    if (connack.length <= maxBytes) this.#host.write(connack) // [MQTT-3.1.2-24]
   }
 
   #refused(reason: string, reasonCode: number): void {
@@ -230,8 +242,12 @@ export class Conversation implements Visitor {
   }
 
   abandoned(error: Error | null): void {
-    if (this.#session === null) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
-    else this.#host.close(ReasonCode.ProtocolError, 'protocol-error', error?.message ?? 'the transport gave up')
+    // One that was refused it closes by itself.
+    if (this.#refusal === null) {
+      this.#parts.log.error({ clientId: this.clientId, error }, 'the transport gave a connection up')
+    }
+    if (!this.#welcomed) this.#host.finish({ reason: 'error', reasonCode: 0, publishWill: false })
+    else this.#host.close(ReasonCode.UnspecifiedError, 'error', 'the broker failed')
   }
 }
 

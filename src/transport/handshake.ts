@@ -5,14 +5,17 @@
  * numbers, so that it neither refuses what we grant ($share, filters that occur twice) nor keeps anything of its own.
  */
 
-import { generate } from 'mqtt-packet'
+import { generate, type IUnsubackPacket } from 'mqtt-packet'
+import type { Refusal } from '../core/reason-codes.ts'
+import { answerCode, CONNACK_CODES, DISCONNECT_CODES, SUBACK_CODES } from '../wire/answer-codes.ts'
+import { explained } from '../wire/reason-string.ts'
 
 /** CONNECT as Aedes sees it. Credentials stay with us: its authenticate hook is answered from the packet itself. */
 export function connectForAedes(clientId: string): Buffer {
   return generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId, keepalive: 0 })
 }
 
-/** SUBSCRIBE as Aedes sees it: `count` filters named by their position. */
+/** SUBSCRIBE as Aedes sees it: `count` filters named by their position, each of which stands for a slice of the real ones. */
 export function subscribeForAedes(count: number): Buffer {
   const subscriptions = Array.from({ length: count }, (_, i) => ({ topic: String(i), qos: 0 as const }))
   return generate({ cmd: 'subscribe', messageId: 1, subscriptions }, { protocolVersion: 4 })
@@ -23,36 +26,53 @@ export function unsubscribeForAedes(count: number): Buffer {
   return generate({ cmd: 'unsubscribe', messageId: 1, unsubscriptions }, { protocolVersion: 4 })
 }
 
-export interface Connack {
+/** What a client that is let in is told. */
+export interface Welcome {
   version: number
   sessionPresent: boolean
-  /** MQTT 5.0 reason code; 0: welcome. */
-  reasonCode: number
   /** The identifier that the client was given; null: it brought its own. */
   assignedClientId: string | null
   /** What the session expiry became, in seconds; null: as asked for. */
   sessionExpirySeconds: number | null
+  /** The keep alive in force; null: as asked for [MQTT-3.2.2-21]. */
+  serverKeepAliveSeconds: number | null
   maximumPacketSize: number
+  receiveMaximum: number
+  /** 0: the client may use no topic aliases. */
+  topicAliasMaximum: number
 }
 
-/** CONNACK for the client. To MQTT 3 clients a reason code is told as the nearest of their five [3.1.1, 3.2.2.3]. */
-export function connackForClient(connack: Connack): Buffer {
-  const { version, sessionPresent, reasonCode } = connack
-  if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: returnCodeOf(reasonCode) })
-  const { assignedClientId, sessionExpirySeconds, maximumPacketSize } = connack
-  const properties =
-    reasonCode !== 0
-      ? {}
-      : {
-          maximumPacketSize,
-          ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
-          ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),
-        }
-  return generate({ cmd: 'connack', sessionPresent, reasonCode, properties }, { protocolVersion: 5 })
+/**
+ * CONNACK that lets the client in. What it does not say has its default: QoS 2, retained messages, wildcards, subscription
+ * identifiers, shared subscriptions are there. Response information is not given; the topics for responses are the clients' to agree on.
+ */
+export function welcomeForClient(welcome: Welcome): Buffer {
+  const { version, sessionPresent, assignedClientId, sessionExpirySeconds, serverKeepAliveSeconds } = welcome
+  if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: 0 })
+  const { maximumPacketSize, receiveMaximum, topicAliasMaximum } = welcome
+  const properties = {
+    maximumPacketSize,
+    receiveMaximum,
+    ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
+    ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
+    ...(serverKeepAliveSeconds === null ? {} : { serverKeepAlive: serverKeepAliveSeconds }),
+    ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),
+  }
+  return generate({ cmd: 'connack', sessionPresent, reasonCode: 0, properties }, { protocolVersion: 5 })
 }
 
-function returnCodeOf(reasonCode: number): number {
-  return RETURN_CODES.get(reasonCode) ?? (reasonCode === 0 ? 0 : 3)
+/**
+ * CONNACK that refuses the client. To MQTT 3 clients the reason is told as the nearest of their five [3.1.1, 3.2.2.3].
+ * @param maxBytes the largest packet that the client takes
+ */
+export function refusalForClient(version: number, refusal: Refusal, maxBytes: number): Buffer {
+  const sessionPresent = false // [MQTT-3.2.2-6]
+  const { code, message, serverReference } = refusal
+  if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: RETURN_CODES.get(code) ?? 3 })
+  const reasonCode = answerCode(code, CONNACK_CODES)
+  return explained(message, serverReference, maxBytes, (properties) =>
+    generate({ cmd: 'connack', sessionPresent, reasonCode, properties }, { protocolVersion: 5 }),
+  )
 }
 
 const RETURN_CODES = new Map([
@@ -62,17 +82,48 @@ const RETURN_CODES = new Map([
   [0x87, 5],
 ])
 
-/** SUBACK with one code a filter; MQTT 3.1.1 knows one failure, 0x80 [MQTT-3.9.3-2]. */
-export function subackForClient(packetId: number, codes: readonly number[], version: number): Buffer {
-  const granted = version === 5 ? [...codes] : codes.map((code) => (code >= 0x80 ? 0x80 : code))
-  return generate({ cmd: 'suback', messageId: packetId, granted }, { protocolVersion: version })
+/**
+ * SUBACK with one code a filter; MQTT 3.1.1 knows one failure, 0x80 [MQTT-3.9.3-2].
+ * @param reason why some were refused; '' if none was
+ * @param maxBytes the largest packet that may say so; 0: none
+ */
+export function subackForClient(
+  packetId: number,
+  codes: readonly number[],
+  version: number,
+  reason: string,
+  maxBytes: number,
+): Buffer {
+  const granted = codes.map((code) => (version === 5 ? answerCode(code, SUBACK_CODES) : code >= 0x80 ? 0x80 : code))
+  const suback = { cmd: 'suback', messageId: packetId, granted } as const
+  if (version !== 5) return generate(suback, { protocolVersion: version })
+  return explained(reason, null, maxBytes, (properties) => generate({ ...suback, properties }, { protocolVersion: 5 }))
 }
 
-export function unsubackForClient(packetId: number, codes: readonly number[], version: number): Buffer {
-  return generate({ cmd: 'unsuback', messageId: packetId, granted: [...codes] }, { protocolVersion: version })
+/** As `subackForClient`; before MQTT 5.0 it has no codes at all. */
+export function unsubackForClient(
+  packetId: number,
+  codes: readonly number[],
+  version: number,
+  reason: string,
+  maxBytes: number,
+): Buffer {
+  const unsuback: IUnsubackPacket = { cmd: 'unsuback', messageId: packetId, granted: [...codes] }
+  if (version !== 5) return generate(unsuback, { protocolVersion: version })
+  return explained(reason, null, maxBytes, (properties) =>
+    generate({ ...unsuback, properties }, { protocolVersion: 5 }),
+  )
 }
 
 /** DISCONNECT of the server; MQTT 5.0 alone has one. */
-export function disconnectForClient(reasonCode: number): Buffer {
-  return generate({ cmd: 'disconnect', reasonCode }, { protocolVersion: 5 })
+export function disconnectForClient(
+  code: number,
+  reason: string,
+  serverReference: string | null,
+  maxBytes: number,
+): Buffer {
+  const reasonCode = answerCode(code, DISCONNECT_CODES)
+  return explained(reason, serverReference, maxBytes, (properties) =>
+    generate({ cmd: 'disconnect', reasonCode, properties }, { protocolVersion: 5 }),
+  )
 }

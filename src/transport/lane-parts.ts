@@ -13,6 +13,14 @@ export interface TransportLimits {
   /** Bytes of the largest packet that is taken. */
   maxPacketSize: number
   maxTopicLevels: number
+  /** QoS 1 and 2 messages that a client of MQTT 5.0 may have under way to us. */
+  receiveMaximum: number
+  /** Topic aliases that a connection of MQTT 5.0 may have in each direction; 0: none. */
+  topicAliasMaximum: number
+  /** Whether a payload that is declared as UTF-8 must be. */
+  checkPayloadFormat: boolean
+  /** The longest keep alive of a client of MQTT 5.0, in seconds; 0: any, and none. */
+  maxKeepAliveSeconds: number
   /** Milliseconds that a client has to send CONNECT. */
   connectTimeoutMs: number
   /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */

@@ -16,17 +16,20 @@ import type { AcknowledgementType } from '../wire/acknowledgement-writer.ts'
 import type { ConnectPacket } from '../wire/connect.ts'
 import { PacketCutter } from '../wire/packet-cutter.ts'
 import { readPingreq } from '../wire/pingreq.ts'
+import { OutgoingAliases } from '../wire/topic-aliases.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
 import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Messages } from './messages.ts'
+import { keepAliveSeconds } from './welcome.ts'
 
 /** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
 const LINGER_MS = 1_000
 
 const CONNECT = 1
+const AUTH = 15
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
@@ -68,6 +71,7 @@ export class Lane implements ConversationHost {
     this.conversation = new Conversation(this, parts)
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
+      this.#out.counters.bytesReceived += chunk.length
       this.#cutter.push(chunk)
       // Whoever speaks another protocol need not send a whole "packet" to be told so.
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
@@ -93,7 +97,9 @@ export class Lane implements ConversationHost {
   }
 
   write(packet: Buffer): void {
-    if (!this.#closed) this.#out.append(packet, 0, packet.length)
+    if (this.#closed) return
+    this.#out.counters.packetsSent++
+    this.#out.append(packet, 0, packet.length)
   }
 
   hold(): void {
@@ -115,17 +121,21 @@ export class Lane implements ConversationHost {
   }
 
   welcome(session: Session, connect: ConnectPacket): Carrier {
-    const { version, receiveMaximum, maximumPacketSize, keepAliveSeconds } = connect
+    const { version, receiveMaximum, maximumPacketSize } = connect
     this.#session = session
-    this.keepAliveMs = keepAliveSeconds * 1500 // [MQTT-3.1.2-22]
+    this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { maxTopicLevels, publishDenied } = this.#parts.limits
-    const { intake, store, events, log } = this.#parts
-    const parts = { session, version, out, intake, store, events, log, maxTopicLevels, publishDenied, close, progress }
+    const { intake, store, events, log, limits } = this.#parts
+    const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
+    const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
     this.#messages = new Messages(parts)
-    return { version, out, receiveMaximum, maximumPacketSize }
+    const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
+    const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
+    const sendAway = ({ code, message, serverReference }: Refusal): void =>
+      this.close(code, 'kicked', message, serverReference)
+    return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
   /** No CONNECT came in time, or it was not decided on in time. */
@@ -133,8 +143,8 @@ export class Lane implements ConversationHost {
     if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'))
   }
 
-  /** End the connection for a reason of ours: MQTT 5.0 clients are told it. */
-  close(reasonCode: number, reason: DisconnectReason, text: string): void {
+  /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
+  close(reasonCode: number, reason: DisconnectReason, text: string, serverReference: string | null = null): void {
     if (this.#closed) return
     const session = this.#session
     if (session !== null) {
@@ -142,9 +152,12 @@ export class Lane implements ConversationHost {
         const { clientId } = session
         this.#parts.events.emit('client.error', { clientId, address: this.address, message: text, reasonCode })
       }
-      if (session.protocolVersion === 5) this.write(disconnectForClient(reasonCode))
+      if (session.protocolVersion === 5) {
+        const maxBytes = session.carrier?.maximumPacketSize || Infinity
+        this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
+      }
     }
-    this.finish({ reason, reasonCode, publishWill: reason !== 'shutdown' })
+    this.finish({ reason, reasonCode, publishWill: true }) // [MQTT-3.1.2-8]
   }
 
   finish(departure: Departure): void {
@@ -153,7 +166,8 @@ export class Lane implements ConversationHost {
     this.#messages?.end()
     this.#out.flush()
     this.#drain()
-    if (this.#session !== null) this.#parts.clients.gone(this.#session, departure)
+    const { session } = this.conversation
+    if (session !== null) this.#parts.clients.gone(session, departure)
     this.conversation.end()
     this.#host.gone(this)
   }
@@ -188,8 +202,10 @@ export class Lane implements ConversationHost {
     const flags = bytes[start]! & 0x0f
     const messages = this.#messages
     const { conversation } = this
+    this.#out.counters.packetsReceived++
     if (messages === null) {
       if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
+      this.#out.counters.connects++
       conversation.connect(flags, bytes, body, end)
       return
     }
@@ -201,7 +217,7 @@ export class Lane implements ConversationHost {
       readPingreq(flags, body, end)
       conversation.ping()
     } else if (type === 14) conversation.disconnect(flags, bytes, body, end)
-    else throw new Refusal(ReasonCode.ProtocolError, `a packet of type ${type} is not for a server now`) // [MQTT-3.1.0-2]
+    else throw unexpected(type, flags)
   }
 
   /** What the client sent cannot be served. */
@@ -233,4 +249,10 @@ export class Lane implements ConversationHost {
     timer.unref()
     socket.once('close', () => clearTimeout(timer))
   }
+}
+
+/** What to throw at a packet that a client does not send, or not now. */
+function unexpected(type: number, flags: number): Refusal {
+  if (type === AUTH && flags !== 0) return new Refusal(ReasonCode.MalformedPacket, 'AUTH has the wrong flags') // [MQTT-3.15.1-1]
+  return new Refusal(ReasonCode.ProtocolError, `a packet of type ${type} is not for a server now`) // [MQTT-3.1.0-2]
 }

@@ -9,16 +9,14 @@ import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../store/store.ts'
 import { type Acknowledgement, readAcknowledgement } from '../wire/acknowledgement.ts'
-import {
-  type AcknowledgementType,
-  PUBACK,
-  PUBCOMP,
-  PUBREC,
-  writeAcknowledgement,
-} from '../wire/acknowledgement-writer.ts'
+import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC } from '../wire/acknowledgement-writer.ts'
+import { answerCode, PUBACK_CODES } from '../wire/answer-codes.ts'
+import { payloadIsAsDeclared } from '../wire/payload-format.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
+import type { TransportLimits } from './lane-parts.ts'
+import { ReceiveWindow } from './receive-window.ts'
 
 /** Messages of one client that may wait to be safe before its socket is read no further. */
 const MAX_PENDING = 4_096
@@ -31,9 +29,10 @@ export interface MessagesParts {
   store: Store
   events: Events
   log: Logger
-  maxTopicLevels: number
-  publishDenied: 'close' | 'ignore'
-  close: (reasonCode: number, reason: DisconnectReason, text: string) => void
+  limits: TransportLimits
+  /** The largest packet that may say why in words, in bytes; 0: none may. */
+  maxExplainedBytes: number
+  close: (reasonCode: number, reason: DisconnectReason, text: string, serverReference?: string | null) => void
   /** There is room again: read on. */
   progress: () => void
 }
@@ -42,20 +41,28 @@ export class Messages {
   readonly #parts: MessagesParts
   readonly #decoder: PublishDecoder
   readonly #acknowledger: Acknowledger
+  readonly #window: ReceiveWindow
   /** The acknowledgement being read: one object for all of them. */
   readonly #acknowledgement: Acknowledgement = { packetId: 0, reasonCode: 0 }
 
   constructor(parts: MessagesParts) {
     this.#parts = parts
-    const { out, version, session, progress } = parts
-    this.#decoder = new PublishDecoder(version, session.clientId, parts.maxTopicLevels)
+    const { out, version, session, limits, maxExplainedBytes, progress } = parts
+    this.#decoder = new PublishDecoder(version, session.clientId, limits.maxTopicLevels, limits.topicAliasMaximum)
+    const window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
+    this.#window = window
     const failed = this.#failed.bind(this)
-    this.#acknowledger = new Acknowledger({ out, version, failed, progress })
+    const unkept = (packetId: number): void => void session.inbox.release(packetId)
+    this.#acknowledger = new Acknowledger({ out, version, window, maxExplainedBytes, failed, unkept, progress })
   }
 
-  /** So much waits to be safe that the client should send no more for now. */
+  /**
+   * So much waits to be safe that the client should send no more for now. A client whose window is full is read on only
+   * when nothing of that is owed to us: who sends too fast for our disk waits, who leaves QoS 2 unfinished is sent away.
+   */
   get full(): boolean {
-    return this.#acknowledger.pending >= MAX_PENDING
+    const { pending } = this.#acknowledger
+    return pending >= MAX_PENDING || (pending > 0 && this.#window.full)
   }
 
   end(): void {
@@ -65,18 +72,22 @@ export class Messages {
   publish(bytes: Buffer, start: number, body: number, end: number, now: number): void {
     const message = this.#decoder.decode(bytes, start, body, end, now)
     const { packetId } = this.#decoder
-    const { session, intake, store } = this.#parts
+    const { session, intake, store, limits, out } = this.#parts
     const { qos } = message
+    out.counters.publishReceived++
+    out.counters.publishBytesReceived += message.payloadLength
     if (qos === 2) {
       if (session.inbox.has(packetId)) {
         // A repetition [MQTT-4.3.3-10]. The first one may have come by another connection, and not be on disk yet.
         this.#acknowledger.add(PUBREC, packetId, session.persistent ? store.durable() : undefined, 0)
         return
       }
+      this.#window.opened()
       session.inbox.add(packetId)
-    }
+    } else if (qos === 1) this.#window.opened()
     let outcome: void | Promise<void>
     try {
+      if (limits.checkPayloadFormat) checkPayload(message)
       outcome = intake.publish(session, message)
       // The mark that this identifier was received is as good as the message: PUBREC waits for both.
       if (qos === 2 && session.persistent) outcome ??= store.durable()
@@ -84,7 +95,8 @@ export class Messages {
       this.#refused(message, packetId, error)
       return
     }
-    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, 0)
+    const reasonCode = message.unmatched ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
+    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, reasonCode)
     else if (outcome !== undefined) this.#acknowledger.add(NONE, 0, outcome, 0)
   }
 
@@ -116,28 +128,33 @@ export class Messages {
     events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
     if (qos === 2) session.inbox.release(packetId)
     const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
-    this.#answer(type, refusal, (code) => this.#acknowledger.add(type, packetId, undefined, code))
+    this.#answer(type, refusal, (code, why) => this.#acknowledger.add(type, packetId, undefined, code, why))
   }
 
   /** The intake, or the disk, said no later: it is this message's turn to be answered. */
   #failed(type: AcknowledgementType | typeof NONE, packetId: number, error: unknown): void {
-    const { session, out, version } = this.#parts
+    const { session } = this.#parts
     if (type === PUBREC) session.inbox.release(packetId)
-    this.#answer(type, this.#refusalOf(error), (code) => {
-      if (type !== NONE) writeAcknowledgement(out, version, type, packetId, code)
+    this.#answer(type, this.#refusalOf(error), (code, why) => {
+      if (type !== NONE) this.#acknowledger.write(type, packetId, code, why)
     })
   }
 
   /**
    * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. To acknowledge would be a lie then, so the
-   * connection ends; unless the operator wants it so.
+   * connection ends; unless the operator wants it so. No acknowledgement can send a client to another server.
    */
-  #answer(type: AcknowledgementType | typeof NONE, refusal: Refusal, acknowledge: (code: number) => void): void {
-    const { version, publishDenied, close } = this.#parts
-    const { code, message } = refusal
+  #answer(
+    type: AcknowledgementType | typeof NONE,
+    refusal: Refusal,
+    acknowledge: (code: number, reason: string) => void,
+  ): void {
+    const { version, limits, close } = this.#parts
+    const { code, message, serverReference } = refusal
     const denied = code === ReasonCode.NotAuthorized
-    if (version === 5 && type !== NONE && code >= 0x80) acknowledge(code)
-    else if (denied && publishDenied === 'ignore') acknowledge(0)
+    if (serverReference !== null) close(code, 'kicked', message, serverReference)
+    else if (version === 5 && type !== NONE) acknowledge(answerCode(code, PUBACK_CODES), message)
+    else if (denied && limits.publishDenied === 'ignore') acknowledge(0, '')
     else close(code, denied ? 'not-authorized' : 'error', message)
   }
 
@@ -149,4 +166,10 @@ export class Messages {
     events.emit('broker.error', { code, message: 'a message could not be accepted' })
     return asRefusal(error)
   }
+}
+
+/** @throws Refusal 0x99 when the payload is not the text that it is said to be [MQTT 5.0, 3.3.2.3.2] */
+function checkPayload({ properties, payload }: Message): void {
+  if (payloadIsAsDeclared(properties, payload)) return
+  throw new Refusal(ReasonCode.PayloadFormatInvalid, 'the payload is declared as UTF-8, and is not')
 }

@@ -8,16 +8,26 @@ import type { SubscribePacket, UnsubscribePacket } from '../wire/subscribe.ts'
 import { subackForClient, unsubackForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 
+/**
+ * Filters that are granted in one turn, a few milliseconds, and that Aedes sees as one: a SUBSCRIBE of a hundred thousand
+ * would hold up everybody for seconds, half of that in Aedes.
+ */
+const SLICE = 1_000
+
 export interface ExchangeParts {
   session: Session
   version: number
   lane: LaneParts
 }
 
+type Wanted = SubscribePacket['subscriptions'][number]
+
 export class Subscribing {
   readonly #parts: ExchangeParts
   readonly #packet: SubscribePacket
   readonly #codes: number[] = []
+  /** Why filters were refused, in words. */
+  readonly #reasons = new Set<string>()
   readonly #after: Array<AfterGrant | undefined> = []
 
   constructor(parts: ExchangeParts, packet: SubscribePacket) {
@@ -25,24 +35,37 @@ export class Subscribing {
     this.#packet = packet
   }
 
-  /** Hook of Aedes: grant the subscription at this position. Never rejects. */
+  /** How many positions Aedes is shown: one a slice. */
+  get positions(): number {
+    return Math.ceil(this.#packet.subscriptions.length / SLICE)
+  }
+
+  /** Hook of Aedes, for all positions at once: grant what is at this one, each slice in a turn of its own. Never rejects. */
   async grant(position: number): Promise<boolean> {
+    for (let turn = 0; turn < position; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const slice = this.#packet.subscriptions.slice(position * SLICE, (position + 1) * SLICE)
+    const granted = await Promise.all(slice.map((wanted, i) => this.#grantOne(position * SLICE + i, wanted)))
+    return granted.includes(true)
+  }
+
+  async #grantOne(index: number, wanted: Wanted): Promise<boolean> {
     const { session, lane } = this.#parts
-    const { identifier, subscriptions } = this.#packet
-    const wanted = subscriptions[position]!
+    const { identifier } = this.#packet
     try {
-      this.#after[position] = await lane.subscriptions.add(session, { ...wanted, identifier })
-      this.#codes[position] = wanted.qos
+      this.#after[index] = await lane.subscriptions.add(session, { ...wanted, identifier })
+      this.#codes[index] = wanted.qos
     } catch (error) {
-      this.#codes[position] = asRefusal(error).code
+      const refusal = asRefusal(error)
+      this.#codes[index] = refusal.code
+      this.#reasons.add(refusal.message)
       if (!(error instanceof Refusal)) lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
     }
-    return this.#codes[position]! < 0x80
+    return this.#codes[index]! < 0x80
   }
 
   /** What the client is answered. */
   suback(): Buffer {
-    return subackForClient(this.#packet.packetId, this.#codes, this.#parts.version)
+    return subackForClient(this.#packet.packetId, this.#codes, ...termsOf(this.#parts, this.#reasons))
   }
 
   /** The client was answered: do what was to wait for that. */
@@ -56,24 +79,53 @@ export class Unsubscribing {
   readonly safe: Promise<void> | null
   readonly #parts: ExchangeParts
   readonly #packet: UnsubscribePacket
-  readonly #codes: number[]
+  readonly #codes: number[] = []
+  /** Why filters are none, in words. */
+  readonly #reasons = new Set<string>()
 
   constructor(parts: ExchangeParts, packet: UnsubscribePacket) {
     this.#parts = parts
     this.#packet = packet
-    this.#codes = packet.filters.map((filter) => this.#remove(filter))
+    this.#removeSlice()
     const { session, lane } = parts
-    this.safe = session.persistent ? lane.store.durable().catch(() => {}) : null
+    const isDone = this.#codes.length === packet.filters.length
+    if (!isDone) this.safe = this.#removeRest()
+    else this.safe = session.persistent ? lane.store.durable().catch(() => {}) : null
+  }
+
+  /** How many positions Aedes is shown: one a slice, as for SUBSCRIBE. */
+  get positions(): number {
+    return Math.ceil(this.#packet.filters.length / SLICE)
   }
 
   unsuback(): Buffer {
-    return unsubackForClient(this.#packet.packetId, this.#codes, this.#parts.version)
+    return unsubackForClient(this.#packet.packetId, this.#codes, ...termsOf(this.#parts, this.#reasons))
+  }
+
+  async #removeRest(): Promise<void> {
+    while (this.#codes.length < this.#packet.filters.length) {
+      await new Promise((resolve) => setImmediate(resolve))
+      this.#removeSlice()
+    }
+    await this.#parts.lane.store.durable().catch(() => {})
+  }
+
+  #removeSlice(): void {
+    const { length } = this.#codes
+    for (const filter of this.#packet.filters.slice(length, length + SLICE)) this.#codes.push(this.#remove(filter))
   }
 
   #remove(filter: string): number {
     const { session, lane } = this.#parts
     if (lane.subscriptions.remove(session, filter)) return ReasonCode.Success
-    const invalid = filterProblem(filter, lane.limits.maxTopicLevels) !== null
-    return invalid ? ReasonCode.TopicFilterInvalid : ReasonCode.NoSubscriptionExisted
+    const problem = filterProblem(filter, lane.limits.maxTopicLevels)
+    if (problem === null) return ReasonCode.NoSubscriptionExisted
+    this.#reasons.add(problem)
+    return ReasonCode.TopicFilterInvalid
   }
+}
+
+/** What an answer takes beside its codes: the protocol, the reason, and the largest packet that may tell it. */
+function termsOf({ session, version }: ExchangeParts, reasons: ReadonlySet<string>): [number, string, number] {
+  return [version, [...reasons].join('; '), session.carrier?.maxExplainedBytes ?? 0]
 }

@@ -6,9 +6,10 @@
  */
 
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Will } from '../core/will.ts'
 import { type ConnectProperties, connectPropertiesBefore5, readConnectProperties } from './connect-properties.ts'
 import { Reader } from './reader.ts'
-import { readWill, type Will } from './will.ts'
+import { readWill } from './will.ts'
 
 export type ProtocolVersion = 3 | 4 | 5
 
@@ -31,11 +32,14 @@ export class ConnectRefusal extends Refusal {
   readonly version: ProtocolVersion | 0
   /** Whether the packet begins with a protocol name of MQTT. If not, the connection is best closed without a word. */
   readonly isMqtt: boolean
+  /** The largest packet that the client takes, in bytes; 0: any, or it was refused before it said so. */
+  readonly maximumPacketSize: number
 
-  constructor(code: ReasonCode, message: string, version: ProtocolVersion | 0, isMqtt: boolean) {
+  constructor(code: ReasonCode, message: string, progress: Progress) {
     super(code, message)
-    this.version = version
-    this.isMqtt = isMqtt
+    this.version = progress.version
+    this.isMqtt = progress.isMqtt
+    this.maximumPacketSize = progress.maximumPacketSize
   }
 }
 
@@ -46,12 +50,12 @@ export class ConnectRefusal extends Refusal {
  * 0x90 for a will topic that is no topic name
  */
 export function readConnect(flags: number, bytes: Buffer, start: number, end: number): ConnectPacket {
-  const progress: Progress = { version: 0, isMqtt: false }
+  const progress: Progress = { version: 0, isMqtt: false, maximumPacketSize: 0 }
   try {
     return readBody(flags, new Reader(bytes, start, end), progress)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    throw new ConnectRefusal(error.code, error.message, progress.version, progress.isMqtt)
+    throw new ConnectRefusal(error.code, error.message, progress)
   }
 }
 
@@ -59,6 +63,7 @@ export function readConnect(flags: number, bytes: Buffer, start: number, end: nu
 interface Progress {
   version: ProtocolVersion | 0
   isMqtt: boolean
+  maximumPacketSize: number
 }
 
 function readBody(flags: number, reader: Reader, progress: Progress): ConnectPacket {
@@ -69,6 +74,7 @@ function readBody(flags: number, reader: Reader, progress: Progress): ConnectPac
   const clean = (connectFlags & CLEAN) !== 0
   const keepAliveSeconds = reader.u16()
   const properties = version === 5 ? readConnectProperties(reader) : connectPropertiesBefore5(clean)
+  progress.maximumPacketSize = properties.maximumPacketSize
   const clientId = reader.text()
   checkClientId(clientId, clean, version)
   const willQos = (connectFlags >> 3) & 3

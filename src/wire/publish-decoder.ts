@@ -9,6 +9,7 @@ import { topicProblem } from '../core/topics.ts'
 import { readPublishProperties } from './publish-properties.ts'
 import { readVarint, varintBytes } from './reader.ts'
 import { readText } from './text.ts'
+import { IncomingAliases } from './topic-aliases.ts'
 
 export class PublishDecoder {
   /** Packet identifier of the message decoded last; 0 at QoS 0. */
@@ -19,16 +20,21 @@ export class PublishDecoder {
   readonly #maxLevels: number
   #topic = ''
   #topicBytes: Buffer = NONE
+  readonly #maxAlias: number
+  /** Null until the client uses one. */
+  #aliases: IncomingAliases | null = null
 
   /**
    * @param version protocol level of the connection: 3, 4 or 5
    * @param from the publisher's client identifier
    * @param maxLevels levels that a topic may have
+   * @param maxAlias the Topic Alias Maximum that the client was told; 0: none
    */
-  constructor(version: number, from: string, maxLevels: number) {
+  constructor(version: number, from: string, maxLevels: number, maxAlias = 0) {
     this.#version = version
     this.#from = from
     this.#maxLevels = maxLevels
+    this.#maxAlias = maxAlias
   }
 
   /** Decode the PUBLISH in `bytes` from `start`, its body from `body` to `end`. Throws Refusal 0x81, 0x82, 0x90 or 0x94. */
@@ -78,12 +84,15 @@ export class PublishDecoder {
     const payloadStart = propertiesStart + propertiesLength
     if (payloadStart > end) throw malformed('properties cut short')
     const properties = readPublishProperties(bytes, propertiesStart, payloadStart)
-    // We announce no Topic Alias Maximum, so there are none [MQTT-3.2.2-17].
-    if (properties.topicAlias > 0) throw new Refusal(ReasonCode.TopicAliasInvalid, 'a topic alias that was not offered')
-    const topic = this.#readTopic(bytes, topicStart, topicEnd)
+    const { topicAlias } = properties
+    const topic =
+      topicAlias === 0
+        ? this.#readTopic(bytes, topicStart, topicEnd)
+        : this.#readAliased(topicAlias, bytes, topicStart, topicEnd)
     const expires = properties.expirySeconds >= 0
     const expiresAt = expires ? now + properties.expirySeconds * 1000 : 0
-    const wireVersion = expires ? 0 : 5
+    // The alias is the publisher's: no subscriber must see it.
+    const wireVersion = expires || topicAlias !== 0 ? 0 : 5
     return new Message(
       topic,
       qos,
@@ -98,6 +107,15 @@ export class PublishDecoder {
       end,
       wireVersion,
     )
+  }
+
+  /** The topic of a PUBLISH with an alias, which it defines or, when its own topic is empty, uses. */
+  #readAliased(alias: number, bytes: Buffer, start: number, end: number): string {
+    this.#aliases ??= new IncomingAliases(this.#maxAlias)
+    if (start === end) return this.#aliases.topicOf(alias)
+    const topic = this.#readTopic(bytes, start, end)
+    this.#aliases.define(alias, topic)
+    return topic
   }
 
   #readTopic(bytes: Buffer, start: number, end: number): string {

@@ -3,26 +3,21 @@
  *
  * Three ways, the cheapest that fits: a message that leaves at the QoS and protocol it came with is copied as it arrived;
  * one for many subscribers is encoded once a kind (protocol, QoS 0 or not) and kept on the message; only what differs
- * from client to client (subscription identifiers, remaining expiry, added properties) is encoded for each.
- * In all three, flags and packet identifier are set in the bytes after they were copied.
+ * from client to client (subscription identifiers, remaining expiry, topic aliases …) is encoded for each: publish-head.ts.
+ * In all three, flags and packet identifier are set in the bytes that leave, never in those that came.
  */
 
-import type { Message, QoS } from '../core/message.ts'
-import { varintBytes } from './reader.ts'
+import type { Message } from '../core/message.ts'
+import { writeOwnPublish } from './publish-head.ts'
+import type { PublishOptions } from './publish-options.ts'
+import { putVarint, varintBytes } from './reader.ts'
+import type { OutgoingAliases } from './topic-aliases.ts'
 import type { WriteBuffer } from './write-buffer.ts'
 
-/** Everything about one PUBLISH but its message and packet identifier. */
-export interface PublishOptions {
-  qos: QoS
-  retain: boolean
-  dup: boolean
-  /** Subscription identifiers; null: none. MQTT 5.0 only. */
-  identifiers: readonly number[] | null
-  /** Further properties as bytes; null: none. MQTT 5.0 only. */
-  properties: Buffer | null
-}
-
-/** Write the PUBLISH. Returns its size; 0, and nothing written, when it has more than `maxBytes` (0: no limit). */
+/**
+ * Write the PUBLISH. Returns its size; 0, and nothing written, when it has more than `maxBytes` (0: no limit).
+ * @param aliases topic aliases towards the client; null: it takes none
+ */
 export function writePublish(
   out: WriteBuffer,
   version: number,
@@ -31,15 +26,40 @@ export function writePublish(
   options: PublishOptions,
   maxBytes: number,
   now: number,
+  aliases: OutgoingAliases | null,
 ): number {
-  const v5 = version === 5
+  const size =
+    version === 5 && (aliases !== null || isOwn(message, options))
+      ? writeOwnPublish(out, message, packetId, options, maxBytes, now, aliases)
+      : writeAlike(out, version === 5, message, packetId, options, maxBytes)
+  if (size === 0) return 0
+  const { counters } = out
+  counters.packetsSent++
+  counters.publishSent++
+  counters.publishBytesSent += message.payloadLength
+  return size
+}
+
+/** Whether it has properties on its way to one client that it does not have on its way to another. */
+function isOwn(message: Message, options: PublishOptions): boolean {
+  return options.identifiers !== null || options.properties !== null || message.expiresAt !== 0
+}
+
+/** As it came, or as it goes to everyone of this kind. */
+function writeAlike(
+  out: WriteBuffer,
+  v5: boolean,
+  message: Message,
+  packetId: number,
+  options: PublishOptions,
+  maxBytes: number,
+): number {
   const { qos } = options
-  const own = v5 && (options.identifiers !== null || options.properties !== null || message.expiresAt !== 0)
   let bytes = message.bytes
   let start = message.start
   let end = message.end
-  if (own || message.wireVersion !== (v5 ? 5 : 4) || message.qos > 0 !== qos > 0) {
-    bytes = own ? encode(message, v5, qos > 0, options, now) : frameOf(message, v5, qos > 0)
+  if (message.wireVersion !== (v5 ? 5 : 4) || message.qos > 0 !== qos > 0) {
+    bytes = frameOf(message, v5, qos > 0)
     start = 0
     end = bytes.length
   }
@@ -89,56 +109,31 @@ function appendLarge(
   out.append(bytes, headEnd, end)
 }
 
-/** The frame of this kind, made once a message. */
+/** The frame of this kind, made once a message where the message keeps it. */
 function frameOf(message: Message, v5: boolean, withId: boolean): Buffer {
+  if (!message.keepsFrames) return encode(message, v5, withId)
   message.frames ??= []
   const frames = message.frames as Array<Buffer | undefined>
   const kind = (v5 ? 2 : 0) + (withId ? 1 : 0)
-  frames[kind] ??= encode(message, v5, withId, null, 0)
+  frames[kind] ??= encode(message, v5, withId)
   return frames[kind]
 }
 
-function encode(message: Message, v5: boolean, withId: boolean, options: PublishOptions | null, now: number): Buffer {
+function encode(message: Message, v5: boolean, withId: boolean): Buffer {
   const topicLength = Buffer.byteLength(message.topic)
-  const own = message.properties?.length ?? 0
-  let propertiesLength = 0
-  if (v5) {
-    propertiesLength = own + (options?.properties?.length ?? 0) + (message.expiresAt !== 0 ? 5 : 0)
-    for (const identifier of options?.identifiers ?? []) propertiesLength += 1 + varintBytes(identifier)
-  }
-  const payloadLength = message.payloadLength
-  const length =
-    2 + topicLength + (withId ? 2 : 0) + (v5 ? varintBytes(propertiesLength) + propertiesLength : 0) + payloadLength
+  const propertiesLength = message.properties?.length ?? 0
+  const propertiesBytes = v5 ? varintBytes(propertiesLength) + propertiesLength : 0
+  const length = 2 + topicLength + (withId ? 2 : 0) + propertiesBytes + message.payloadLength
   const frame = Buffer.allocUnsafe(1 + varintBytes(length) + length)
   frame[0] = 0x30
   let at = putVarint(frame, 1, length)
   at = frame.writeUInt16BE(topicLength, at)
   at += frame.write(message.topic, at)
   if (withId) at += 2
-  if (v5) at = putProperties(frame, putVarint(frame, at, propertiesLength), message, options, now)
+  if (v5) at = putVarint(frame, at, propertiesLength)
+  if (v5 && message.properties !== null) at += message.properties.copy(frame, at)
   message.bytes.copy(frame, at, message.payloadStart, message.end)
   return frame
-}
-
-function putProperties(
-  frame: Buffer,
-  at: number,
-  message: Message,
-  options: PublishOptions | null,
-  now: number,
-): number {
-  if (message.expiresAt !== 0) {
-    frame[at++] = 0x02
-    // The remaining interval [MQTT-3.3.2-6], rounded up: 0 would say that it has already expired.
-    at = frame.writeUInt32BE(Math.min(Math.max(Math.ceil((message.expiresAt - now) / 1000), 0), 0xffffffff), at)
-  }
-  for (const identifier of options?.identifiers ?? []) {
-    frame[at++] = 0x0b
-    at = putVarint(frame, at, identifier)
-  }
-  if (message.properties !== null) at += message.properties.copy(frame, at)
-  if (options?.properties) at += options.properties.copy(frame, at)
-  return at
 }
 
 /** Offset from `start` of the packet identifier (which follows the topic) of a PUBLISH. */
@@ -152,14 +147,4 @@ function setPacketId(bytes: Buffer, start: number, packetId: number): void {
   const at = start + idOffset(bytes, start)
   bytes[at] = packetId >> 8
   bytes[at + 1] = packetId & 0xff
-}
-
-function putVarint(bytes: Buffer, at: number, value: number): number {
-  let rest = value
-  while (rest >= 0x80) {
-    bytes[at++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[at++] = rest
-  return at
 }

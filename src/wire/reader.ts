@@ -104,6 +104,17 @@ export function varintBytes(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4
 }
 
+/** Write a variable byte integer at `at`; returns where it ends. */
+export function putVarint(bytes: Buffer, at: number, value: number): number {
+  let rest = value
+  while (rest >= 0x80) {
+    bytes[at++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  bytes[at++] = rest
+  return at
+}
+
 /** What to throw when a packet ends in the middle of a value. */
 export function cutShort(): Refusal {
   return new Refusal(ReasonCode.MalformedPacket, 'the packet is cut short')

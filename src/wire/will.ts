@@ -3,22 +3,9 @@
 import type { QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { topicProblem } from '../core/topics.ts'
+import type { Will } from '../core/will.ts'
 import { readWillProperties, type WillProperties } from './publish-properties.ts'
 import type { Reader } from './reader.ts'
-
-export interface Will {
-  topic: string
-  /** A copy. */
-  payload: Buffer
-  qos: QoS
-  retain: boolean
-  /** Seconds from the end of the connection to the will; 0: at once. */
-  delaySeconds: number
-  /** The message expiry interval; -1: none. */
-  expirySeconds: number
-  /** A copy of the properties that travel on with the message; null: none. */
-  properties: Buffer | null
-}
 
 /**
  * @param qos 0 to 2, from the connect flags

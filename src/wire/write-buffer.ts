@@ -7,18 +7,24 @@
  */
 
 import type { Writable } from 'node:stream'
+import { Counters } from '../core/counters.ts'
 
 /** Holds any small packet, and few enough bytes that a thousand busy connections take 16 MB. */
 const CHUNK_BYTES = 16_384
 
-/** What the connections of one broker share: free chunks, and the list of who has something to flush. */
+/** What the connections of one broker share: free chunks, the list of who has something to flush, and what is counted. */
 export class WriteScheduler {
+  readonly counters: Counters
   readonly #free: Buffer[] = []
   #dirty: WriteBuffer[] = []
   #scheduled = false
 
   /** How many free chunks are kept: 4 MB. */
   static readonly MAX_FREE = 256
+
+  constructor(counters: Counters = new Counters()) {
+    this.counters = counters
+  }
 
   take(): Buffer {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES)
@@ -48,6 +54,8 @@ export class WriteBuffer {
   chunk: Buffer = NONE
   /** Called when the stream has caught up after it was congested. */
   onDrain: (() => void) | null = null
+  /** Where whoever writes a packet counts it; bytes are counted here. */
+  readonly counters: Counters
 
   readonly #stream: Writable
   readonly #scheduler: WriteScheduler
@@ -66,6 +74,7 @@ export class WriteBuffer {
     this.#stream = stream
     this.#scheduler = scheduler
     this.#limit = limit
+    this.counters = scheduler.counters
   }
 
   /** More is waiting for the socket than the limit: the client does not read, or not fast enough. */
@@ -151,6 +160,7 @@ export class WriteBuffer {
 
   #took(size: number): void {
     this.#taken += size
+    this.counters.bytesSent += size
     if (this.#waiting.length > 0) this.#tell()
     if (this.#congested && this.#handed - this.#taken <= this.#limit / 2) {
       this.#congested = false

@@ -1,6 +1,7 @@
 /** The contract of SessionStore. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Will } from '../../src/core/will.ts'
 import type { SessionRecord, Store } from '../../src/store/store.ts'
 import { appendAll, Place, readTexts, type StoreHarness } from './harness.ts'
 
@@ -24,6 +25,21 @@ export function sessionStoreContract(kind: string, harness: StoreHarness): void 
         { ...session('a', { expirySeconds: 0xffffffff }), received: [] },
         { ...session('b', { username: 'ann', disconnectedAt: 1_700_000_000_000 }), received: [] },
       ])
+    })
+
+    test.each([
+      [
+        'all that a will can have',
+        { properties: Buffer.from([1, 1]), delaySeconds: 9, expirySeconds: 0, retain: true },
+      ],
+      ['an empty will without properties', { payload: Buffer.alloc(0), qos: 0 as const }],
+      ['a will of any bytes', { payload: Buffer.from(Array.from({ length: 256 }, (_, i) => i)), topic: 'ä/\u{1f600}' }],
+    ])('keeps %s', async (_what, fields) => {
+      const left = will(fields)
+      store.sessions.put(session('a', { will: left }))
+      expect(await store.sessions.load()).toEqual([{ ...session('a', { will: left }), received: [] }])
+      store.sessions.put(session('a'))
+      expect(await store.sessions.load()).toMatchObject([{ will: null }])
     })
 
     test('keeps the received identifiers as they are when the turn ends', async () => {
@@ -64,7 +80,8 @@ export function sessionStoreContract(kind: string, harness: StoreHarness): void 
     })
 
     test.runIf(harness.persistent)('holds what it held after the store was closed and opened', async () => {
-      store.sessions.put(session('a'))
+      const left = will({ properties: Buffer.from([1, 1]) })
+      store.sessions.put(session('a', { will: left }))
       store.sessions.put(session('b'))
       store.sessions.received('a', new Set([7]))
       store.sessions.received('b', new Set([8]))
@@ -72,11 +89,16 @@ export function sessionStoreContract(kind: string, harness: StoreHarness): void 
       store.sessions.received('b', new Set())
       store = await place.open()
       expect(await store.sessions.load()).toEqual([
-        { ...session('a'), received: [7] },
+        { ...session('a', { will: left }), received: [7] },
         { ...session('b'), received: [] },
       ])
     })
   })
+}
+
+function will(fields: Partial<Will>): Will {
+  const rest = { qos: 2 as const, retain: false, delaySeconds: 0, expirySeconds: -1, properties: null }
+  return { topic: 'will', payload: Buffer.from('gone'), ...rest, ...fields }
 }
 
 function session(clientId: string, fields: Partial<SessionRecord> = {}): SessionRecord {
@@ -88,6 +110,6 @@ function session(clientId: string, fields: Partial<SessionRecord> = {}): Session
     retainHandling: 2,
     identifier: 5,
   } as const
-  const record = { clientId, username: null, expirySeconds: 60, disconnectedAt: 0, subscriptions: [subscription] }
-  return { ...record, ...fields }
+  const rest = { username: null, expirySeconds: 60, disconnectedAt: 0, subscriptions: [subscription], will: null }
+  return { clientId, ...rest, ...fields }
 }

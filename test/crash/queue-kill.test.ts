@@ -2,9 +2,9 @@
 
 import { expect, it } from 'vitest'
 import { type BrokerProcess, startProcess, temporaryFolder } from '../helpers/broker.ts'
+import { Chance } from '../helpers/chance.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
-import { Chance } from './chance.ts'
 
 const ROUNDS = 4
 const PRODUCERS = 2

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
+import type { Events } from '../../src/core/events.ts'
 import { Eventflow, type EventflowOptions } from '../../src/eventflow.ts'
 
 type ConfigInput = NonNullable<EventflowOptions['config']>
@@ -18,6 +19,27 @@ export async function startBroker(config: ConfigInput = {}, options: Omit<Eventf
   await broker.start()
   onTestFinished(() => broker.stop())
   return Object.assign(broker, { port: broker.address.port })
+}
+
+export interface SharedBroker {
+  readonly port: number
+  readonly events: Events
+}
+
+/** One broker on memory for all tests of a file, where they do not disturb each other; stopped after the last. */
+export function sharedBroker(config: ConfigInput = {}, options: Omit<EventflowOptions, 'config'> = {}): SharedBroker {
+  const broker = new Eventflow({
+    config: { listeners: { tcp: { port: 0 } }, store: { kind: 'memory' }, ...config },
+    ...options,
+  })
+  beforeAll(() => broker.start())
+  afterAll(() => broker.stop())
+  return {
+    get port() {
+      return broker.address.port
+    },
+    events: broker.events,
+  }
 }
 
 /** A folder that is gone when the test ends. */

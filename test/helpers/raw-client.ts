@@ -8,9 +8,12 @@ export class RawClient {
   readonly socket: Socket
   readonly version: 3 | 4 | 5
   readonly received: Packet[] = []
+  /** Every packet that was received, as the bytes that came: for what a parser hides. Nothing is taken out of it. */
+  readonly frames: Buffer[] = []
   /** Whether the broker has closed the connection. */
   closed = false
   #waiting: Array<() => void> = []
+  #unframed: Buffer = Buffer.alloc(0)
 
   constructor(socket: Socket, version: 3 | 4 | 5) {
     this.socket = socket
@@ -20,7 +23,10 @@ export class RawClient {
       this.received.push(packet)
       this.#wake()
     })
-    socket.on('data', (bytes) => reader.parse(bytes))
+    socket.on('data', (bytes: Buffer) => {
+      this.#frame(bytes)
+      reader.parse(bytes)
+    })
     socket.on('error', () => {})
     socket.on('close', () => {
       this.closed = true
@@ -60,6 +66,11 @@ export class RawClient {
     return this.received.shift()!
   }
 
+  /** The packets of this type that were received, as bytes. */
+  framesOf(type: number): Buffer[] {
+    return this.frames.filter((frame) => frame[0]! >> 4 === type)
+  }
+
   /** Resolves when the broker has closed the connection. */
   async end(): Promise<void> {
     while (!this.closed) await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -69,6 +80,21 @@ export class RawClient {
   async settled(): Promise<void> {
     this.send({ cmd: 'pingreq' })
     await this.next('pingresp')
+  }
+
+  #frame(chunk: Buffer): void {
+    this.#unframed = Buffer.concat([this.#unframed, chunk])
+    for (;;) {
+      let length = 0
+      let at = 1
+      do {
+        if (at >= this.#unframed.length) return
+        length |= (this.#unframed[at]! & 0x7f) << (7 * (at - 1))
+      } while (this.#unframed[at++]! >= 0x80)
+      if (this.#unframed.length < at + length) return
+      this.frames.push(this.#unframed.subarray(0, at + length))
+      this.#unframed = this.#unframed.subarray(at + length)
+    }
   }
 
   #wake(): void {

@@ -9,6 +9,7 @@ import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub } from '../helpers/mosquitto.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { packet, rawText } from '../helpers/packets.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
 import { bytes, properties } from '../unit/wire/support.ts'
 
@@ -16,23 +17,6 @@ const VERSIONS = [
   { name: '3.1.1', version: 4 },
   { name: '5.0', version: 5 },
 ] as const
-
-/** A packet with its remaining length, whatever stands in it. */
-function packet(first: number, ...parts: Array<number | string | Buffer>): Buffer {
-  const body = bytes(...parts)
-  const length: number[] = []
-  let rest = body.length
-  do {
-    length.push(rest >= 0x80 ? (rest & 0x7f) | 0x80 : rest)
-    rest >>>= 7
-  } while (rest > 0)
-  return Buffer.concat([Buffer.from([first, ...length]), body])
-}
-
-/** A string with its length before it, whose bytes need not be UTF-8. */
-function rawText(...content: number[]): Buffer {
-  return Buffer.from([content.length >> 8, content.length & 0xff, ...content])
-}
 
 /** Two clients that have nothing to do with it. Each call sends a message from one to the other. */
 async function bystanders(port: number, version: 4 | 5): Promise<(payload: string) => Promise<void>> {
@@ -140,7 +124,12 @@ const AFTER_CONNECT: Bad[] = [
     code: 0x82,
     only: 5,
   },
-  { what: 'PUBLISH with a topic alias', sent: () => packet(0x30, 'a', properties(0x23, 0, 1)), code: 0x94, only: 5 },
+  {
+    what: 'PUBLISH with the topic alias 0',
+    sent: () => packet(0x30, 'a', properties(0x23, 0, 0)),
+    code: 0x94,
+    only: 5,
+  },
   {
     what: 'SUBSCRIBE with identifier 0',
     sent: () => packet(0x82, 0, 1, properties(0x0b, 0), 'a', 0),
@@ -380,7 +369,7 @@ describe('a connection', () => {
 })
 
 describe.each(VERSIONS)('keep alive on MQTT $name', ({ version }) => {
-  it('closes a client that is silent for one and a half intervals, and no other', async () => {
+  it('[MQTT-3.1.2-22, MQTT-3.2.2-22] [3.1.1: MQTT-3.1.2-24] closes a client that is silent for one and a half intervals, and no other', async () => {
     const broker = await startBroker()
     const events = listenTo(broker, 'client.disconnected')
     const pinging = await connectClient(broker.port, { protocolVersion: version, keepalive: 1 })

@@ -92,7 +92,7 @@ describe.each(VERSIONS)('packets cut by TCP, on MQTT $name', ({ version }) => {
     expect((await reader.next('publish')).payload.toString()).toBe('second')
   })
 
-  it('packets that come byte by byte are served', async () => {
+  it('[MQTT-4.2-1] [3.1.1: MQTT-7.1.1-1] packets that come byte by byte are served', async () => {
     const { port } = await startBroker()
     const client = await connectRaw(port, { protocolVersion: version })
     const subscribe = generate(

@@ -1,6 +1,6 @@
 /** Publish/subscribe as users see it, with mosquitto's tools and the `mqtt` package, on MQTT 3.1.1 and 5.0. */
 
-import type { QoS } from 'mqtt-packet'
+import type { Packet, QoS } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
 import { startBroker } from '../helpers/broker.ts'
 import { describeWithMosquitto, pub, sub } from '../helpers/mosquitto.ts'
@@ -112,7 +112,7 @@ describeWithMosquitto('mosquitto_pub and mosquitto_sub', () => {
 })
 
 describe.each(VERSIONS)('the mqtt package on MQTT $name', ({ version }) => {
-  it.each(LEVELS)('publishes and receives at QoS %i', async (qos) => {
+  it.each(LEVELS)('[3.1.1: MQTT-7.0.0-2] publishes and receives at QoS %i', async (qos) => {
     const { port } = await startBroker()
     const reader = await connectClient(port, { protocolVersion: version })
     const writer = await connectClient(port, { protocolVersion: version })
@@ -333,4 +333,37 @@ describe.each(VERSIONS)('packets in one TCP segment, on MQTT $name', ({ version 
     client.socket.end()
     expect(await reader.messages(1)).toEqual(['hello'])
   })
+})
+
+describe.each(VERSIONS)('a SUBSCRIBE of 20,000 filters on MQTT $name', ({ version }) => {
+  const FILTERS = Array.from({ length: 20_000 }, (_, i) => (i % 1_500 === 7 ? `bad#${i}` : `good/${i}/#`))
+  const isBad = (i: number) => FILTERS[i]!.startsWith('bad')
+
+  it.each([true, false])('is answered filter by filter, and holds up nobody (clean session: %s)', async (clean) => {
+    const { port } = await startBroker()
+    const properties = version === 5 && !clean ? { sessionExpiryInterval: 100 } : {}
+    const greedy = await connectRaw(port, { protocolVersion: version, clientId: 'greedy', clean, properties })
+    const other = await connectRaw(port)
+    greedy.send({ cmd: 'subscribe', messageId: 1, subscriptions: FILTERS.map((topic) => ({ topic, qos: 1 })) })
+    // Others are served while it is decided: in as many turns as it takes.
+    await other.settled()
+    await other.settled()
+    expect(greedy.received).toEqual([])
+    const { granted } = await greedy.next('suback')
+    expect(granted).toHaveLength(FILTERS.length)
+    expect(granted.every((code, i) => (code === 1) !== isBad(i))).toBe(true)
+    for (const i of [0, 999, 1_000, 19_999]) publishTo(other, `good/${i}/x`)
+    for (let i = 0; i < 4; i++) await greedy.next('publish')
+
+    greedy.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: FILTERS })
+    await greedy.next('unsuback')
+    publishTo(other, 'good/1000/x')
+    await other.settled()
+    await greedy.settled()
+    expect(greedy.received).toEqual([])
+  })
+
+  function publishTo(client: { send: (packet: Packet) => void }, topic: string): void {
+    client.send({ cmd: 'publish', topic, payload: 'x', qos: 0, dup: false, retain: false })
+  }
 })

@@ -163,7 +163,8 @@ describe.each(VERSIONS)('a session on MQTT $name', ({ version }) => {
       protocolVersion: version,
       properties: version === 5 ? { sessionExpiryInterval: 1000 } : {},
     })
-    await publish(port, 't', numbers(100, 500), 1)
+    // At QoS 2 too: the mqtt package shows such a message when it is released, so one at QoS 1 may overtake it there.
+    await publish(port, 't', numbers(100, 500), 2)
     expect(await back.messages(600)).toEqual(numbers(600))
   })
 
@@ -225,6 +226,37 @@ describe.each(VERSIONS)('a session on MQTT $name', ({ version }) => {
     expect((await back.next('publish')).payload.toString()).toBe('yes')
     await back.settled()
     expect(back.received).toEqual([])
+  })
+})
+
+describe('subscriptions of a session on MQTT 5.0', () => {
+  it('are as they were after a restart: no local, retain as published, identifier; nothing retained is sent again', async () => {
+    const config = { store: { kind: 'level' as const, path: await temporaryFolder() } }
+    const before = await startBroker(config)
+    const client = await connectRaw(before.port, lasting(5))
+    const subscriptions = [{ topic: 't', qos: 1 as const, nl: true, rap: true, rh: 0 }]
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions, properties: { subscriptionIdentifier: 42 } })
+    client.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'plain', qos: 1, nl: false, rap: false }] })
+    await client.next('suback')
+    await client.next('suback')
+    await before.stop()
+
+    const { port } = await startBroker(config)
+    const message = { cmd: 'publish', qos: 1, dup: false, retain: true } as const
+    const other = await connectRaw(port)
+    other.send({ ...message, topic: 't', payload: 'kept', messageId: 1 })
+    await other.next('puback')
+    const back = await connectRaw(port, lasting(5))
+    back.send({ ...message, topic: 't', payload: 'own', messageId: 1 })
+    back.send({ ...message, topic: 'plain', payload: 'own', messageId: 2 })
+    await back.next('puback')
+    await back.next('puback')
+    await back.settled()
+    expect(back.received).toMatchObject([
+      { topic: 't', payload: Buffer.from('kept'), retain: true, properties: { subscriptionIdentifier: 42 } },
+      { topic: 'plain', payload: Buffer.from('own'), retain: false },
+    ])
+    expect(back.received.at(-1)).not.toHaveProperty('properties.subscriptionIdentifier')
   })
 })
 
@@ -427,6 +459,32 @@ describe.each(VERSIONS)('takeover on MQTT $name', ({ version }) => {
     expect(payloads).toEqual(numbers(10, 1))
   })
 
+  it('while the older one waits for an answer leaves the newer one with the session', async () => {
+    let decide = (): void => {}
+    const decided = new Promise<void>((resolve) => {
+      decide = resolve
+    })
+    const slow = definePlugin({
+      name: 'slow',
+      setup: ({ namespace }) => {
+        namespace('slow/', { accept() {}, subscribe: () => decided.then(() => undefined), unsubscribe() {} })
+        return undefined
+      },
+    })
+    const broker = await startBroker({}, { plugins: [slow] })
+    const older = await connectRaw(broker.port, lasting(version))
+    await subscribe(older, 't', 1)
+    older.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'slow/x', qos: 1 }] })
+    older.send({ cmd: 'publish', topic: 't', payload: 'held', qos: 0, dup: false, retain: false })
+    const newer = await connectRaw(broker.port, lasting(version))
+    expect(newer.connack.sessionPresent).toBe(true)
+    await older.end()
+    decide()
+    await publish(broker.port, 't', ['x'], 1)
+    await newer.settled()
+    expect(newer.received.map((packet) => (packet.cmd === 'publish' ? told(packet) : packet.cmd))).toEqual(['x 1'])
+  })
+
   it('of a clean session begins a new one', async () => {
     const { port } = await startBroker()
     const older = await connectRaw(port, { protocolVersion: version, clientId: 'same', clean: true })
@@ -555,6 +613,19 @@ describe('session expiry on MQTT 5.0', () => {
     expect((await connectRaw(port, lasting(5))).connack.sessionPresent).toBe(true)
   })
 
+  it('of 0 in a connection that resumes a session ends it with that connection', async () => {
+    const { port } = await startBroker()
+    const first = await connectRaw(port, lasting(5))
+    await subscribe(first, 't', 1)
+    await leave(first)
+    await publish(port, 't', ['missed'], 1)
+    const last = await connectRaw(port, lasting(5, { properties: {} }))
+    expect(last.connack.sessionPresent).toBe(true)
+    expect((await last.next('publish')).payload.toString()).toBe('missed')
+    await leave(last)
+    expect((await connectRaw(port, lasting(5))).connack.sessionPresent).toBe(false)
+  })
+
   it('can be changed with DISCONNECT: to nothing', async () => {
     const { port } = await startBroker()
     const client = await connectRaw(port, lasting(5))
@@ -602,9 +673,7 @@ describe('session expiry on MQTT 5.0', () => {
     const due = Date.now() + 1000
     await until('its second is over', () => Date.now() > due)
     const after = await startBroker(config)
-    const events = listenTo(after, 'session.expired')
     expect((await connectRaw(after.port, lasting(5, { clientId: 'long' }))).connack.sessionPresent).toBe(true)
-    await events.find('session.expired', { clientId: 'durable' })
     expect((await connectRaw(after.port, brief)).connack.sessionPresent).toBe(false)
   })
 })

@@ -2,7 +2,7 @@
 
 import type { IConnectPacket } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
-import { startBroker } from '../helpers/broker.ts'
+import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub, sub } from '../helpers/mosquitto.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
@@ -131,6 +131,73 @@ describe.each(VERSIONS)('a will on MQTT $name', ({ version }) => {
     expect(reader.packets[0]).toMatchObject({ topic: 'wills', qos, retain: false })
   })
 
+  it('is published when the client is sent away because it published what it may not', async () => {
+    const rules = [
+      { deny: 'publish' as const, topics: ['secret'] },
+      { allow: ['publish' as const, 'subscribe' as const], topics: ['#'] },
+    ]
+    const { client, reader, events } = await scene(version, {}, { access: { rules } })
+    client.send({ cmd: 'publish', topic: 'secret', payload: 'x', qos: 0, dup: false, retain: false })
+    expect(await reader.messages(1)).toEqual(['gone'])
+    await events.find('client.disconnected', { clientId: 'mortal', reason: 'not-authorized' })
+  })
+
+  it('is refused quietly, with an event, where its client may not publish', async () => {
+    const rules = [
+      { deny: 'publish' as const, topics: ['secret'] },
+      { allow: ['publish' as const, 'subscribe' as const], topics: ['#'] },
+    ]
+    const broker = await startBroker({ access: { rules } })
+    const events = listenTo(broker, 'message.refused', 'message.will-published', 'access.denied')
+    const reader = await connectClient(broker.port)
+    await reader.mqtt.subscribeAsync('#')
+    const client = await connectRaw(broker.port, {
+      protocolVersion: version,
+      clientId: 'mortal',
+      will: will({ topic: 'secret' }),
+    })
+    client.socket.destroy()
+    await events.find('message.refused', { clientId: 'mortal', topic: 'secret', reasonCode: 0x87 })
+    await events.find('access.denied', { clientId: 'mortal', topic: 'secret', action: 'publish' })
+    expect(events.of('message.will-published')).toEqual([])
+    await reader.mqtt.publishAsync('end', 'end', { qos: 1 })
+    expect(await reader.messages(1)).toEqual(['end'])
+  })
+
+  it('on a queue topic is a message of the queue, kept until a consumer acknowledges it', async () => {
+    const { broker, client, events } = await scene(version, { will: will({ topic: 'queue/deaths' }) })
+    client.socket.destroy()
+    await events.find('message.will-published', { clientId: 'mortal' })
+    const consumer = await connectRaw(broker.port, { protocolVersion: version })
+    consumer.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'queue/deaths', qos: 1 }] })
+    const { payload, qos, messageId } = await consumer.next('publish')
+    expect([payload.toString(), qos]).toEqual(['gone', 1])
+    consumer.send({ cmd: 'puback', messageId: messageId! })
+  })
+
+  it('is published when the broker stops, to those who are connected and to sessions that are kept', async () => {
+    const config = { store: { kind: 'level' as const, path: await temporaryFolder() } }
+    const { broker, reader } = await scene(version, { will: will({ retain: true }) }, config)
+    const lasting = {
+      ...{ protocolVersion: version, clientId: 'lasting', clean: false },
+      ...(version === 5 ? { properties: { sessionExpiryInterval: 1000 } } : {}),
+    }
+    const away = await connectRaw(broker.port, lasting)
+    away.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'wills', qos: 1 }] })
+    await away.next('suback')
+    away.socket.destroy()
+    await broker.stop()
+    expect(await reader.messages(1)).toEqual(['gone'])
+
+    const after = await startBroker(config)
+    const back = await connectRaw(after.port, lasting)
+    await back.settled()
+    expect(back.received).toMatchObject([{ cmd: 'publish', payload: Buffer.from('gone') }])
+    const later = await connectClient(after.port)
+    await later.mqtt.subscribeAsync('wills')
+    expect(await later.messages(1)).toEqual(['gone'])
+  })
+
   it('may be empty', async () => {
     const { client, reader } = await scene(version, { will: will({ payload: Buffer.alloc(0) }) })
     client.socket.destroy()
@@ -155,7 +222,7 @@ describe.each(VERSIONS)('a will on MQTT $name', ({ version }) => {
     await events.find('client.disconnected', { clientId: 'mortal' })
     expect(await said()).toEqual([])
     expect(events.of('message.will-published')).toEqual([])
-    expect(reader.payloads).toEqual([])
+    expect(reader.payloads).not.toContain('gone')
   })
 })
 
@@ -169,13 +236,68 @@ describe('a will on MQTT 5.0', () => {
     expect(await reader.messages(1)).toEqual(['gone'])
   })
 
-  it('keeps its properties', async () => {
-    const properties = { contentType: 'text/plain', responseTopic: 'r', userProperties: { a: '1' } }
+  it.each([0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99])(
+    'is published with DISCONNECT %i',
+    async (reasonCode) => {
+      const { client, reader } = await scene(5)
+      client.send({ cmd: 'disconnect', reasonCode })
+      expect(await reader.messages(1)).toEqual(['gone'])
+    },
+  )
+
+  it('is published when the client wants a session prolonged that ends with its connection [MQTT-3.14.2-2]', async () => {
+    const { client, reader } = await scene(5)
+    client.send({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: 10 } })
+    expect(await reader.messages(1)).toEqual(['gone'])
+  })
+
+  it('is published at once with DISCONNECT 0x04 that ends the session, whatever its delay', async () => {
+    const { client, reader } = await scene(5, { ...session(100), will: delayed(1000) })
+    client.send({ cmd: 'disconnect', reasonCode: 0x04, properties: { sessionExpiryInterval: 0 } })
+    expect(await reader.messages(1)).toEqual(['gone'])
+  })
+
+  it('that waits is not cancelled by a client that is refused', async () => {
+    const { broker, client, reader, events } = await scene(5, { ...session(100), will: delayed(1) })
+    client.socket.destroy()
+    await events.find('client.disconnected', { clientId: 'mortal' })
+    const authentication = { authenticationMethod: 'none that we know' }
+    await expect(
+      connectRaw(broker.port, { protocolVersion: 5, clientId: 'mortal', clean: false, properties: authentication }),
+    ).rejects.toThrow('refused')
+    expect(await reader.messages(1)).toEqual(['gone'])
+  })
+
+  it('without a delay is published at a takeover, although the session goes on', async () => {
+    const { broker, reader } = await scene(5, session(100))
+    const newer = await connectRaw(broker.port, { protocolVersion: 5, clientId: 'mortal', ...session(100) })
+    expect(newer.connack.sessionPresent).toBe(true)
+    expect(await reader.messages(1)).toEqual(['gone'])
+  })
+
+  it('with a delay is published at once at a takeover with a clean start, which ends the session', async () => {
+    const { broker, reader } = await scene(5, { ...session(100), will: delayed(1000) })
+    await connectRaw(broker.port, { protocolVersion: 5, clientId: 'mortal', clean: true })
+    expect(await reader.messages(1)).toEqual(['gone'])
+  })
+
+  it('keeps its properties, user properties in order', async () => {
+    const passedOn = {
+      contentType: 'text/plain',
+      responseTopic: 'answers',
+      correlationData: Buffer.from([1, 2, 3]),
+      payloadFormatIndicator: true,
+    }
+    const properties = { ...passedOn, messageExpiryInterval: 100, userProperties: { b: ['2', '1'], a: '3' } }
     const { client, reader } = await scene(5, { will: will({ properties }) })
     client.socket.destroy()
     await reader.messages(1)
-    expect(reader.packets[0]!.properties).toMatchObject({ contentType: 'text/plain', responseTopic: 'r' })
-    expect({ ...reader.packets[0]!.properties?.userProperties }).toEqual({ a: '1' })
+    const received = reader.packets[0]!.properties!
+    expect(received).toMatchObject({ ...passedOn, messageExpiryInterval: 100 })
+    expect(Object.entries(received.userProperties!)).toEqual([
+      ['b', ['2', '1']],
+      ['a', '3'],
+    ])
   })
 
   it('waits for its delay', async () => {

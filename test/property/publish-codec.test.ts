@@ -8,6 +8,7 @@ import { Message } from '../../src/core/message.ts'
 import { PacketCutter } from '../../src/wire/packet-cutter.ts'
 import { PublishDecoder } from '../../src/wire/publish-decoder.ts'
 import { writePublish } from '../../src/wire/publish-encoder.ts'
+import { OutgoingAliases } from '../../src/wire/topic-aliases.ts'
 import { WriteBuffer, WriteScheduler } from '../../src/wire/write-buffer.ts'
 import { SlowSink, turn } from '../helpers/slow-sink.ts'
 
@@ -92,12 +93,12 @@ function decode(given: Published, chunk: Buffer, at: number): { message: Message
   return { message, packetId: decoder.packetId }
 }
 
-async function encode(message: Message, to: Sending): Promise<Buffer> {
+async function encode(message: Message, to: Sending, aliases: OutgoingAliases | null = null): Promise<Buffer> {
   const sink = new SlowSink()
   const out = new WriteBuffer(sink, new WriteScheduler(), 1_000_000)
   const { version, qos, retain, dup, packetId, identifiers, waitedMs } = to
   const options = { qos, retain, dup: dup && qos > 0, identifiers, properties: null }
-  const size = writePublish(out, version, message, qos > 0 ? packetId : 0, options, 0, NOW + waitedMs)
+  const size = writePublish(out, version, message, qos > 0 ? packetId : 0, options, 0, NOW + waitedMs, aliases)
   await turn()
   expect(size).toBe(sink.bytes.length)
   return sink.bytes
@@ -191,6 +192,29 @@ describe('a PUBLISH', () => {
         message.keep()
         chunk.fill(0xee)
         expectArrived(parse(await encode(message, second), second.version), given, second)
+      }),
+      RUNS,
+    )
+  })
+
+  it('arrives by topic aliases as it would without, whoever publishes on what in between', async () => {
+    const alike = fc.array(fc.tuple(published, sending), { minLength: 1, maxLength: 6 })
+    const few = fc.uniqueArray(topic, { minLength: 1, maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(alike, few, fc.integer({ min: 1, max: 3 }), async (messages, topics, maximum) => {
+        const aliases = new OutgoingAliases(maximum)
+        const known = new Map<number, string>()
+        for (const [index, [one, to]] of messages.entries()) {
+          const given = { ...one, topic: topics[index % topics.length]! }
+          const { chunk, at } = chunkOf(given, 0)
+          const sending = { ...to, version: 5 as const }
+          const packet = parse(await encode(decode(given, chunk, at).message, sending, aliases), 5)
+          const { topicAlias, ...properties } = packet.properties ?? {}
+          if (topicAlias !== undefined && packet.topic !== '') known.set(topicAlias, packet.topic)
+          expect(topicAlias ?? 1).toBeLessThanOrEqual(maximum)
+          const read = packet.topic === '' ? known.get(topicAlias ?? 0)! : packet.topic
+          expectArrived({ ...packet, topic: read, properties }, given, sending)
+        }
       }),
       RUNS,
     )

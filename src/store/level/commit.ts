@@ -24,8 +24,8 @@ export interface CommitContext {
 }
 
 interface Batch {
-  /** null: remove the key. The last write of a key wins. */
-  writes: Map<string, Buffer | null>
+  /** null: remove the key; a function: made when the batch is closed. The last write of a key wins. */
+  writes: Map<string, Buffer | (() => Buffer) | null>
   parts: Set<Part>
   /** Set when somebody waits; then the batch is synced. */
   waiting: Waiting | null
@@ -55,7 +55,8 @@ export class Commit {
     this.#onFault = context.onFault
   }
 
-  put(key: string, value: Buffer): void {
+  /** @param value a function is called when the batch is closed: what is put a thousand times in a turn is made once */
+  put(key: string, value: Buffer | (() => Buffer)): void {
     this.#filling().writes.set(key, value)
   }
 
@@ -118,7 +119,7 @@ export class Commit {
     const chain = this.#database.batch()
     for (const [key, value] of batch.writes) {
       if (value === null) chain.del(key)
-      else chain.put(key, value)
+      else chain.put(key, typeof value === 'function' ? value() : value)
     }
     for (const part of batch.parts) part.seal(chain)
     // All that was put was taken back in the same turn, yet what was written before may still have to be synced.

@@ -5,7 +5,7 @@
  *     version                             FORMAT_VERSION
  *     ids                                 every id given out so far is below this one
  *     sync                                empty; something to write where only an fsync is wanted
- *     session    · client id              a session's record, JSON
+ *     session    · client id              a session's record (session-record.ts)
  *     received   · client id              packet identifiers of QoS 2 messages received, u16 each
  *     retained   · topic                  a record (record.ts)
  *     queue      · name · first id, count a pack of messages (pack-codec.ts)
@@ -13,7 +13,10 @@
  *     outgoing, outgoing-marks            the same for the outgoing messages of sessions, named by client id
  */
 
-/** Layout of keys and values. A store of another version is refused, not guessed at. */
+/**
+ * Layout of keys and values. A store of another version is refused, not guessed at. It changes with whatever an older or a
+ * newer broker would misread; not with what both may pass over (session-record.ts says when that is so).
+ */
 export const FORMAT_VERSION = 1
 
 export const VERSION_KEY = 'version'

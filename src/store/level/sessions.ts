@@ -1,10 +1,11 @@
-/** The SessionStore port. Records are small and rare, so they are JSON, which a person can read with any LevelDB tool. */
+/** The SessionStore port. Records are small and rare: JSON (session-record.ts). */
 
 import { EventflowError } from '../../core/errors.ts'
 import type { MessageLog, SessionRecord, SessionStore, StoredSession } from '../store.ts'
 import type { Commit, Part } from './commit.ts'
 import { type Chain, type Database, visit } from './database.ts'
 import { key, nameOf, rangeOf } from './keys.ts'
+import { decodeSession, encodeSession } from './session-record.ts'
 
 export interface SessionStoreContext {
   database: Database
@@ -48,8 +49,7 @@ export class LevelSessionStore implements SessionStore, Part {
     await visit(this.#database.iterator(rangeOf('session')), ([key, value]) => {
       const clientId = nameOf('session', key)
       try {
-        const record = JSON.parse(value.toString()) as SessionRecord
-        sessions.push({ ...record, received: received.get(clientId) ?? [] })
+        sessions.push({ ...decodeSession(value), received: received.get(clientId) ?? [] })
       } catch (cause) {
         this.#onFault(new EventflowError('STORE_CORRUPT', `The session of ${clientId} cannot be read.`, { cause }))
       }
@@ -58,10 +58,7 @@ export class LevelSessionStore implements SessionStore, Part {
   }
 
   put(record: SessionRecord): void {
-    // Named one by one: callers pass objects that have more to them.
-    const { clientId, username, expirySeconds, disconnectedAt, subscriptions } = record
-    const stored = { clientId, username, expirySeconds, disconnectedAt, subscriptions }
-    this.#commit.put(key('session', clientId), Buffer.from(JSON.stringify(stored)))
+    this.#commit.put(key('session', record.clientId), () => encodeSession(record))
   }
 
   remove(clientId: string): void {

@@ -1,5 +1,6 @@
 /** Parts of the kernel for tests of the others. */
 
+import { Counters } from '../../../src/core/counters.ts'
 import type { Namespace, SessionView, Subscription } from '../../../src/kernel/plugin-contract.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { Sessions } from '../../../src/session/sessions.ts'
@@ -19,9 +20,9 @@ export async function makeSessions() {
   const { events } = recorded
   const durable = () => store.durable()
   const parts = { store: store.sessions, durable, limits: LIMITS, maxExpirySeconds: 0xffff_ffff, clock, events }
-  const sessions = new Sessions({ ...parts, onExpired: () => {} })
+  const sessions = new Sessions({ ...parts, counters: new Counters(), onExpired: () => {} })
   const open = (clientId: string, expirySeconds = 0): Session =>
-    sessions.open({ clientId, clean: false, expirySeconds, username: null, address: 'here' }).session
+    sessions.open({ clientId, clean: false, expirySeconds, username: null, address: 'here', will: null }).session
   return { store, clock, sessions, open, ...recorded }
 }
 

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../../../src/core/message.ts'
+import { ReasonCode, Refusal } from '../../../src/core/reason-codes.ts'
+import type { Will } from '../../../src/core/will.ts'
 import { Access } from '../../../src/kernel/access.ts'
 import { Intake } from '../../../src/kernel/intake.ts'
 import { Namespaces } from '../../../src/kernel/namespaces.ts'
 import { Wills } from '../../../src/kernel/wills.ts'
-import type { Will } from '../../../src/wire/will.ts'
+import type { Session } from '../../../src/session/session.ts'
 import { makeSessions, SILENT } from './support.ts'
 
 async function make() {
-  const { clock, events, heard, open } = await makeSessions()
+  const { clock, events, heard, open, sessions, store } = await makeSessions()
   const access = new Access()
   const namespaces = new Namespaces()
   const published: Message[] = []
@@ -20,11 +22,19 @@ async function make() {
   }
   namespaces.claim('', { accept, subscribe: () => undefined, unsubscribe() {} })
   const log = { ...SILENT, warn: (data: object) => void warnings.push(data) }
-  const wills = new Wills({ access, intake: new Intake({ access, namespaces, events }), clock, events, log })
+  const intake = new Intake({ access, namespaces, events })
+  const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
   const failing = (how: () => void | Promise<void>): void => {
     accepted = how
   }
-  return { wills, open, clock, heard, access, published, warnings, failing }
+  /** A session whose connection is gone, and left this. */
+  const left = (clientId: string, expirySeconds: number, fields: Partial<Will> = {}): Session => {
+    const session = open(clientId, expirySeconds)
+    session.will = will(fields)
+    sessions.release(session)
+    return session
+  }
+  return { wills, left, sessions, store, clock, heard, access, published, warnings, failing }
 }
 
 function will(fields: Partial<Will> = {}): Will {
@@ -34,9 +44,9 @@ function will(fields: Partial<Will> = {}): Will {
 
 describe('a will', () => {
   it('without a delay is published at once, as it was left [MQTT-3.1.2-8]', async () => {
-    const { wills, open, clock, published, heard } = await make()
+    const { wills, left, clock, published, heard } = await make()
     const properties = Buffer.from([0x01, 1])
-    wills.due(open('me', 60), will({ properties, expirySeconds: 10 }), false)
+    wills.due(left('me', 60, { properties, expirySeconds: 10 }))
     expect(published).toMatchObject([
       {
         topic: 'will',
@@ -52,63 +62,73 @@ describe('a will', () => {
     expect(heard).toContainEqual({ type: 'message.will-published', clientId: 'me', topic: 'will' })
   })
 
-  it('with a delay is published after it', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 60), will({ delaySeconds: 30, expirySeconds: 0 }), false)
+  it('with a delay is published after it; its own expiry is counted from then', async () => {
+    const { wills, left, clock, published } = await make()
+    wills.due(left('me', 60, { delaySeconds: 30, expirySeconds: 5 }))
     clock.advance(29_999)
     expect(published).toEqual([])
     clock.advance(1)
-    expect(published).toMatchObject([{ receivedAt: clock.now(), expiresAt: clock.now() }])
-    expect(clock.pending).toBe(0)
+    expect(published).toMatchObject([{ receivedAt: clock.now(), expiresAt: clock.now() + 5_000 }])
   })
 
-  it('is published no later than its session ends [MQTT 5.0, 3.1.3.2.2]', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 10), will({ delaySeconds: 30 }), false)
-    clock.advance(10_000)
+  it('is published when its session ends, whatever is left of its delay, and not once more', async () => {
+    const { wills, left, clock, published } = await make()
+    const session = left('me', 60, { delaySeconds: 30 })
+    wills.due(session)
+    wills.ended(session)
     expect(published.length).toBe(1)
-    wills.due(open('you'), will({ delaySeconds: 30 }), true)
-    expect(published.length).toBe(2)
+    wills.ended(session)
+    clock.advance(60_000)
+    expect(published.length).toBe(1)
   })
 
-  it('is cancelled when the client is back in time [MQTT-3.1.3-9]', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 60), will({ delaySeconds: 30 }), false)
-    wills.returned('me', true)
-    expect(clock.pending).toBe(0)
+  it('is cancelled when the client is back in its session in time [MQTT-3.1.3-9]', async () => {
+    const { wills, left, clock, published } = await make()
+    const session = left('me', 600, { delaySeconds: 30 })
+    wills.due(session)
+    wills.returned(session)
     clock.advance(60_000)
     expect(published).toEqual([])
   })
 
-  it('is published at once when the client is back with a new session, which ends the old one', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 60), will({ delaySeconds: 30 }), false)
-    wills.returned('me', false)
-    expect(published.length).toBe(1)
-    clock.advance(60_000)
-    expect(published.length).toBe(1)
-  })
-
   it('of one client is no concern of another', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 60), will({ delaySeconds: 30 }), false)
-    wills.returned('you', true)
+    const { wills, left, clock, published } = await make()
+    wills.due(left('me', 60, { delaySeconds: 30 }))
+    wills.returned(left('you', 60))
     clock.advance(30_000)
     expect(published.length).toBe(1)
   })
 
-  it('may not be published where its client may not publish', async () => {
-    const { wills, open, access, published, warnings, heard } = await make()
+  it('is in the store until it is published, and not any more then [MQTT-3.1.2-10]', async () => {
+    const { wills, left, clock, store } = await make()
+    wills.due(left('me', 60, { delaySeconds: 30 }))
+    expect(await store.sessions.load()).toMatchObject([{ will: { topic: 'will', delaySeconds: 30 } }])
+    clock.advance(30_000)
+    expect(await store.sessions.load()).toMatchObject([{ will: null }])
+  })
+
+  it('of a session that has ended leaves nothing in the store', async () => {
+    const { wills, left, store, published } = await make()
+    wills.ended(left('me', 0))
+    expect(published.length).toBe(1)
+    expect(await store.sessions.load()).toEqual([])
+  })
+
+  it('may not be published where its client may not publish: an event tells of it', async () => {
+    const { wills, left, access, published, warnings, heard } = await make()
     access.addAuthorizer({ name: 'no', authorize: () => 'deny' })
-    wills.due(open('me'), will(), true)
-    expect([published, warnings.length]).toEqual([[], 1])
+    wills.due(left('me', 60))
+    expect([published, warnings]).toEqual([[], []])
+    const refused = { type: 'message.refused', clientId: 'me', topic: 'will', reasonCode: ReasonCode.NotAuthorized }
+    expect(heard).toContainEqual(expect.objectContaining(refused))
     expect(heard.some(({ type }) => type === 'message.will-published')).toBe(false)
   })
 
   it('may not be published on a topic of the broker', async () => {
-    const { wills, open, published, warnings } = await make()
-    wills.due(open('me'), will({ topic: '$SYS/uptime' }), true)
-    expect([published, warnings.length]).toEqual([[], 1])
+    const { wills, left, published, heard } = await make()
+    wills.due(left('me', 60, { topic: '$SYS/uptime' }))
+    expect(published).toEqual([])
+    expect(heard.at(-1)).toMatchObject({ type: 'message.refused', topic: '$SYS/uptime' })
   })
 
   it.each([
@@ -119,19 +139,31 @@ describe('a will', () => {
       },
     ],
     ['later', () => Promise.reject(new Error('full'))],
-  ])('that its owner refuses %s ends in the log', async (_when, how) => {
-    const { wills, open, failing, warnings } = await make()
+  ])('that its owner cannot take %s ends in the log', async (_when, how) => {
+    const { wills, left, failing, warnings, heard } = await make()
     failing(how)
-    wills.due(open('me'), will(), true)
+    wills.due(left('me', 60))
     await Promise.resolve()
     expect(warnings).toMatchObject([{ clientId: 'me', topic: 'will' }])
+    expect(heard.at(-1)).toMatchObject({ type: 'message.refused', reason: 'the broker failed' })
   })
 
-  it('is not published once the broker stops', async () => {
-    const { wills, open, clock, published } = await make()
-    wills.due(open('me', 60), will({ delaySeconds: 30 }), false)
+  it('that its owner refuses ends with an event', async () => {
+    const { wills, left, failing, warnings, heard } = await make()
+    failing(() => Promise.reject(new Refusal(ReasonCode.QuotaExceeded, 'no room')))
+    wills.due(left('me', 60))
+    await Promise.resolve()
+    expect(warnings).toEqual([])
+    expect(heard.at(-1)).toMatchObject({ type: 'message.refused', reason: 'no room' })
+  })
+
+  it('that waits is not published once the broker stops, and is kept', async () => {
+    const { wills, left, clock, store, published, sessions } = await make()
+    wills.due(left('me', 60, { delaySeconds: 30 }))
+    sessions.stop()
     wills.stop()
     clock.advance(60_000)
     expect([published, clock.pending]).toEqual([[], 0])
+    expect(await store.sessions.load()).toMatchObject([{ will: { topic: 'will' } }])
   })
 })

@@ -94,6 +94,16 @@ describe('a subscription', () => {
     expect(tree.match('a').sessions).toBe(tree.match('a').sessions)
   })
 
+  it('is remembered while others come and go on filters that do not match', () => {
+    const tree = new SubscriptionTree()
+    tree.add(session('me'), subscription('hot/+'))
+    tree.match('hot/1')
+    tree.add(session('you'), subscription('a/#'))
+    const known = tree.match('hot/1')
+    for (const filter of ['a', 'b/+', 'hot/2', 'hot/1/+']) tree.add(session(filter), subscription(filter))
+    expect(tree.match('hot/1')).toBe(known)
+  })
+
   it('of another session, or on another filter, stays when one is removed', () => {
     const tree = new SubscriptionTree()
     const [me, you] = [session('me'), session('you')]

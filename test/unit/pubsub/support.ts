@@ -1,6 +1,7 @@
 /** Clients of a broker without sockets or time: the kernel, publish/subscribe and sessions, and connections that can be read. */
 
 import type { IPublishPacket } from 'mqtt-packet'
+import { Counters } from '../../../src/core/counters.ts'
 import type { Message, QoS } from '../../../src/core/message.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Subscription } from '../../../src/kernel/plugin-contract.ts'
@@ -77,6 +78,8 @@ export class House {
   readonly heard: ReturnType<typeof recordedEvents>['heard']
   readonly #events: ReturnType<typeof recordedEvents>['events']
   readonly #limits: OutboxLimits
+  /** Of the present run. */
+  counters = new Counters()
   #kernel!: Kernel
 
   private constructor(store: Store, limits: OutboxLimits) {
@@ -100,9 +103,11 @@ export class House {
     await this.store.durable()
     const { store, clock } = this
     const [events, limits] = [this.#events, this.#limits]
-    const rest = { node: 'n', log: SILENT, maxTopicLevels: 10, maxExpirySeconds: 0xffff_ffff }
-    this.#kernel = new Kernel({ store, clock, events, limits, ...rest })
-    const pubsub = new PubSub({ store, events, clock, limits })
+    const counters = new Counters()
+    this.counters = counters
+    const rest = { node: 'n', version: '0', log: SILENT, maxTopicLevels: 10, maxExpirySeconds: 0xffff_ffff }
+    this.#kernel = new Kernel({ store, clock, events, counters, limits, ...rest })
+    const pubsub = new PubSub({ store, events, counters, clock, limits })
     await pubsub.load()
     this.#kernel.namespaces.claim('', pubsub)
     await this.#kernel.loadSessions()

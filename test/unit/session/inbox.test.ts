@@ -4,7 +4,7 @@ import { memoryStore } from './support.ts'
 
 async function make({ persistent = true, received = [] as number[] } = {}) {
   const store = await memoryStore()
-  const record = { clientId: 'me', username: null, expirySeconds: 60, disconnectedAt: 0, subscriptions: [] }
+  const record = { clientId: 'me', username: null, expirySeconds: 60, disconnectedAt: 0, subscriptions: [], will: null }
   store.sessions.put(record)
   const inbox = new Inbox('me', store.sessions, received)
   inbox.persistent = persistent

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import type { Message, QoS } from '../../../src/core/message.ts'
 import { Outbox, type OutboxLimits } from '../../../src/session/outbox.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -22,7 +23,9 @@ async function make({ limits = {}, persistent = false, store }: Options = {}) {
   const known = store ?? (await memoryStore())
   const log = known.sessions.outgoing
   const durable = () => known.durable()
-  const outbox = new Outbox({ clientId: 'me', limits: { ...LIMITS, ...limits }, events, now: clock.now, log, durable })
+  const counters = new Counters()
+  const parts = { clientId: 'me', events, counters, now: clock.now, log, durable }
+  const outbox = new Outbox({ ...parts, limits: { ...LIMITS, ...limits } })
   outbox.persistent = persistent
   const connect = (options: ConnectionOptions = {}): Connection => {
     const connection = new Connection({ ...options, settled: durable })
@@ -34,7 +37,7 @@ async function make({ limits = {}, persistent = false, store }: Options = {}) {
   const stored = () => log.list().find(({ name }) => name === 'me')?.count ?? 0
   /** The entries as they would be found after a restart. */
   const entries = () => log.read('me', 0, 1_000_000)
-  return { outbox, connect, enqueue, stored, entries, heard, clock, store: known }
+  return { outbox, connect, enqueue, stored, entries, heard, clock, counters, store: known }
 }
 
 function deliver(
@@ -382,6 +385,50 @@ describe('the messages of a persistent session', () => {
     expect(await connection.received()).toEqual(['PUBLISH DUP 1 a', 'PUBLISH DUP 3 c', 'PUBLISH 2 new'])
   })
 
+  it('are counted while they are stored, in any course of events', async () => {
+    const steps = fc.array(
+      fc.oneof(
+        fc.record({ do: fc.constant('enqueue' as const), qos: fc.constantFrom<QoS>(1, 2), size: fc.nat(40) }),
+        fc.record({ do: fc.constant('settle' as const), id: fc.nat(6), code: fc.constantFrom(0, 0x80) }),
+        fc.record({ do: fc.constantFrom('attach' as const, 'detach' as const, 'restart' as const, 'time' as const) }),
+      ),
+      { maxLength: 30 },
+    )
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        let made = await make({ persistent: true, limits: { maxInflight: 3, maxQueued: 6 } })
+        let attached = false
+        for (const step of all) {
+          const { outbox, clock, connect } = made
+          if (step.do === 'enqueue') {
+            const expiresAt = step.size % 4 === 0 ? clock.now() + 1_000 : 0
+            outbox.enqueue(message('x'.repeat(step.size), { expiresAt }), step.qos, false, null)
+          } else if (step.do === 'settle') {
+            outcome(() => outbox.acknowledged(step.id, step.code))
+            outcome(() => outbox.received(step.id, step.code))
+            outcome(() => outbox.completed(step.id))
+          } else if (step.do === 'time') clock.advance(1_000)
+          else if (step.do === 'restart') {
+            const entries = await made.entries()
+            made = await make({ persistent: true, store: made.store, limits: { maxInflight: 3, maxQueued: 6 } })
+            made.outbox.restore(entries)
+            attached = false
+          } else if (attached !== (step.do === 'attach')) {
+            if (attached) outbox.detach(false)
+            else connect({ maximumPacketSize: 30 })
+            attached = !attached
+          }
+          const entries = await made.entries()
+          const bytes = entries.reduce((sum, entry) => sum + entry.message.payloadLength, 0)
+          expect([made.counters.queuedMessages, made.counters.queuedBytes]).toEqual([entries.length, bytes])
+        }
+        made.outbox.detach(true)
+        expect([made.counters.queuedMessages, made.counters.queuedBytes]).toEqual([0, 0])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   it('of a session that is not persistent are not stored', async () => {
     const { enqueue, stored, connect } = await make()
     connect()
@@ -428,6 +475,45 @@ describe('a message whose time is up', () => {
     expect(await connect().received()).toEqual(['PUBLISH 1 b'])
     expect([outbox.size, stored()]).toEqual([1, 1])
     expect(heard).toContainEqual({ type: 'message.expired', clientId: 'me', topic: 't' })
+  })
+
+  it('takes no room from one that comes after its time [MQTT-3.3.2-5]', async () => {
+    const { outbox, connect, enqueue, stored, clock, heard } = await make({
+      persistent: true,
+      limits: { maxQueued: 3 },
+    })
+    const expiring = (payload: string, seconds: number) =>
+      outbox.enqueue(message(payload, { expiresAt: clock.now() + seconds * 1000 }), 1, false, null)
+    expect([expiring('a', 5), enqueue('b'), expiring('c', 9), enqueue('d')]).toEqual([
+      ...['stored', 'stored', 'stored', 'dropped'],
+    ])
+    clock.advance(5_000)
+    expect([enqueue('e'), enqueue('f')]).toEqual(['stored', 'dropped'])
+    expect([outbox.size, stored()]).toEqual([3, 3])
+    clock.advance(4_000)
+    expect([enqueue('g'), enqueue('h')]).toEqual(['stored', 'dropped'])
+    expect(heard.filter(({ type }) => type === 'message.expired')).toHaveLength(2)
+    expect(await connect().received()).toEqual(['PUBLISH 1 b', 'PUBLISH 2 e', 'PUBLISH 3 g'])
+  })
+
+  it('takes no bytes from it either, and is not looked for while none can be due', async () => {
+    const { outbox, clock } = await make({ limits: { maxQueuedBytes: 10 } })
+    const big = message(Buffer.alloc(10), { expiresAt: clock.now() + 1_000 })
+    expect(outbox.enqueue(big, 1, false, null)).toBe('sent')
+    clock.advance(999)
+    expect(outbox.enqueue(message('x'), 1, false, null)).toBe('dropped')
+    clock.advance(1)
+    expect(outbox.enqueue(message('x'), 1, false, null)).toBe('sent')
+    expect(outbox.size).toBe(1)
+  })
+
+  it('and that was taken from the store at a restart makes room as well', async () => {
+    const before = await make({ persistent: true })
+    before.outbox.enqueue(message('a', { expiresAt: before.clock.now() + 5_000 }), 1, false, null)
+    const after = await make({ persistent: true, store: before.store, limits: { maxQueued: 1 } })
+    after.outbox.restore(await before.entries())
+    after.clock.advance(5_000)
+    expect([after.enqueue('b'), after.stored()]).toEqual(['stored', 1])
   })
 
   it('is sent with the time that is left while there is some [MQTT-3.3.2-6]', async () => {

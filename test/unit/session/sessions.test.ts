@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import type { Departure } from '../../../src/kernel/clients.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Namespace } from '../../../src/kernel/plugin-contract.ts'
@@ -23,16 +24,17 @@ async function make({ store, clock = new FakeClock(), maxExpirySeconds = NEVER_E
   const expired: Session[] = []
   const onExpired = (session: Session): void => void expired.push(session)
   const durable = () => known.durable()
-  const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, onExpired }
+  const counters = new Counters()
+  const parts = { store: known.sessions, durable, limits: LIMITS, maxExpirySeconds, clock, events, counters, onExpired }
   const sessions = new Sessions(parts)
   const open = (clientId: string, opening: Partial<Opening> = {}) =>
-    sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', ...opening })
+    sessions.open({ clientId, clean: false, expirySeconds: 0, username: null, address: 'here', will: null, ...opening })
   /** As kernel/clients does it. */
   const leave = (session: Session): boolean => {
     session.detach(!session.persistent)
     return sessions.release(session)
   }
-  return { sessions, open, leave, clock, store: known, expired, heard, types }
+  return { sessions, open, leave, clock, counters, store: known, expired, heard, types }
 }
 
 const subscription = (filter: string) => ({
@@ -61,7 +63,7 @@ describe('a session', () => {
     expect(leave(session)).toBe(false)
     session.outbox.enqueue(message('a'), 1, false, null)
     const again = open('me', { expirySeconds: HOUR, username: 'anna', address: 'there' })
-    expect(again).toEqual({ session, present: true })
+    expect(again).toEqual({ session, present: true, written: true })
     expect([session.username, session.address, session.disconnectedAt]).toEqual(['anna', 'there', 0])
     expect(heard.at(-1)).toEqual({ type: 'session.resumed', clientId: 'me', expirySeconds: HOUR, waiting: 1 })
   })
@@ -122,6 +124,17 @@ describe('the expiry of a session', () => {
     expect(await store.sessions.load()).toEqual([])
   })
 
+  it('is counted, and no other end of a session is', async () => {
+    const { open, leave, clock, counters } = await make()
+    leave(open('expires', { expirySeconds: 10 }).session)
+    leave(open('ends with its connection').session)
+    leave(open('begins anew', { expirySeconds: HOUR }).session)
+    open('begins anew', { clean: true })
+    expect(counters.sessionsExpired).toBe(0)
+    clock.advance(10_000)
+    expect(counters.sessionsExpired).toBe(1)
+  })
+
   it('does not come while the client is connected, however long', async () => {
     const { sessions, open, leave, clock } = await make()
     leave(open('me', { expirySeconds: HOUR }).session)
@@ -179,6 +192,7 @@ describe('a restart of the broker', () => {
 
     const after = await make({ store: before.store, clock: before.clock })
     const [loaded] = await after.sessions.load()
+    after.sessions.start()
     expect(after.sessions.get('me')).toBe(loaded)
     expect(loaded).toMatchObject({ clientId: 'me', username: 'anna', expirySeconds: HOUR, connected: false })
     expect([...loaded!.subscriptions.values()]).toEqual([subscription('a/#')])
@@ -195,6 +209,7 @@ describe('a restart of the broker', () => {
     before.clock.advance(HOUR * 600)
     const after = await make({ store: before.store, clock: new FakeClock(before.clock.now()) })
     await after.sessions.load()
+    after.sessions.start()
     after.clock.advance(HOUR * 400 - 1)
     expect(after.sessions.size).toBe(1)
     after.clock.advance(1)
@@ -207,7 +222,7 @@ describe('a restart of the broker', () => {
     before.sessions.stop()
     const after = await make({ store: before.store, clock: new FakeClock(before.clock.now() + HOUR * 5_000) })
     await after.sessions.load()
-    after.clock.advance(0)
+    after.sessions.start()
     expect([after.sessions.size, after.expired.length]).toEqual([0, 1])
     expect(await before.store.sessions.load()).toEqual([])
   })
@@ -221,6 +236,7 @@ describe('a restart of the broker', () => {
       clock = new FakeClock(clock.now() + HOUR * 300)
       after = await make({ store: before.store, clock })
       await after.sessions.load()
+      after.sessions.start()
     }
     clock.advance(HOUR * 400 - 1)
     expect(after.sessions.size).toBe(1)
@@ -238,8 +254,10 @@ describe('clients', () => {
     const clock = new FakeClock()
     const store = await memoryStore()
     const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const counters = new Counters()
     const kernel = new Kernel({
-      ...{ store, clock, events, log, node: 'n', maxTopicLevels: 10, limits: LIMITS },
+      ...{ store, clock, events, counters, log },
+      ...{ node: 'n', version: '0', maxTopicLevels: 10, limits: LIMITS },
       maxExpirySeconds: NEVER_EXPIRES,
     })
     const calls: string[] = []
@@ -251,14 +269,16 @@ describe('clients', () => {
       detach: ({ clientId }, ended) => void calls.push(`detach ${clientId} ${ended}`),
     }
     kernel.namespaces.claim('', namespace)
-    const connect = (opening: { expirySeconds?: number; clean?: boolean; willDelaySeconds?: number } = {}) => {
-      const { expirySeconds = 0, clean = false, willDelaySeconds } = opening
+    const connect = (
+      opening: { clientId?: string; expirySeconds?: number; clean?: boolean; willDelaySeconds?: number } = {},
+    ) => {
+      const { clientId = 'me', expirySeconds = 0, clean = false, willDelaySeconds } = opening
       const will = {
         ...{ topic: 'will', payload: Buffer.from('w'), qos: 0 as const, retain: false, expirySeconds: -1 },
         ...{ delaySeconds: willDelaySeconds ?? 0, properties: null },
       }
       const connecting = {
-        ...{ clientId: 'me', clean, expirySeconds, username: null, address: 'here', keepAliveSeconds: 60 },
+        ...{ clientId, clean, expirySeconds, username: null, address: 'here', keepAliveSeconds: 60 },
         will: willDelaySeconds === undefined ? null : will,
       }
       const { session, present } = kernel.clients.open(connecting)
@@ -266,7 +286,7 @@ describe('clients', () => {
       kernel.clients.connected(session, connection, connecting, present)
       return { session, present, connection }
     }
-    return { kernel, connect, calls, heard, types, clock }
+    return { kernel, connect, calls, counters, heard, types, clock }
   }
 
   it('that are taken over leave their session to the new connection, when it outlives the old one', async () => {
@@ -330,6 +350,20 @@ describe('clients', () => {
     connect({ expirySeconds: HOUR })
     clock.advance(HOUR * 1_000)
     expect(calls).toEqual(['accept will'])
+  })
+
+  it('are counted, now and at the most, through takeovers and returns', async () => {
+    const { kernel, connect, counters } = await makeKernel()
+    const numbers = () => [counters.clientsConnected, counters.clientsMaximum, kernel.sessions.size]
+    const first = connect({ clientId: 'a', expirySeconds: HOUR })
+    kernel.clients.gone(first.session, TAKEOVER)
+    expect(numbers()).toEqual([0, 1, 1])
+    const again = connect({ clientId: 'a', expirySeconds: HOUR })
+    const other = connect({ clientId: 'b' })
+    expect(numbers()).toEqual([2, 2, 2])
+    for (const { session } of [again, other]) kernel.clients.gone(session, GONE)
+    connect({ clientId: 'c' })
+    expect(numbers()).toEqual([1, 2, 2])
   })
 
   it('that say goodbye properly have no will published [MQTT-3.14.4-3]', async () => {

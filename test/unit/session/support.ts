@@ -8,6 +8,7 @@ import type { Carrier } from '../../../src/session/carrier.ts'
 import type { Receiver, Settlement } from '../../../src/session/outbox-contract.ts'
 import { openStore } from '../../../src/store/open.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { OutgoingAliases } from '../../../src/wire/topic-aliases.ts'
 import { WriteBuffer, WriteScheduler } from '../../../src/wire/write-buffer.ts'
 import { SlowSink, turn } from '../../helpers/slow-sink.ts'
 
@@ -37,6 +38,8 @@ export interface ConnectionOptions {
   version?: 3 | 4 | 5
   receiveMaximum?: number
   maximumPacketSize?: number
+  /** Topic aliases that the client takes; none by default. */
+  topicAliasMaximum?: number
   slow?: boolean
   maxSocketBuffer?: number
   /** What to wait for before looking: what a message waits for before it is sent. */
@@ -48,6 +51,8 @@ export class Connection implements Carrier {
   readonly version: 3 | 4 | 5
   readonly receiveMaximum: number
   readonly maximumPacketSize: number
+  readonly maxExplainedBytes = Infinity
+  readonly aliases: OutgoingAliases | null
   readonly sink: SlowSink
   readonly out: WriteBuffer
   readonly #settled: () => Promise<void>
@@ -56,10 +61,13 @@ export class Connection implements Carrier {
     this.version = options.version ?? 5
     this.receiveMaximum = options.receiveMaximum ?? 65_535
     this.maximumPacketSize = options.maximumPacketSize ?? 0
+    this.aliases = options.topicAliasMaximum === undefined ? null : new OutgoingAliases(options.topicAliasMaximum)
     this.#settled = options.settled ?? (() => Promise.resolve())
     this.sink = new SlowSink({ slow: options.slow ?? false })
     this.out = new WriteBuffer(this.sink, new WriteScheduler(), options.maxSocketBuffer ?? 1_000_000)
   }
+
+  close(): void {}
 
   /** What has arrived since it was last asked, in short: `PUBLISH 1 hello`, `PUBREL 1`. */
   async received(): Promise<string[]> {

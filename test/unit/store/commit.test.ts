@@ -25,6 +25,15 @@ describe('group commit', () => {
     expect(database.batches).toEqual([{ keys: ['-a', 'b'], sync: true }])
   })
 
+  test('what is put as a function is made once a batch, when it is closed', async () => {
+    let made = 0
+    const make = () => Buffer.from([++made])
+    for (let i = 0; i < 100; i++) commit.put('a', make)
+    expect(made).toBe(0)
+    await commit.durable()
+    expect([made, database.batches]).toEqual([1, [{ keys: ['a'], sync: true }]])
+  })
+
   test('while one batch is written the next one fills, and goes at once when it is done', async () => {
     const release = database.hold()
     commit.put('a', VALUE)

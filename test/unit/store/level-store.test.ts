@@ -129,8 +129,22 @@ describe('damaged data', () => {
     appendAll(store.queues, 'orders', ['d'])
     store.retained.put(stored('r', { topic: 'x' }).message)
     store.retained.put(stored('s', { topic: 'y' }).message)
-    store.sessions.put({ clientId: 'a', username: null, expirySeconds: 1, disconnectedAt: 0, subscriptions: [] })
-    store.sessions.put({ clientId: 'b', username: null, expirySeconds: 1, disconnectedAt: 0, subscriptions: [] })
+    store.sessions.put({
+      clientId: 'a',
+      username: null,
+      expirySeconds: 1,
+      disconnectedAt: 0,
+      subscriptions: [],
+      will: null,
+    })
+    store.sessions.put({
+      clientId: 'b',
+      username: null,
+      expirySeconds: 1,
+      disconnectedAt: 0,
+      subscriptions: [],
+      will: null,
+    })
     await store.durable()
   })
 

@@ -1,19 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import { Acknowledger, NONE } from '../../../src/transport/acknowledger.ts'
+import { ReceiveWindow } from '../../../src/transport/receive-window.ts'
 import { PUBACK, PUBCOMP, PUBREC } from '../../../src/wire/acknowledgement-writer.ts'
 import { Connection } from '../session/support.ts'
 
 function make(version: 4 | 5 = 5) {
   const connection = new Connection({ version })
+  const window = new ReceiveWindow(Infinity)
   const failures: string[] = []
+  const unkept: number[] = []
   let progressed = 0
   const acknowledger = new Acknowledger({
     out: connection.out,
     version,
+    window,
+    maxExplainedBytes: 100,
     failed: (type, packetId, error) => failures.push(`${type} ${packetId} ${(error as Error).message}`),
+    unkept: (packetId) => void unkept.push(packetId),
     progress: () => progressed++,
   })
-  return { acknowledger, received: () => connection.received(), failures, progressed: () => progressed }
+  const received = () => connection.received()
+  return { acknowledger, received, failures, unkept, progressed: () => progressed }
 }
 
 /** A promise, and its ends. */
@@ -137,22 +144,27 @@ describe('messages that could not be kept', () => {
   it('end the rest when the connection is closed over the first', async () => {
     const connection = new Connection()
     const failures: number[] = []
+    const unkept: number[] = []
     const acknowledger: Acknowledger = new Acknowledger({
       out: connection.out,
       version: 4,
+      window: new ReceiveWindow(Infinity),
+      maxExplainedBytes: 0,
       failed: (_type, packetId) => {
         failures.push(packetId)
         acknowledger.close()
       },
+      unkept: (packetId) => void unkept.push(packetId),
       progress: () => failures.push(-1),
     })
     const { promise, reject } = deferred()
     acknowledger.add(PUBACK, 1, promise, 0)
     acknowledger.add(PUBACK, 2, promise, 0)
-    acknowledger.add(PUBACK, 3, undefined, 0)
+    acknowledger.add(PUBREC, 3, promise, 0)
+    acknowledger.add(PUBACK, 4, undefined, 0)
     reject(new Error('disk full'))
     expect(await connection.received()).toEqual([])
-    expect([failures, acknowledger.pending]).toEqual([[1], 0])
+    expect([failures, unkept, acknowledger.pending]).toEqual([[1], [3], 0])
   })
 })
 
@@ -165,5 +177,22 @@ describe('a connection that is closed', () => {
     resolve()
     expect(await received()).toEqual([])
     expect([acknowledger.pending, progressed()]).toEqual([0, 0])
+  })
+
+  it('may send again at QoS 2 what could not be kept, known before it was closed or after', async () => {
+    const { acknowledger, received, failures, unkept } = make()
+    const [first, second, third] = [deferred(), deferred(), deferred()]
+    acknowledger.add(PUBREC, 1, first.promise, 0)
+    acknowledger.add(PUBREC, 2, second.promise, 0)
+    acknowledger.add(PUBACK, 3, second.promise, 0)
+    acknowledger.add(PUBREC, 4, third.promise, 0)
+    second.reject(new Error('disk full'))
+    expect(await received()).toEqual([])
+    acknowledger.close()
+    expect(unkept).toEqual([2])
+    first.reject(new Error('disk full'))
+    third.resolve()
+    expect(await received()).toEqual([])
+    expect([unkept, failures]).toEqual([[2, 1], []])
   })
 })

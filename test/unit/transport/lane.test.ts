@@ -3,6 +3,7 @@
 import { type Duplex, duplexPair } from 'node:stream'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Counters } from '../../../src/core/counters.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Broker } from '../../../src/transport/broker.ts'
@@ -48,22 +49,26 @@ function deferred<T>() {
   return { promise, resolve }
 }
 
-async function make() {
+async function make(durable?: () => Promise<void>) {
   const store = await memoryStore()
+  if (durable !== undefined) store.durable = durable
   const clock = new FakeClock()
   const { events, heard, types } = recordedEvents()
+  const counters = new Counters()
   const shared = { store, clock, events, log: SILENT }
   const kernel = new Kernel({
-    ...{ ...shared, node: 'n', maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
+    ...{ ...shared, counters, node: 'n', version: '0' },
+    ...{ maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
   })
   const namespace = new RecordingNamespace()
   kernel.namespaces.claim('', namespace)
   const { clients, intake, subscriptions } = kernel
   const limits = {
     ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
-    publishDenied: 'close' as const,
+    ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0 },
+    ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
-  const scheduler = new WriteScheduler()
+  const scheduler = new WriteScheduler(counters)
   const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits })
   await broker.start()
   onTestFinished(() => broker.stop())
@@ -73,15 +78,21 @@ async function make() {
     onTestFinished(() => void theirs.destroy())
     return new Peer(theirs, version)
   }
-  return { broker, kernel, namespace, connect, heard, types }
+  return { broker, kernel, namespace, connect, clock, heard, types }
 }
 
+const WILL = { topic: 'will', payload: Buffer.from('gone'), qos: 0 as const, retain: false }
+/** CONNECT of a session that is kept, with a will. */
+const LASTING = generate({
+  ...{ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: false, keepalive: 0, will: WILL },
+  properties: { sessionExpiryInterval: 100 },
+})
 const CONNECT = (version: 4 | 5 = 5, clientId = 'me') =>
   generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId, clean: true, keepalive: 0 })
-const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1) =>
+const PUBLISH = (topic: string, qos: 0 | 1 | 2 = 0, messageId = 1, protocolVersion: 4 | 5 = 5) =>
   generate(
     { cmd: 'publish', topic, payload: 'x', qos, dup: false, retain: false, ...(qos > 0 ? { messageId } : {}) },
-    { protocolVersion: 5 },
+    { protocolVersion },
   )
 const SUBSCRIBE = (topic: string, messageId = 9) =>
   generate({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos: 1 }] }, { protocolVersion: 5 })
@@ -272,6 +283,139 @@ describe('a connection that is closed', () => {
   })
 })
 
+describe('clients with one identifier that are let in in the same turn', () => {
+  it.each([2, 3, 10])(
+    '%i of them: the last to be let in is left, the others are gone with their sessions',
+    async (count) => {
+      const { broker, kernel, namespace, connect, types } = await make()
+      const decision = deferred<Decision>()
+      kernel.access.addAuthenticator({ name: 'slow', authenticate: () => decision.promise })
+      const peers = Array.from({ length: count }, () => connect())
+      const packet = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: false } as const
+      for (const peer of peers) peer.stream.write(generate({ ...packet, keepalive: 0, will: WILL }))
+      await turn()
+      decision.resolve('allow')
+      const left = peers.at(-1)!
+      await left.packets(1)
+      await until('the others are closed', () => broker.connections === 1)
+      expect(left.received).toMatchObject([{ cmd: 'connack', sessionPresent: false }])
+      const counted = (type: string): number => types().filter((other) => other === type).length
+      expect([counted('session.created'), counted('session.expired')]).toEqual([count, count - 1])
+      expect([counted('client.connected'), counted('client.disconnected')]).toEqual([1, 0])
+      left.stream.end()
+      await until('it is gone', () => broker.connections === 0)
+      expect([kernel.sessions.size, namespace.calls]).toEqual([0, Array(count).fill('accept will')])
+    },
+  )
+})
+
+describe('a client that has said DISCONNECT', () => {
+  it('has no will, whatever else closes its connection in the same moment [MQTT-3.14.4-3]', async () => {
+    const { broker, kernel, namespace, connect, heard } = await make()
+    const { clients } = kernel
+    const change = clients.changeExpiry.bind(clients)
+    clients.changeExpiry = (session, seconds) => {
+      change(session, seconds)
+      queueMicrotask(() => void broker.stop())
+    }
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await peer.packets(1)
+    const properties = { sessionExpiryInterval: 50 }
+    peer.stream.write(generate({ cmd: 'disconnect', reasonCode: 0, properties }, { protocolVersion: 5 }))
+    await until('it is gone', () => heard.some(({ type }) => type === 'client.disconnected'))
+    expect(namespace.calls).toEqual([])
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'client', reasonCode: 0 })
+    expect(peer.commands).toEqual(['connack'])
+  })
+})
+
+describe('a client whose session is being written', () => {
+  it('has its CONNACK when it is on disk, not before; what it sent meanwhile is served after', async () => {
+    const disk = deferred<void>()
+    const { namespace, connect, kernel } = await make(() => disk.promise)
+    const peer = connect()
+    peer.stream.write(Buffer.concat([LASTING, PUBLISH('a')]))
+    await until('the session is open', () => kernel.sessions.size === 1)
+    await turn()
+    expect([peer.commands, namespace.calls]).toEqual([[], []])
+    disk.resolve()
+    await peer.packets(1)
+    await until('its message is served', () => namespace.calls.length === 1)
+    expect(peer.commands).toEqual(['connack'])
+  })
+
+  it('waits for nothing when nothing of it is kept', async () => {
+    const { connect } = await make(() => new Promise(() => {}))
+    const peer = connect()
+    peer.stream.write(CONNECT())
+    await peer.packets(1)
+    expect(peer.commands).toEqual(['connack'])
+  })
+
+  it('is refused with 0x88 when it cannot be written, and is not told of', async () => {
+    const { namespace, connect, kernel, types } = await make(() => Promise.reject(new Error('the disk is full')))
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x88 }])
+    expect(namespace.calls).toEqual([])
+    expect(types()).not.toContain('client.disconnected')
+    expect(kernel.sessions.get('me')).toMatchObject({ connected: false, will: null })
+  })
+
+  it('and who is taken over meanwhile leaves its session, and its will, and is not told of', async () => {
+    const first = deferred<void>()
+    let asked = 0
+    const { namespace, connect, kernel, types } = await make(() => (asked++ === 0 ? first.promise : Promise.resolve()))
+    const [older, newer] = [connect(), connect()]
+    older.stream.write(LASTING)
+    await until('the session is open', () => asked === 1)
+    newer.stream.write(LASTING)
+    await newer.packets(1)
+    expect(newer.received).toMatchObject([{ cmd: 'connack', sessionPresent: true }])
+    first.resolve()
+    await until('the older one is closed', () => older.ended)
+    await turn()
+    expect([older.commands, namespace.calls]).toEqual([[], ['accept will']])
+    expect(types()).not.toContain('client.disconnected')
+    expect(kernel.sessions.get('me')!.connected).toBe(true)
+  })
+
+  it('and who is given up meanwhile leaves its session, without a will', async () => {
+    const { broker, namespace, connect, kernel, clock } = await make(() => new Promise(() => {}))
+    const peer = connect()
+    peer.stream.write(LASTING)
+    await until('the session is open', () => kernel.sessions.size === 1)
+    clock.advance(10_001)
+    await until('nobody is left', () => broker.connections === 0)
+    expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x89 }])
+    expect(namespace.calls).toEqual([])
+    expect(kernel.sessions.get('me')).toMatchObject({ connected: false, will: null, disconnectedAt: clock.now() })
+  })
+})
+
+describe('a client that does not read', () => {
+  it('is sent away when it asks for too many answers, and its will is published', async () => {
+    const { namespace, connect, heard } = await make()
+    const peer = connect()
+    const connect5 = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'me', clean: true } as const
+    peer.stream.write(generate({ ...connect5, keepalive: 0, will: WILL }))
+    await peer.packets(1)
+    peer.stream.pause()
+    const release = generate({ cmd: 'pubrel', messageId: 1 }, { protocolVersion: 5 })
+    const many = Buffer.concat(Array.from({ length: 10_000 }, () => release))
+    const gone = (): boolean => heard.some(({ type }) => type === 'client.disconnected')
+    for (let i = 0; i < 100 && !gone(); i++) {
+      peer.stream.write(many)
+      await turn()
+    }
+    await until('it is sent away', gone)
+    expect(heard.find(({ type }) => type === 'client.disconnected')).toMatchObject({ reason: 'slow', reasonCode: 0x97 })
+    expect(namespace.calls).toEqual(['accept will'])
+  })
+})
+
 describe('a client that has closed its side', () => {
   it('is served first what it sent before, also what was held', async () => {
     const { kernel, namespace, connect, heard } = await make()
@@ -299,21 +443,25 @@ describe('a client that has closed its side', () => {
 })
 
 describe('a client whose messages wait to be safe', () => {
-  it('is read no further when there are too many, and served on when they are', async () => {
+  const flood = async (version: 4 | 5, count: number, accepted: number) => {
     const { namespace, connect } = await make()
     const safe = deferred<void>()
     namespace.onAccept = () => safe.promise
-    const peer = connect()
-    peer.stream.write(CONNECT())
+    const peer = connect(version)
+    peer.stream.write(CONNECT(version))
     await peer.packets(1)
-    const all = Array.from({ length: 5_000 }, (_, i) => PUBLISH('a', 1, i + 1))
+    const all = Array.from({ length: count }, (_, i) => PUBLISH('a', 1, i + 1, version))
     peer.stream.write(Buffer.concat(all))
-    await until('messages are accepted', () => namespace.calls.length >= 4_096)
+    await until('messages are accepted', () => namespace.calls.length >= accepted)
     await turn()
-    expect([namespace.calls.length, peer.commands]).toEqual([4_096, ['connack']])
+    expect([namespace.calls.length, peer.commands]).toEqual([accepted, ['connack']])
     namespace.onAccept = () => {}
     safe.resolve()
-    await peer.packets(5_001)
+    await peer.packets(count + 1)
     expect(peer.received.slice(1).map(({ messageId }) => messageId)).toEqual(all.map((_, i) => i + 1))
-  })
+  }
+
+  it('is read no further when there are too many, and served on when they are', () => flood(4, 5_000, 4_096))
+
+  it('is on MQTT 5.0 read no further than its Receive Maximum', () => flood(5, 500, 10))
 })

@@ -144,7 +144,7 @@ describe('CONNECT is refused', () => {
     })
   })
 
-  it('with 0x85 without a client identifier: by 3.1 always, by 3.1.1 if the session is to be kept [MQTT-3.1.3-8]', () => {
+  it('with 0x85 without a client identifier: by 3.1 always, by 3.1.1 if the session is to be kept [3.1.1: MQTT-3.1.3-8]', () => {
     expect(outcome(() => read(connect(3, 0x02, '')))).toBe(0x85)
     expect(outcome(() => read(connect(3, 0x00, '')))).toBe(0x85)
     expect(outcome(() => read(connect(4, 0x00, '')))).toBe(0x85)

@@ -57,6 +57,25 @@ describe('what is written', () => {
     )
   })
 
+  it('is counted once the stream has taken it, and not when it breaks first', async () => {
+    const { sink, scheduler, out } = make({ slow: true })
+    append(out, filled(10, 1))
+    append(out, filled(9_000, 2))
+    await turn()
+    expect(scheduler.counters.bytesSent).toBe(0)
+    sink.catchUp()
+    await turn()
+    expect(scheduler.counters.bytesSent).toBe(9_010)
+    const broken = new WriteBuffer(
+      new SlowSink({ slow: true }).on('error', () => {}).destroy(new Error()),
+      scheduler,
+      1,
+    )
+    append(broken, filled(10, 1))
+    await turn()
+    expect(scheduler.counters.bytesSent).toBe(9_010)
+  })
+
   it('leaves when the turn ends, in one piece for all small packets of the turn', async () => {
     const { sink, out } = make()
     for (let i = 0; i < 100; i++) append(out, filled(20, i))

@@ -3,6 +3,7 @@
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
 import { resolveConfig } from '../../../../src/config/load.ts'
+import { Counters } from '../../../../src/core/counters.ts'
 import { EventBus } from '../../../../src/core/events.ts'
 import {
   type Clock,
@@ -120,12 +121,16 @@ export class Bench {
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
+      counters: new Counters(),
+      gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
       store,
       node: 'test',
+      version: '0',
       namespace: silent,
       authenticator: silent,
       authorizer: silent,
       accessChanged: silent,
+      disconnect: () => false,
       publish: silent,
     }
     this.engine = new Engine(context)

@@ -1,0 +1,31 @@
+/**
+ * What a server may say in which packet. A Refusal may have any code, whoever threw it (a plugin, for one), but a client is
+ * told only what MQTT 5.0 has for the answer in question; for all else there is Implementation specific error.
+ */
+
+import { ReasonCode } from '../core/reason-codes.ts'
+
+/** The code if it may stand among `allowed`, else 0x83. */
+export function answerCode(code: number, allowed: ReadonlySet<number>): number {
+  return allowed.has(code) ? code : ReasonCode.ImplementationSpecificError
+}
+
+/** Section 3.2.2.2. */
+export const CONNACK_CODES: ReadonlySet<number> = new Set([
+  ...[0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c],
+  ...[0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f],
+])
+
+/** PUBACK and PUBREC: sections 3.4.2.1 and 3.5.2.1. */
+export const PUBACK_CODES: ReadonlySet<number> = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
+
+/** Section 3.9.3. */
+export const SUBACK_CODES: ReadonlySet<number> = new Set([
+  ...[0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2],
+])
+
+/** Section 3.14.2.1, the rows with 'Server' in them. */
+export const DISCONNECT_CODES: ReadonlySet<number> = new Set([
+  ...[0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f],
+  ...[0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2],
+])

@@ -1,0 +1,111 @@
+/** The client's side of QoS 1 and 2, kept over connections: what makes "once" possible whatever is cut. */
+
+import type { Packet } from 'mqtt-packet'
+import type { RawClient } from './raw-client.ts'
+
+/** Messages of a producer whose exchange is not complete. */
+const WINDOW = 30
+
+interface Exchange {
+  readonly topic: string
+  readonly payload: string
+  readonly qos: 1 | 2
+  /** PUBREC was received: PUBREL is what is sent again. */
+  released: boolean
+}
+
+/** A producer that keeps its side of the session: after a crash it goes on with every exchange where it was. */
+export class Producer {
+  /** Messages whose exchange is complete, in order of completion. */
+  readonly done: string[] = []
+  /** Every message that was sent, in order. */
+  readonly sent: string[] = []
+  /** Acknowledgements of any kind: what the moments of the crashes are counted in. */
+  answers = 0
+  readonly #topicOf: (number: number) => { topic: string; qos: 1 | 2 }
+  readonly #open = new Map<number, Exchange>()
+  #messageId = 0
+  #finishing = false
+
+  constructor(topicOf: (number: number) => { topic: string; qos: 1 | 2 }) {
+    this.#topicOf = topicOf
+  }
+
+  /** Until the connection breaks, or (when it was asked to finish) nothing is left to do. */
+  async run(client: RawClient): Promise<void> {
+    for (const [messageId, exchange] of this.#open) this.#send(client, messageId, exchange, true)
+    try {
+      for (;;) {
+        while (!this.#finishing && this.#open.size < WINDOW) this.#begin(client)
+        if (this.#open.size === 0) return
+        await this.#answer(client)
+      }
+    } catch {
+      // The connection was cut.
+    }
+  }
+
+  /** Begin nothing new. */
+  finish(): void {
+    this.#finishing = true
+  }
+
+  #begin(client: RawClient): void {
+    do this.#messageId = (this.#messageId % 65_535) + 1
+    while (this.#open.has(this.#messageId))
+    const payload = String(this.sent.length + 1)
+    const exchange = { payload, released: false, ...this.#topicOf(this.sent.length + 1) }
+    this.sent.push(payload)
+    this.#open.set(this.#messageId, exchange)
+    this.#send(client, this.#messageId, exchange, false)
+  }
+
+  #send(client: RawClient, messageId: number, { topic, payload, qos, released }: Exchange, dup: boolean): void {
+    if (released) client.send({ cmd: 'pubrel', messageId })
+    else client.send({ cmd: 'publish', topic, payload, qos, messageId, dup, retain: false })
+  }
+
+  async #answer(client: RawClient): Promise<void> {
+    const { cmd, messageId = 0 } = await client.nextOfAny()
+    const exchange = this.#open.get(messageId)
+    this.answers++
+    if (cmd === 'pubrec') {
+      if (exchange !== undefined) exchange.released = true
+      client.send({ cmd: 'pubrel', messageId })
+    } else if (exchange !== undefined) {
+      this.#open.delete(messageId)
+      this.done.push(exchange.payload)
+    }
+  }
+}
+
+/** A subscriber that keeps its side of the session: what it has received at QoS 2 it knows until PUBREL. */
+export class Subscriber {
+  /** How often each message was taken. */
+  readonly taken = new Map<string, number>()
+  readonly #received = new Set<number>()
+
+  /** Until the connection breaks. */
+  async run(client: RawClient): Promise<void> {
+    try {
+      for (;;) this.#serve(client, await client.nextOfAny())
+    } catch {
+      // The connection was cut.
+    }
+  }
+
+  #serve(client: RawClient, packet: Packet): void {
+    const { messageId = 0 } = packet
+    if (packet.cmd === 'pubrel') {
+      this.#received.delete(messageId)
+      client.send({ cmd: 'pubcomp', messageId })
+    } else if (packet.cmd === 'publish') {
+      if (packet.qos < 2 || !this.#received.has(messageId)) {
+        const payload = packet.payload.toString()
+        this.taken.set(payload, (this.taken.get(payload) ?? 0) + 1)
+      }
+      if (packet.qos === 2) this.#received.add(messageId)
+      client.send({ cmd: packet.qos === 2 ? 'pubrec' : 'puback', messageId })
+    }
+  }
+}
