@@ -13,6 +13,8 @@ export interface Rules {
   maxDeliveries: number
   /** Whether messages are in groups; if not, whatever they say of it is ignored. */
   grouped: boolean
+  /** Whether one consumer at a time is served. */
+  exclusiveConsumer: boolean
   /** Infinity: no limit. */
   maxLength: number
   /** Bytes of payload. Infinity: no limit. */

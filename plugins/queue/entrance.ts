@@ -4,7 +4,15 @@
  * one batch.
  */
 
-import { type LogEntry, type Message, type PluginContext, ReasonCode, Refusal, Schedule } from '../../src/plugin.ts'
+import {
+  type LogEntry,
+  type Message,
+  type PluginContext,
+  ReasonCode,
+  Refusal,
+  Schedule,
+  type SessionView,
+} from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import { Dedup } from './dedup.ts'
 import { type Instructions, instructionsOf } from './instructions.ts'
@@ -34,6 +42,8 @@ export class Entrance {
   readonly #schedule: Schedule
   /** It was told that the queue is full, and no message was taken on since without another giving way. */
   #limitTold = false
+  /** The client that published last, where one at a time may. */
+  #producer: SessionView | null = null
 
   constructor(parts: EntranceParts) {
     this.#parts = parts
@@ -58,13 +68,27 @@ export class Entrance {
 
   /**
    * A message is to be taken on. False: it was taken on before.
-   * @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it
+   * @throws Refusal 0x97 when another client is the producer, or the queue is full and drops nothing for it
    */
   admit(message: Message, { dedupId }: Instructions): boolean {
+    const { exclusive } = this.policy
+    if (exclusive === 'producer' || exclusive === 'both') this.#checkProducer(message.from)
     if (dedupId !== null && this.#dedup.has(dedupId)) return false
     this.checkRoom(message.payloadLength)
     if (dedupId !== null) this.#dedup.add(dedupId)
     return true
+  }
+
+  /** The first client that publishes is the producer for as long as it is connected; others, and the broker, are not. */
+  #checkProducer(from: string): void {
+    const { context } = this.#parts
+    const session = context.session(from)
+    const producer = this.#producer
+    if (producer?.connected && context.session(producer.clientId) === producer) {
+      if (session === producer) return
+      throw new Refusal(ReasonCode.QuotaExceeded, 'another client is the producer of this queue')
+    }
+    this.#producer = session?.connected ? session : null
   }
 
   /** @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it */

@@ -23,6 +23,8 @@ export interface QueuePolicy {
   maxBytes: number | null
   /** What gives way when there is no room: the new message, which is refused (0x97), or the oldest that waits. */
   overflow: 'reject' | 'drop-oldest'
+  /** Who must be alone: one consumer is served at a time, one producer at a time may publish. */
+  exclusive: 'none' | 'consumer' | 'producer' | 'both'
   /** For so many milliseconds a queue knows the `dedup-id` of a message that it took on. */
   dedupWindow: number
 }

@@ -189,11 +189,12 @@ export class Queue implements Effects, SeatOwner {
   }
 
   #rules(): Rules {
-    const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow } = this.#policy
+    const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow, exclusive } = this.#policy
     return {
       ackTimeoutMs: ackTimeout,
       maxDeliveries: this.forDeadLetters ? Infinity : maxDeliveries,
       backoff,
+      exclusiveConsumer: exclusive === 'consumer' || exclusive === 'both',
       grouped: !this.forDeadLetters,
       maxLength: maxLength ?? Infinity,
       maxBytes: maxBytes ?? Infinity,

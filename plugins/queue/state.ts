@@ -44,6 +44,7 @@ export class QueueState {
 
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
+    this.#seats.change(rules.exclusiveConsumer)
     this.#effects = effects
     this.#load = effects.load.bind(effects)
   }
@@ -51,6 +52,7 @@ export class QueueState {
   /** Other rules from now on, for what is in the queue too. */
   change(rules: Rules, now: number): void {
     this.#rules = rules
+    this.#seats.change(rules.exclusiveConsumer)
     this.tick(now)
   }
 

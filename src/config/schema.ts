@@ -86,6 +86,7 @@ const queueOptions = {
   maxBytes: z.union([size(1), z.null()], { error: 'a size of at least 1, or null' }),
   overflow: oneOf(['reject', 'drop-oldest']),
   dedupWindow: duration('1ms', LONGEST_WAIT),
+  exclusive: oneOf(['none', 'consumer', 'producer', 'both']),
 }
 const rest = duration('0s', LONGEST_WAIT)
 
@@ -210,6 +211,9 @@ const groups = z.strictObject(
       dedupWindow: queueOptions.dedupWindow
         .prefault('5m')
         .describe('Time for which a message with the same dedup-id is acknowledged and not stored again.'),
+      exclusive: queueOptions.exclusive
+        .prefault('none')
+        .describe('Who is served, or may publish, one at a time: none, consumer, producer or both.'),
       policies: z
         .array(policy, { error: 'a list of policies' })
         .prefault([])

@@ -113,6 +113,7 @@ export class Kernel {
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
+      session: (clientId) => this.sessions.get(clientId),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

@@ -132,6 +132,8 @@ export interface PluginContext<Options = unknown> {
    * session stays as after any other end, its will is published. Returns whether the client was connected.
    */
   disconnect(clientId: string, refusal: Refusal): boolean
+  /** The session of a client: the present one, connected or not. */
+  session(clientId: string): SessionView | undefined
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
 }

@@ -32,6 +32,12 @@ export interface Step {
 
 const ACK_TIMEOUT_MS = 200
 
+export interface HistoryRules {
+  maxDeliveries: number
+  maxLength?: number
+  exclusive?: boolean
+}
+
 interface Handed {
   entry: Entry
   seat: Seat
@@ -41,6 +47,9 @@ export class QueueHistory implements Effects, SeatOwner {
   readonly delivered: number[] = []
   readonly #maxDeliveries: number
   readonly #maxLength: number
+  readonly #exclusive: boolean
+  /** Who is served where one is at a time. */
+  #owner: Seat | null = null
   #state: QueueState
   #now = 1_000_000
   #wakeAt = Infinity
@@ -62,7 +71,8 @@ export class QueueHistory implements Effects, SeatOwner {
   /** Reads that are under way, by lane. */
   readonly #reads = new Map<number, { fromId: number; limit: number }>()
 
-  constructor({ maxDeliveries, maxLength = Infinity }: { maxDeliveries: number; maxLength?: number }) {
+  constructor({ maxDeliveries, maxLength = Infinity, exclusive = false }: HistoryRules) {
+    this.#exclusive = exclusive
     this.#maxDeliveries = maxDeliveries
     this.#maxLength = maxLength
     this.#state = this.#open()
@@ -153,7 +163,7 @@ export class QueueHistory implements Effects, SeatOwner {
     for (const { consumer, held: own } of this.#seats) {
       assert.equal(consumer.held, own.length)
       assert(consumer.held <= consumer.prefetch)
-      if (!consumer.hasRoom || this.#reads.size > 0) continue
+      if (!consumer.hasRoom || this.#reads.size > 0 || !this.#serves(consumer)) continue
       assert.equal(this.#firstFor(consumer.session), Infinity)
       this.#checkGroups(consumer.session)
     }
@@ -166,6 +176,7 @@ export class QueueHistory implements Effects, SeatOwner {
     assert(this.#log.has(id) && !this.#uncommitted.has(id))
     assert(!this.#holders.has(id))
     assert(seat.consumer.active)
+    assert(this.#serves(seat.consumer))
     assert(entry.deliveries <= this.#maxDeliveries)
     if (message.expiresAt !== 0) assert(message.expiresAt > this.#now)
     this.#entries.set(id, entry)
@@ -252,13 +263,21 @@ export class QueueHistory implements Effects, SeatOwner {
   #open(): QueueState {
     const backoff = { initial: 100, max: 3000 }
     const [maxDeliveries, maxLength] = [this.#maxDeliveries, this.#maxLength]
-    const limits = { grouped: true, maxDeliveries, maxLength, maxBytes: Infinity, dropsOldest: true }
+    const limits = {
+      exclusiveConsumer: this.#exclusive,
+      grouped: true,
+      maxDeliveries,
+      maxLength,
+      maxBytes: Infinity,
+      dropsOldest: true,
+    }
     return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this)
   }
 
   /** The process was killed and is back: all that is left is the log. */
   #restart(): void {
     this.#seats = []
+    this.#owner = null
     this.#handed = []
     this.#holders.clear()
     this.#avoid.clear()
@@ -279,6 +298,7 @@ export class QueueHistory implements Effects, SeatOwner {
   #attach(seat: Seat): void {
     if (seat.consumer.active) return
     seat.consumer.active = true
+    this.#owner ??= seat
     this.#state.attached(seat, this.#now)
   }
 
@@ -286,6 +306,7 @@ export class QueueHistory implements Effects, SeatOwner {
     if (!seat.consumer.active) return
     seat.consumer.active = false
     seat.consumer.late = 0
+    if (this.#owner === seat) this.#owner = this.#seats.find(({ consumer }) => consumer.active) ?? null
     this.#state.detached(seat)
     if (seat.consumer.qos < 2) {
       for (const handed of this.#handed.filter((one) => one.seat === seat)) this.#settle(handed, 'lost', 0)
@@ -376,7 +397,12 @@ export class QueueHistory implements Effects, SeatOwner {
     }
   }
 
+  #serves(consumer: Consumer): boolean {
+    return !this.#exclusive || this.#owner?.consumer === consumer
+  }
+
   #othersThan(session: SessionView): boolean {
+    if (this.#exclusive) return false
     return this.#seats.some(({ consumer }) => consumer.active && consumer.session !== session)
   }
 }

@@ -32,24 +32,25 @@ const steps = (kinds: readonly Step['kind'][]): fc.Arbitrary<Step[]> =>
     size: 'max',
   })
 
+const rules = fc.record({
+  maxDeliveries: fc.constantFrom(1, 3, Infinity),
+  maxLength: fc.constantFrom(5, 120, Infinity),
+  exclusive: fc.boolean(),
+})
+
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
     fc.assert(
-      fc.property(
-        steps(STEPS),
-        fc.constantFrom(1, 3, Infinity),
-        fc.constantFrom(5, 120, Infinity),
-        (history, maxDeliveries, maxLength) => {
-          const queue = new QueueHistory({ maxDeliveries, maxLength })
-          for (const step of history) {
-            queue.run(step)
-            queue.check()
-          }
-          queue.drain()
+      fc.property(steps(STEPS), rules, (history, rules) => {
+        const queue = new QueueHistory(rules)
+        for (const step of history) {
+          queue.run(step)
           queue.check()
-          expect(queue.waiting).toBe(0)
-        },
-      ),
+        }
+        queue.drain()
+        queue.check()
+        expect(queue.waiting).toBe(0)
+      }),
       { numRuns: 300 },
     )
   })

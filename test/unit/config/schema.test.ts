@@ -30,6 +30,7 @@ describe('options of a program', () => {
       maxBytes: null,
       overflow: 'reject',
       dedupWindow: 300_000,
+      exclusive: 'none',
       policies: [],
     })
   })

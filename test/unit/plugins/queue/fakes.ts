@@ -106,6 +106,8 @@ export class Bench {
   readonly store: Store
   readonly engine: Engine
   readonly options: QueueOptions
+  /** Clients as the kernel would know them. */
+  readonly sessions = new Map<string, FakeClient>()
   readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
 
   private constructor(store: Store, options: Partial<QueueOptions>) {
@@ -131,6 +133,7 @@ export class Bench {
       authorizer: silent,
       accessChanged: silent,
       disconnect: () => false,
+      session: (clientId) => this.sessions.get(clientId),
       publish: silent,
     }
     this.engine = new Engine(context)
@@ -156,6 +159,10 @@ export class Bench {
   message(topic: string, payload: string, expiresAt = 0, properties: Buffer | null = null): Message {
     const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt, properties }
     return Message.of({ ...fields, receivedAt: this.clock.now() })
+  }
+
+  messageFrom(clientId: string, topic: string, payload: Buffer): Message {
+    return Message.of({ topic, payload, qos: 1, from: clientId, receivedAt: this.clock.now() })
   }
 
   subscribe(client: FakeClient, filter: string, qos: QoS = 1, identifier = 0): void {
