@@ -2,6 +2,7 @@
 
 import { definePlugin } from '../../src/plugin.ts'
 import { Engine } from './engine.ts'
+import { PREFIX } from './names.ts'
 import type { QueueOptions } from './options.ts'
 
 export type { QueueOptions } from './options.ts'
@@ -10,7 +11,9 @@ export const queue = definePlugin<QueueOptions>({
   name: 'queue',
   setup(context) {
     const engine = new Engine(context)
-    context.namespace('queue/', engine)
+    context.namespace(PREFIX, engine)
+    // What queues are called by EMQX and FluxMQ, for clients that come from there.
+    for (const alias of ['$queue/', '$q/']) context.alias(alias, PREFIX)
     return { start: () => engine.start(), stop: () => engine.stop() }
   },
 })

@@ -109,6 +109,7 @@ export class Kernel {
       node,
       version,
       namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
+      alias: (alias, prefix) => this.namespaces.alias(alias, prefix),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),

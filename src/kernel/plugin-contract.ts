@@ -121,6 +121,11 @@ export interface PluginContext<Options = unknown> {
   gauges(): Gauges
   /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
   namespace(prefix: string, namespace: Namespace): void
+  /**
+   * Let topics and filters that start with `alias` (which begins with `$`) mean those that start with `prefix`. Access
+   * rules, namespaces and receivers see these only.
+   */
+  alias(alias: string, prefix: string): void
   /** Join the chain of those who say who somebody is. First in, first asked. */
   authenticator(authenticator: Authenticator): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */

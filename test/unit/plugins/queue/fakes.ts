@@ -129,6 +129,7 @@ export class Bench {
       node: 'test',
       version: '0',
       namespace: silent,
+      alias: silent,
       authenticator: silent,
       authorizer: silent,
       accessChanged: silent,
