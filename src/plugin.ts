@@ -25,4 +25,10 @@ export {
 export type { OutboxContract, Outgoing, Receiver, Settlement } from './session/outbox-contract.ts'
 export { Schedule, type ScheduleParts } from './store/schedule.ts'
 export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'
-export { correlationDataIn, userProperties, userPropertiesIn, withoutUserProperties } from './wire/properties.ts'
+export {
+  allUserProperties,
+  correlationDataIn,
+  userProperties,
+  userPropertiesIn,
+  withoutUserProperties,
+} from './wire/properties.ts'

@@ -56,9 +56,9 @@ export class ByteCount {
     this.#endRead()
   }
 
-  /** Nothing is left. */
-  clear(): void {
-    this.total = 0
+  /** What is left has so many bytes, and nothing is to be read. */
+  reset(bytes: number): void {
+    this.total = bytes
     this.#unread.length = 0
     this.#endRead()
   }

@@ -15,8 +15,8 @@ import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
 import { laneFor } from './entrance.ts'
 import { groupOf, instructionsOf, NOTHING } from './instructions.ts'
-import { topicOf } from './names.ts'
-import type { QueueOptions } from './options.ts'
+import { canBeTopic, topicOf } from './names.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
 import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
@@ -24,6 +24,7 @@ import { Queues } from './queues.ts'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
+  #policies: Policies
   readonly #commits: Commits
   readonly #queues: Queues
   readonly #consumers: Consumers
@@ -32,11 +33,12 @@ export class Engine implements Namespace {
     this.#context = context
     this.#commits = new Commits(context)
     const policies = new Policies(context.options)
+    this.#policies = policies
     this.#queues = new Queues({
       context,
       policies,
       created: (queue) => this.#consumers.welcome(queue),
-      append: (queue, message, lane) => void this.#append(queue, message, lane, true),
+      append: (queue, message, lane) => void this.append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),
       lost: (session) => this.#consumers.suspend(session),
     })
@@ -46,6 +48,7 @@ export class Engine implements Namespace {
   /** Other options from now on: for queues and consumers that are there, and for messages that wait. */
   change(options: QueueOptions): void {
     const policies = new Policies(options)
+    this.#policies = policies
     this.#queues.change(policies)
     this.#consumers.change(policies)
   }
@@ -60,6 +63,33 @@ export class Engine implements Namespace {
     this.#commits.stop()
   }
 
+  get queues(): Queue[] {
+    return [...this.#queues.values()]
+  }
+
+  /** The policy of the queue `name`, and its filter; null: it is the defaults. */
+  policyOf(name: string): { match: string | null; policy: QueuePolicy } {
+    return { match: this.#policies.entryFor(name)?.match ?? null, policy: this.#policies.of(name) }
+  }
+
+  /**
+   * The queue on a topic, made if there is none.
+   * @throws Refusal 0x90 when no queue can live there
+   */
+  open(topic: string): Queue {
+    return this.#queues.open(topic)
+  }
+
+  /** The same, but null when no queue can live there. */
+  openIfPossible(topic: string): Queue | null {
+    return canBeTopic(topic) ? this.#queues.open(topic) : null
+  }
+
+  /** Forget a queue now, if nothing is in it and no client asked for this very queue. */
+  forget(queue: Queue): void {
+    this.#queues.forget(queue)
+  }
+
   /** The queue on a topic, if there is one. */
   queueAt(topic: string): Queue | undefined {
     return this.#queues.at(topic)
@@ -70,7 +100,7 @@ export class Engine implements Namespace {
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
     if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
-    return this.#append(queue, message.keep(), laneFor(instructions), false)
+    return this.append(queue, message.keep(), laneFor(instructions), false)
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
@@ -91,8 +121,11 @@ export class Engine implements Namespace {
     this.#consumers.detach(session, ended)
   }
 
-  /** @param moved it was elsewhere in the store */
-  #append(queue: Queue, message: Message, lane: number, moved: boolean): Promise<void> {
+  /**
+   * Append a message to a lane of a queue.
+   * @param moved it was elsewhere in the store
+   */
+  append(queue: Queue, message: Message, lane: number, moved: boolean): Promise<void> {
     const stored: StoredMessage = { message, qos: message.qos, retain: false, identifiers: null }
     const id = queue.log.append(stored, lane)
     const entry = new Entry(id, message, 0, queue.forDeadLetters ? null : groupOf(message))
@@ -105,7 +138,7 @@ export class Engine implements Namespace {
     const { events } = this.#context
     const { id, deliveries } = entry
     const topic = topicOf(deadLetterQueue)
-    this.#append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic), 0, true)
+    this.append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic), 0, true)
     from.log.remove(id)
     if (!events.wants('queue.dead-lettered')) return
     events.emit('queue.dead-lettered', { queue: from.name, id, deadLetterQueue, reason, deliveries })

@@ -17,7 +17,7 @@ import type { Entry } from './consumer.ts'
 import { Dedup } from './dedup.ts'
 import { type Instructions, instructionsOf } from './instructions.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
-import { DELAYED, type LaneSummary, type QueueLog } from './queue-log.ts'
+import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './queue-log.ts'
 import type { QueueState } from './state.ts'
 
 /** Messages that are read at once only to know their size. */
@@ -42,6 +42,8 @@ export class Entrance {
   readonly #schedule: Schedule
   /** It was told that the queue is full, and no message was taken on since without another giving way. */
   #limitTold = false
+  /** The last id of a delayed message that is safe. */
+  #lastDelayed = -1
   /** The client that published last, where one at a time may. */
   #producer: SessionView | null = null
 
@@ -91,6 +93,11 @@ export class Entrance {
     this.#producer = session?.connected ? session : null
   }
 
+  /** Whether one more message would be taken on without another being refused or given up for it. */
+  hasRoom(bytes: number): boolean {
+    return this.#parts.state.limitFor(bytes) === null
+  }
+
   /** @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it */
   checkRoom(bytes: number): void {
     const limit = this.#parts.state.limitFor(bytes)
@@ -109,9 +116,11 @@ export class Entrance {
   }
 
   /** A message is safe, and its delay is not over. */
-  delay({ id, message }: Entry): void {
+  delay(entry: Entry): void {
+    const { id, message } = entry
     const { state, name, context } = this.#parts
-    state.delayed()
+    state.delayed(entry)
+    this.#lastDelayed = id
     const due = dueAt(message)
     this.#schedule.add(id, due)
     if (!context.events.wants('queue.delayed')) return
@@ -136,6 +145,7 @@ export class Entrance {
   restore({ count, firstId, nextId }: LaneSummary): void {
     const { state } = this.#parts
     state.scheduled = count
+    this.#lastDelayed = nextId - 1
     state.bytes.restore(firstId, nextId)
     void this.#schedule.restore(firstId, nextId)
   }
@@ -151,6 +161,21 @@ export class Entrance {
     while (this.policy.maxBytes !== null && state.bytes.unknown && !state.stopped) {
       state.bytes.found(await log.read(state.bytes.beginRead(), MEASURED_AT_ONCE))
     }
+  }
+
+  /** All delayed messages are gone. Tells the range of their ids, and returns how many they were. */
+  purge(onDisk: (from: number, to: number) => void): number {
+    const { state } = this.#parts
+    const { scheduled } = state
+    if (scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+    this.#schedule.clear()
+    state.scheduled = 0
+    return scheduled
+  }
+
+  /** Nothing is remembered. */
+  forgetIds(): void {
+    this.#dedup.clear()
   }
 
   stop(): void {

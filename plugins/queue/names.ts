@@ -26,6 +26,11 @@ export function fitsTemplate(template: string, name: string): boolean {
   return name.length > before.length + after.length && name.startsWith(before) && name.endsWith(after)
 }
 
+/** The queue whose dead letters usually are in the queue `name`; null: of none. */
+export function originOf(name: string): string | null {
+  return isUsualForDeadLetters(name) ? name.slice(DEAD_LETTERS.indexOf(OWN_NAME)) : null
+}
+
 /** Whether a name is one of those that dead letter queues have unless something else is said. */
 export function isUsualForDeadLetters(name: string): boolean {
   return fitsTemplate(DEAD_LETTERS, name)
@@ -35,6 +40,11 @@ export function isUsualForDeadLetters(name: string): boolean {
 export function deadLetterQueueOf(name: string, template: string): string {
   const queue = template.replace(OWN_NAME, () => name)
   return Buffer.byteLength(topicOf(queue)) > MAX_TOPIC_BYTES ? DEAD_LETTERS.replace(OWN_NAME, () => name) : queue
+}
+
+/** Whether a queue can live on `topic`. */
+export function canBeTopic(topic: string): boolean {
+  return (problemOf(topic) ?? topicProblem(topic, Infinity)) === null
 }
 
 /** @throws Refusal 0x90 when no queue can live on `topic` */

@@ -5,7 +5,7 @@
  * has a fixed width and the id comes last. Encoding them one by one costs ten times as much as delivering the message.
  */
 
-import { Message, userProperties } from '../../src/plugin.ts'
+import { allUserProperties, Message, userProperties } from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
 
@@ -60,6 +60,20 @@ export class DeliveryProperties {
     }
     return this.#date
   }
+}
+
+/** User properties of a dead letter that say what it died of. */
+export const DEAD_LETTER_PROPERTIES: ReadonlySet<string> = new Set([
+  'eventflow-dead-reason',
+  'eventflow-dead-from',
+  'eventflow-dead-deliveries',
+])
+
+/** The queue that a dead letter comes from; null: it does not say. */
+export function originIn({ properties }: Message): string | null {
+  if (properties === null) return null
+  // A producer may have set one, too: ours is the last.
+  return allUserProperties(properties).findLast(([name]) => name === 'eventflow-dead-from')?.[1] ?? null
 }
 
 /** The message of `queue` as it goes to the dead letter queue on `topic`. It expires no more: somebody is to look at it. */

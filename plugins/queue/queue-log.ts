@@ -75,12 +75,23 @@ export class QueueLog {
     else this.#log.mark(this.nameOf(laneOf(id)), id % LANE, mark)
   }
 
+  /** Remove those with ids from `from` up to, and without, `to`, all in one lane. */
+  removeRange(from: number, to: number): void {
+    const first = firstIdOf(laneOf(from))
+    this.#log.removeRange(this.nameOf(laneOf(from)), from - first, to - first)
+  }
+
   /** Entries of the lane of `fromId`, from there on. */
   async read(fromId: number, limit: number): Promise<LogEntry[]> {
     const lane = laneOf(fromId)
     const entries = await this.#log.read(this.nameOf(lane), fromId % LANE, limit)
     if (lane > 0) for (const entry of entries) entry.id += lane * LANE
     return entries
+  }
+
+  /** Where lanes of messages that are not delayed begin, the highest priority first. */
+  get lanes(): number[] {
+    return Array.from({ length: PRIORITIES }, (_, i) => firstIdOf(PRIORITIES - 1 - i))
   }
 
   nameOf(lane: number): string {

@@ -1,6 +1,6 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import type { Message, PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
+import { Message, type PluginContext, type SessionView, type Settlement, type Timer } from '../../src/plugin.ts'
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
@@ -82,7 +82,12 @@ export class Queue implements Effects, SeatOwner {
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
   get isUseless(): boolean {
     const { length, uncommitted } = this.state
-    return length === 0 && uncommitted === 0 && this.#namedSeats === 0 && this.entrance.idle
+    return length === 0 && uncommitted === 0 && !this.isNamed && !this.state.paused && this.entrance.idle
+  }
+
+  /** Whether a client subscribes to this very queue. */
+  get isNamed(): boolean {
+    return this.#namedSeats > 0
   }
 
   /** It may be that nobody needs it any more. */
@@ -110,9 +115,54 @@ export class Queue implements Effects, SeatOwner {
   /** What was found in the store of it: a lane, or another part. */
   async restore(part: LaneSummary | string): Promise<void> {
     if (part === 'dedup') await this.entrance.restoreIds()
+    else if (part === 'state')
+      this.state.paused = true // there is nothing else to remember
     else if (typeof part !== 'object') return
     else if (part.lane === DELAYED) this.entrance.restore(part)
     else this.state.restore(part.count, part.firstId, part.nextId)
+  }
+
+  /** Deliver nothing until it is resumed. That outlives a restart: a log with an entry says so. */
+  pause(): void {
+    const { store, events } = this.#context
+    if (this.state.paused) return
+    this.state.paused = true
+    const message = Message.of({ topic: '', payload: Buffer.from('paused') })
+    store.queues.append(this.#stateLog, { message, qos: 0, retain: false, identifiers: null })
+    events.emit('queue.paused', { queue: this.name })
+  }
+
+  resume(): void {
+    const { store, events } = this.#context
+    if (!this.state.paused) return
+    this.state.paused = false
+    store.queues.clear(this.#stateLog)
+    events.emit('queue.resumed', { queue: this.name })
+    this.pump()
+    this.checkUse()
+  }
+
+  /** Remove what no consumer has. Returns how many messages that were. */
+  purge(): number {
+    const onDisk = (from: number, to: number): void => this.log.removeRange(from, to)
+    const delayed = this.entrance.purge(onDisk)
+    const messages = delayed + this.state.purge((entry) => this.log.remove(entry.id), onDisk)
+    this.#context.events.emit('queue.purged', { queue: this.name, messages })
+    this.checkUse()
+    return messages
+  }
+
+  /** Remove all there is. Returns how many messages that were. */
+  empty(): number {
+    const messages = this.purge() + this.state.takeBack((entry) => this.log.remove(entry.id))
+    this.entrance.forgetIds()
+    this.resume()
+    this.checkUse()
+    return messages
+  }
+
+  get #stateLog(): string {
+    return `${this.name}#state`
   }
 
   /** A message is on disk. */

@@ -91,6 +91,11 @@ export class Queues {
     )
   }
 
+  /** Forget a queue now, if nothing is in it and no client asked for this very queue. */
+  forget(queue: Queue): void {
+    if (queue.isUseless) this.#useless(queue, true)
+  }
+
   stop(): void {
     this.#sweep?.cancel()
     for (const queue of this.#queues.values()) queue.stop()

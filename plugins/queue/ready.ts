@@ -61,7 +61,7 @@ export class Ready {
       this.#push(entry)
       taken++
     }
-    return this.backlog.endRead(taken)
+    return this.backlog.endRead()
   }
 
   /** A message that comes back; not to `entry.avoid`, if that is not null. */
@@ -105,6 +105,29 @@ export class Ready {
     if (best === this.#fresh) this.#freshBytes -= entry.bytes
     this.length--
     return entry
+  }
+
+  /** The message with this id, if it is here: it is gone. Null: it was on disk only; undefined: it is not here. */
+  extract(id: number): Entry | null | undefined {
+    if (this.backlog.extract(id)) return null
+    for (const list of [this.#fresh, this.#returned, ...this.#avoiding.values()]) {
+      const entry = list.find(id)
+      if (entry === undefined || entry.gone) continue
+      entry.gone = true
+      if (list === this.#fresh) this.#freshBytes -= entry.bytes
+      this.length--
+      return entry
+    }
+    return undefined
+  }
+
+  /** All are gone. Returns those that were in memory; `backlog.clear()` says which were not. */
+  clear(): Entry[] {
+    const entries = [this.#fresh, this.#returned, ...this.#avoiding.values()].flatMap((list) => list.takeAll())
+    this.#avoiding.clear()
+    this.#freshBytes = 0
+    this.length = 0
+    return entries
   }
 
   /** A message that came back has left the queue from here: its late acknowledgement arrived. */

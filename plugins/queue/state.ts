@@ -33,6 +33,8 @@ export class QueueState {
   readonly bytes = new ByteCount()
   /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
   stopped = false
+  /** Nothing is delivered. What consumers have is theirs. Call `pump` when it ends. */
+  paused = false
   #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
@@ -41,6 +43,7 @@ export class QueueState {
   readonly #delayed = new Delayed()
   readonly #load: (fromId: number, limit: number) => void
   #wakeAt = Infinity
+  #uncommittedBytes = 0
 
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
@@ -86,18 +89,19 @@ export class QueueState {
   /** A message was written, and is not safe yet. */
   appended(entry: Entry): void {
     this.uncommitted++
+    this.#uncommittedBytes += entry.message.payloadLength
     this.bytes.add(entry.message.payloadLength)
   }
 
   /** It could not be made safe, and is no more. */
   failed(entry: Entry): void {
-    this.uncommitted--
+    this.#safe(entry)
     this.bytes.remove(entry.id, entry.message.payloadLength)
   }
 
   /** A message is safe on disk, and its delay begins. */
-  delayed(): void {
-    this.uncommitted--
+  delayed(entry: Entry): void {
+    this.#safe(entry)
     this.scheduled++
   }
 
@@ -109,7 +113,7 @@ export class QueueState {
 
   /** A message is safe on disk. Ids ascend. Nothing is delivered, and nothing gives way to it, before `pump`. */
   committed(entry: Entry): void {
-    this.uncommitted--
+    this.#safe(entry)
     this.length++
     this.#waiting.add(entry, this.#seats.active > 0)
   }
@@ -117,7 +121,7 @@ export class QueueState {
   /** Messages were read from `fromId` on, as asked for with `load`. */
   loaded(fromId: number, found: readonly LogEntry[], now: number): void {
     const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
-    if (missing > 0) this.#lost(missing)
+    if (missing > 0) this.#lost(missing, -1, 0)
     this.pump(now)
   }
 
@@ -189,6 +193,82 @@ export class QueueState {
     }
   }
 
+  /**
+   * Take out a message that nobody has, and that is in its place by priority: it is moved elsewhere. Returns whether it was.
+   * @param bytes of its payload
+   */
+  extract(id: number, bytes: number): boolean {
+    const entry = this.#waiting.extract(id)
+    if (entry === undefined) return this.#extractResting(id)
+    if (entry !== null) this.#left(entry)
+    else this.#lost(1, id, bytes)
+    return true
+  }
+
+  /**
+   * All that wait are gone, wherever they wait; what consumers have is theirs. Returns how many were gone. What was in
+   * memory is told one by one, what was on disk only as ranges of ids.
+   */
+  purge(gone: (entry: Entry) => void, onDisk: (from: number, to: number) => void): number {
+    const { length } = this
+    const inMemory = [...this.#groups.clear(), ...this.#delayed.takeAll()]
+    this.length -= this.#waiting.onDisk
+    for (const entry of inMemory.concat(this.#waiting.clear(onDisk))) {
+      entry.gone = true
+      gone(entry)
+      this.length--
+      if (entry.group !== null) this.#groups.left(entry)
+    }
+    this.bytes.reset(this.heldBytes + this.#uncommittedBytes)
+    if (length > 0 && this.length === 0) this.#effects.emptied()
+    return length - this.length
+  }
+
+  /** What consumers have is gone, too. */
+  takeBack(gone: (entry: Entry) => void): number {
+    let count = 0
+    for (const seat of this.#seats.all) {
+      for (let entry = seat.held.first; entry !== null; entry = seat.held.first) {
+        this.#letGo(entry, seat)
+        this.#effects.withdraw(entry, seat)
+        entry.gone = true
+        gone(entry)
+        this.#left(entry)
+        count++
+      }
+    }
+    return count
+  }
+
+  /** Where a message is that is in memory and not ready. */
+  find(id: number): { where: 'delivered' | 'resting'; deliveries: number } | null {
+    for (const { held } of this.#seats.all) {
+      for (let entry = held.first; entry !== null; entry = entry.next) {
+        if (entry.id === id) return { where: 'delivered', deliveries: entry.deliveries }
+      }
+    }
+    const resting = this.#delayed.find(id)
+    return resting === undefined ? null : { where: 'resting', deliveries: resting.deliveries }
+  }
+
+  /** Bytes of payload in consumers' hands. */
+  get heldBytes(): number {
+    let bytes = 0
+    for (const { held } of this.#seats.all) {
+      for (let entry = held.first; entry !== null; entry = entry.next) bytes += entry.message.payloadLength
+    }
+    return bytes
+  }
+
+  #extractResting(id: number): boolean {
+    const entry = this.#delayed.find(id)
+    if (entry === undefined) return false
+    entry.gone = true
+    this.#delayed.forget()
+    this.#left(entry)
+    return true
+  }
+
   /** The time that `wake` asked for has come. */
   tick(now: number): void {
     this.#wakeAt = Infinity
@@ -212,6 +292,7 @@ export class QueueState {
   pump(now: number): void {
     if (this.stopped) return
     this.#trim()
+    if (this.paused) return
     const seats = this.#seats
     const waiting = this.#waiting
     let unserved = 0
@@ -325,6 +406,12 @@ export class QueueState {
     }
   }
 
+  /** It is no longer on its way to the disk. */
+  #safe({ message }: Entry): void {
+    this.uncommitted--
+    this.#uncommittedBytes -= message.payloadLength
+  }
+
   #done(entry: Entry, seat: Seat): void {
     entry.gone = true
     this.#effects.acknowledged(entry, seat)
@@ -346,11 +433,12 @@ export class QueueState {
     if (this.length === 0) this.#effects.emptied()
   }
 
-  /** So many messages were not in the log, although they had been counted. */
-  #lost(count: number): void {
+  /** So many messages are not in the log any more; if it is one that is known, its id and bytes. */
+  #lost(count: number, id: number, bytes: number): void {
     this.length -= count
+    if (id >= 0) this.bytes.remove(id, bytes)
     if (this.length > 0) return
-    if (this.uncommitted === 0) this.bytes.clear()
+    if (this.uncommitted + this.scheduled === 0) this.bytes.reset(0)
     this.#effects.emptied()
   }
 

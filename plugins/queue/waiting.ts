@@ -80,6 +80,23 @@ export class Waiting {
     return null
   }
 
+  /** As Ready.extract(). */
+  extract(id: number): Entry | null | undefined {
+    return this.#lanes[laneOf(id)]?.extract(id)
+  }
+
+  /** All are gone. Returns those that were in memory, and tells ranges of ids of those that were not. */
+  clear(onDisk: (from: number, to: number) => void): Entry[] {
+    const entries: Entry[] = []
+    for (const lane of this.#lanes) {
+      if (lane === undefined) continue
+      entries.push(...lane.clear())
+      const [from, to] = lane.backlog.clear()
+      if (from < to) onDisk(from, to)
+    }
+    return entries
+  }
+
   /** A message that came back has left the queue from here: its late acknowledgement arrived. */
   forget(entry: Entry): void {
     this.#laneOf(entry.id).forget()

@@ -119,6 +119,14 @@ export interface EventMap {
   'queue.expired': { queue: string; id: number }
   /** A message could not be kept, and why. */
   'queue.dropped': { queue: string; id: number; reason: string }
+  /** An operator paused a queue: nothing is delivered from it. */
+  'queue.paused': { queue: string }
+  /** An operator let a queue go on. */
+  'queue.resumed': { queue: string }
+  /** An operator had a queue's waiting messages removed. */
+  'queue.purged': { queue: string; messages: number }
+  /** Dead letters were sent back to where they came from: so many since the operator said so, and so many left. */
+  'queue.redriven': { queue: string; moved: number; left: number }
   /** A queue is full. Told again once it had room. `limit` is the option that says so. */
   'queue.limit-reached': { queue: string; limit: 'maxLength' | 'maxBytes'; overflow: 'reject' | 'drop-oldest' }
   /** The last message left the queue. */
@@ -235,6 +243,10 @@ export const EVENT_TYPES = Object.keys({
   'queue.dead-lettered': 0,
   'queue.expired': 0,
   'queue.dropped': 0,
+  'queue.paused': 0,
+  'queue.resumed': 0,
+  'queue.purged': 0,
+  'queue.redriven': 0,
   'queue.limit-reached': 0,
   'queue.emptied': 0,
   'queue.consumer-added': 0,

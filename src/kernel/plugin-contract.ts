@@ -143,10 +143,12 @@ export interface PluginContext<Options = unknown> {
   publish(message: Message): void | Promise<void>
 }
 
-/** A plugin in operation. Both are optional, and are called once each, in the order of setup and in reverse. */
+/** A plugin in operation. All is optional; the functions and are called once each, in the order of setup and in reverse. */
 export interface PluginInstance {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
+  /** What programs that embed the broker may call. */
+  readonly api?: object
 }
 
 export interface Plugin<Options = unknown> {

@@ -37,6 +37,8 @@ export class Schedule {
   #timerAt = Infinity
   #reading = false
   #stopped = false
+  /** How often all were forgotten. */
+  #cleared = 0
 
   constructor(parts: ScheduleParts) {
     this.#parts = parts
@@ -64,6 +66,7 @@ export class Schedule {
 
   /** Forget all of them. */
   clear(): void {
+    this.#cleared++
     this.#times.length = 0
     this.#ids.length = 0
   }
@@ -113,11 +116,12 @@ export class Schedule {
   }
 
   async #releaseAll(due: Map<number, number>): Promise<void> {
+    const cleared = this.#cleared
     const entries = new Map<number, LogEntry>()
     for (const [from, limit] of runsOf([...due.keys()].sort((a, b) => a - b))) {
       for (const entry of await this.#parts.read(from, limit)) entries.set(entry.id, entry)
     }
-    if (this.#stopped) return
+    if (this.#stopped || this.#cleared !== cleared) return
     // What is not in the log any more was removed by somebody else.
     for (const id of due.keys()) {
       const entry = entries.get(id)

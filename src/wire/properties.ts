@@ -32,6 +32,16 @@ export function userPropertiesIn(properties: Buffer, names: ReadonlySet<string>)
   return found
 }
 
+/** All user properties that a message carries, in order. */
+export function allUserProperties(properties: Buffer): Array<[name: string, value: string]> {
+  const found: Array<[string, string]> = []
+  for (let at = 0; at < properties.length; at = propertyEnd(properties, at)) {
+    if (properties[at] !== USER_PROPERTY) continue
+    found.push([textAt(properties, at + 1), textAt(properties, blockEnd(properties, at + 1))])
+  }
+  return found
+}
+
 /** The properties of a message without the user properties of these names; null: nothing is left. */
 export function withoutUserProperties(properties: Buffer, names: ReadonlySet<string>): Buffer | null {
   const kept: Buffer[] = []

@@ -1,5 +1,6 @@
 /** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
 
+import { Control } from '../../../../plugins/queue/control.ts'
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
 import { resolveConfig } from '../../../../src/config/load.ts'
@@ -105,6 +106,7 @@ export class Bench {
   readonly clock = new FakeClock()
   readonly store: Store
   readonly engine: Engine
+  readonly control: Control
   readonly options: QueueOptions
   /** Clients as the kernel would know them. */
   readonly sessions = new Map<string, FakeClient>()
@@ -138,6 +140,7 @@ export class Bench {
       publish: silent,
     }
     this.engine = new Engine(context)
+    this.control = new Control(this.engine, context)
   }
 
   static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {

@@ -79,7 +79,7 @@ describe('a backlog', () => {
     const backlog = new Backlog(0)
     backlog.restore(3, 1, 4)
     backlog.beginRead()
-    expect(backlog.endRead(0)).toBe(3)
+    expect(backlog.endRead()).toBe(3)
     expect(backlog.length).toBe(0)
   })
 
@@ -88,7 +88,7 @@ describe('a backlog', () => {
     backlog.restore(3, 1, 4)
     backlog.beginRead()
     backlog.left(4)
-    expect(backlog.endRead(0)).toBe(0)
+    expect(backlog.endRead()).toBe(0)
     expect(backlog.length).toBe(4)
   })
 })
