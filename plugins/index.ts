@@ -6,4 +6,6 @@ import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
 import { sys } from './sys/index.ts'
 
+export type { QueueControl } from './queue/index.ts'
+
 export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, status, sys, access]

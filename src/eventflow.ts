@@ -1,6 +1,6 @@
 /** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
 
-import { builtInPlugins } from '../plugins/index.ts'
+import { builtInPlugins, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
@@ -152,6 +152,14 @@ export class Eventflow {
    */
   async consume(name: string): Promise<JobIterator> {
     return this.#parts.local.consume(name)
+  }
+
+  /**
+   * Looking at queues and steering them: list, show, peek, pause, resume, purge, delete, redrive.
+   * @throws EventflowError NOT_RUNNING
+   */
+  get queues(): QueueControl {
+    return this.#parts.kernel.plugins.api('queue') as QueueControl
   }
 
   get #parts(): Running {

@@ -1,5 +1,16 @@
 /** The public API for programs: `import { Eventflow } from 'eventflow'`. It only re-exports. */
 
+export type {
+  ConsumerSummary,
+  PeekedMessage,
+  QueueControl,
+  QueueDetails,
+  QueueOptions,
+  QueuePolicy,
+  QueueSummary,
+  RedriveOptions,
+  RedriveResult,
+} from '../plugins/queue/index.ts'
 export type { Config, ConfigInput } from './config/schema.ts'
 export { EventflowError } from './core/errors.ts'
 export type { EventListener, EventMap, Events, EventType } from './core/events.ts'

@@ -23,5 +23,12 @@ export {
   type Subscription,
 } from './kernel/plugin-contract.ts'
 export type { OutboxContract, Outgoing, Receiver, Settlement } from './session/outbox-contract.ts'
+export { Schedule, type ScheduleParts } from './store/schedule.ts'
 export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'
-export { userProperties } from './wire/properties.ts'
+export {
+  allUserProperties,
+  correlationDataIn,
+  userProperties,
+  userPropertiesIn,
+  withoutUserProperties,
+} from './wire/properties.ts'

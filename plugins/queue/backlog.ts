@@ -31,11 +31,18 @@ export class Backlog {
   /** Whether a read is under way. */
   reading = false
   /** Ids from here on are not in memory. */
-  nextId = 0
+  nextId: number
   /** Ids beyond this one may be in the log, but are not yet safe: no read may take them. */
   #lastCommitted = -1
   #lastCommittedAtRead = -1
+  #nextIdAtRead = -1
   #messageBytes = 16 * 1024
+  /** Those left out, as far as a read may still bring them. */
+  readonly #extracted = new Set<number>()
+
+  constructor(firstId: number) {
+    this.nextId = firstId
+  }
 
   /** What was found in the store. */
   restore(count: number, firstId: number, nextId: number): void {
@@ -62,10 +69,28 @@ export class Backlog {
     return messages < LOW_WATER_MESSAGES && bytes < LOW_WATER_BYTES
   }
 
+  /** Leave out a message that is here, if it is: it is gone. */
+  extract(id: number): boolean {
+    if (id < this.nextId || id > this.#lastCommitted || this.#extracted.has(id)) return false
+    this.length--
+    this.#extracted.add(id)
+    return true
+  }
+
+  /** Leave out all of them. Returns their ids: from the first up to, and without, the second. */
+  clear(): [from: number, to: number] {
+    const from = this.nextId
+    if (this.length > 0) this.nextId = this.#lastCommitted + 1
+    this.length = 0
+    this.#extracted.clear()
+    return [from, this.nextId]
+  }
+
   /** A read begins, from `nextId` on. Returns how many messages to read. */
   beginRead(): number {
     this.reading = true
     this.#lastCommittedAtRead = this.#lastCommitted
+    this.#nextIdAtRead = this.nextId
     return Math.max(1, Math.min(READ_MESSAGES, Math.floor(READ_BYTES / this.#messageBytes)))
   }
 
@@ -73,6 +98,7 @@ export class Backlog {
   take(id: number, bytes: number): boolean {
     if (id > this.#lastCommitted || id < this.nextId) return false
     this.nextId = id + 1
+    if (this.#extracted.delete(id)) return false
     this.length--
     this.#messageBytes += (bytes - this.#messageBytes) / 8
     return true
@@ -82,9 +108,11 @@ export class Backlog {
    * The read is done. Returns how many messages are missing from the log, to be forgotten: it brought none although all
    * that was counted was written before. Without this a miscounted log would be read for ever.
    */
-  endRead(taken: number): number {
+  endRead(): number {
     this.reading = false
-    if (taken > 0 || this.#lastCommitted !== this.#lastCommittedAtRead) return 0
+    for (const id of this.#extracted) if (id < this.nextId) this.#extracted.delete(id)
+    if (this.length === 0) this.#extracted.clear()
+    if (this.nextId !== this.#nextIdAtRead || this.#lastCommitted !== this.#lastCommittedAtRead) return 0
     const missing = this.length
     this.length = 0
     return missing

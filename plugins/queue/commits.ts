@@ -3,10 +3,13 @@
  * could deliver one whose publisher has no acknowledgement and sends it again. One callback a batch, not a message.
  */
 
-import type { PluginContext } from '../../src/plugin.ts'
+import type { PluginContext, Timer } from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import type { QueueOptions } from './options.ts'
 import type { Queue } from './queue.ts'
+
+/** How long to wait with what has to be written when the disk fails. */
+const AGAIN_MS = 1000
 
 interface Batch {
   readonly queues: Queue[]
@@ -17,6 +20,7 @@ export class Commits {
   readonly #context: PluginContext<QueueOptions>
   #promise: Promise<void> | null = null
   #batch: Batch = { queues: [], entries: [] }
+  readonly #timers = new Set<Timer>()
 
   constructor(context: PluginContext<QueueOptions>) {
     this.#context = context
@@ -27,9 +31,17 @@ export class Commits {
    * apart by it.
    */
   add(queue: Queue, entry: Entry): Promise<void> {
+    queue.state.appended(entry)
+    return this.#wait(queue, entry)
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel()
+  }
+
+  #wait(queue: Queue, entry: Entry): Promise<void> {
     const promise = this.#context.store.durable()
     if (promise !== this.#promise) this.#begin(promise)
-    queue.uncommitted++
     this.#batch.queues.push(queue)
     this.#batch.entries.push(entry)
     return promise
@@ -41,7 +53,7 @@ export class Commits {
     this.#batch = batch
     promise.then(
       () => this.#guarded(promise, batch, () => this.#commit(batch)),
-      () => this.#guarded(promise, batch, () => this.#drop(batch)),
+      () => this.#guarded(promise, batch, () => this.#fail(batch)),
     )
   }
 
@@ -56,36 +68,35 @@ export class Commits {
   }
 
   #commit({ queues, entries }: Batch): void {
-    const { events } = this.#context
-    const tells = events.wants('queue.enqueued')
     const touched = new Set<Queue>()
     let last: Queue | null = null
     for (let i = 0; i < entries.length; i++) {
       const queue = queues[i]!
-      const entry = entries[i]!
-      queue.uncommitted--
-      queue.state.committed(entry)
+      queue.committed(entries[i]!)
       if (queue !== last) touched.add(queue)
       last = queue
-      if (!tells) continue
-      const { from, qos, payloadLength } = entry.message
-      events.emit('queue.enqueued', { queue: queue.name, id: entry.id, clientId: from, qos, bytes: payloadLength })
     }
     for (const queue of touched) queue.pump()
   }
 
-  /** It could not be written. Nobody was told that these messages are safe, so they must not come up after a restart. */
-  #drop({ queues, entries }: Batch): void {
-    const { store, events } = this.#context
+  /**
+   * It could not be written. A publisher has its message still, and sends it again. One that was moved here from elsewhere
+   * in the store has nobody but us: the store keeps what it could not write, so it is waited for again.
+   */
+  #fail({ queues, entries }: Batch): void {
     for (let i = 0; i < entries.length; i++) {
       const queue = queues[i]!
-      const { id } = entries[i]!
-      queue.uncommitted--
-      store.queues.remove(queue.name, id)
-      if (events.wants('queue.dropped')) {
-        events.emit('queue.dropped', { queue: queue.name, id, reason: 'store-failed' })
-      }
-      queue.checkUse()
+      const entry = entries[i]!
+      if (!entry.moved) queue.failed(entry)
+      else this.#later(() => void this.#wait(queue, entry))
     }
+  }
+
+  #later(action: () => void): void {
+    const timer = this.#context.clock.after(AGAIN_MS, () => {
+      this.#timers.delete(timer)
+      action()
+    })
+    this.#timers.add(timer)
   }
 }

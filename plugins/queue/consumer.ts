@@ -15,6 +15,8 @@ const OVERHEAD_BYTES = 400
 export class Entry implements Linked<Entry> {
   readonly id: number
   readonly message: Message
+  /** The group that it is in; null: none. */
+  readonly group: string | null
   /** How often it was delivered, a delivery under way included. */
   deliveries: number
   /** Who has it; null: nobody. */
@@ -27,14 +29,17 @@ export class Entry implements Linked<Entry> {
   dueAt = 0
   /** It has left the queue. */
   gone = false
+  /** It was moved here from elsewhere in the store, so it must not be lost when the disk fails. */
+  moved = false
   previous: Entry | null = null
   next: Entry | null = null
   list: LinkedList<Entry> | null = null
 
-  constructor(id: number, message: Message, deliveries: number) {
+  constructor(id: number, message: Message, deliveries: number, group: string | null) {
     this.id = id
     this.message = message
     this.deliveries = deliveries
+    this.group = group
   }
 
   get bytes(): number {
@@ -45,7 +50,7 @@ export class Entry implements Linked<Entry> {
 export class Consumer {
   readonly session: SessionView
   readonly filter: string
-  readonly prefetch: number
+  prefetch: number
   qos: QoS = 0
   identifiers: readonly number[] | null = null
   /** Whether it can be given messages: its client is connected, and has its SUBACK. */

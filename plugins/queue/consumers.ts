@@ -9,20 +9,23 @@ import {
   type Subscription,
 } from '../../src/plugin.ts'
 import { Consumer } from './consumer.ts'
-import { checkFilter } from './names.ts'
+import { checkFilter, nameOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
+import type { Policies } from './policies.ts'
 import type { Queue } from './queue.ts'
 import type { Queues } from './queues.ts'
 
 export class Consumers {
-  readonly #prefetch: number
+  readonly #context: PluginContext<QueueOptions>
+  #policies: Policies
   readonly #queues: Queues
   readonly #bySession = new Map<SessionView, Map<string, Consumer>>()
   /** Those that get a seat at queues to come. */
   readonly #wildcards = new Set<Consumer>()
 
-  constructor(parts: { context: PluginContext<QueueOptions>; queues: Queues }) {
-    this.#prefetch = parts.context.options.prefetch
+  constructor(parts: { context: PluginContext<QueueOptions>; policies: Policies; queues: Queues }) {
+    this.#context = parts.context
+    this.#policies = parts.policies
     this.#queues = parts.queues
   }
 
@@ -64,6 +67,17 @@ export class Consumers {
     for (const { seats } of active) for (const { owner } of seats) owner.pump()
   }
 
+  /** Other policies from now on. Who may hold less keeps what it has, and gets no more until it holds less. */
+  change(policies: Policies): void {
+    this.#policies = policies
+    for (const own of this.#bySession.values()) {
+      for (const consumer of own.values()) {
+        consumer.prefetch = this.#prefetchFor(consumer.filter)
+        consumer.resume(this.#context.clock.now())
+      }
+    }
+  }
+
   /** A new queue: seats for those whose filter matches it. */
   welcome(queue: Queue): void {
     for (const consumer of this.#wildcards) if (matches(consumer.filter, queue.topic)) queue.seat(consumer)
@@ -78,7 +92,7 @@ export class Consumers {
   }
 
   #add(session: SessionView, filter: string): Consumer {
-    const consumer = new Consumer(session, filter, this.#prefetch)
+    const consumer = new Consumer(session, filter, this.#prefetchFor(filter))
     let own = this.#bySession.get(session)
     if (own === undefined) {
       own = new Map()
@@ -92,6 +106,11 @@ export class Consumers {
     this.#wildcards.add(consumer)
     for (const queue of this.#queues.values()) if (matches(filter, queue.topic)) queue.seat(consumer)
     return consumer
+  }
+
+  /** It counts over all queues that the filter matches, so it is that of the policy for all of them. */
+  #prefetchFor(filter: string): number {
+    return this.#policies.of(nameOf(filter)).prefetch
   }
 
   #activate(consumer: Consumer): void {

@@ -42,6 +42,17 @@ export class Delayed {
     this.length--
   }
 
+  /** The message with this id, if it is here and not gone. Looks at all of them. */
+  find(id: number): Entry | undefined {
+    return this.#heap.find((entry) => entry.id === id && !entry.gone)
+  }
+
+  /** Take all that are not gone. */
+  takeAll(): Entry[] {
+    this.length = 0
+    return this.#heap.splice(0).filter((entry) => !entry.gone)
+  }
+
   #pop(): Entry {
     const heap = this.#heap
     const first = heap[0]!

@@ -4,14 +4,27 @@ import type { Backoff } from './backoff.ts'
 import type { Entry, Seat } from './consumer.ts'
 
 export type ReturnReason = 'timeout' | 'consumer-gone' | 'refused'
-export type DeadReason = 'max-deliveries' | 'rejected' | 'undeliverable'
+export type DeadReason = 'max-deliveries' | 'rejected' | 'expired' | 'overflow'
 
 export interface Rules {
   ackTimeoutMs: number
   backoff: Backoff
-  /** Infinity: no limit, and no dead letters; what cannot be delivered is tried again for ever. */
+  /** Infinity: no limit; what is refused is tried again for ever, whatever its consumers say. */
   maxDeliveries: number
+  /** Whether messages are in groups; if not, whatever they say of it is ignored. */
+  grouped: boolean
+  /** Whether one consumer at a time is served. */
+  exclusiveConsumer: boolean
+  /** Infinity: no limit. */
+  maxLength: number
+  /** Bytes of payload. Infinity: no limit. */
+  maxBytes: number
+  /** Whether the oldest messages give way to new ones beyond these limits; else nothing is said of it here. */
+  dropsOldest: boolean
 }
+
+/** A limit of a queue, by the name of its option. */
+export type Limit = 'maxLength' | 'maxBytes'
 
 /** None of these may call the state machine back before it returns. */
 export interface Effects {
@@ -23,10 +36,8 @@ export interface Effects {
   acknowledged(entry: Entry, seat: Seat): void
   /** It came back and will be delivered again: keep the count of its deliveries. */
   returned(entry: Entry, seat: Seat, reason: ReturnReason): void
-  /** Move it to the dead letter queue. */
+  /** Given up: move it to the dead letter queue, or remove it. */
   dead(entry: Entry, reason: DeadReason): void
-  /** Its time was up: remove it. */
-  expired(entry: Entry): void
   /** The last message has left. */
   emptied(): void
   /** Read messages from `fromId` on, and answer with `loaded` or `loadFailed`. */

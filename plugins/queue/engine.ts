@@ -15,14 +15,18 @@ import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
-import { deadLetterQueueOf, topicOf } from './names.ts'
-import type { QueueOptions } from './options.ts'
+import { laneFor } from './entrance.ts'
+import { groupOf, instructionsOf, NOTHING } from './instructions.ts'
+import { canBeTopic, topicOf } from './names.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
+import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
+  #policies: Policies
   readonly #commits: Commits
   readonly #queues: Queues
   readonly #consumers: Consumers
@@ -30,23 +34,76 @@ export class Engine implements Namespace {
   constructor(context: PluginContext<QueueOptions>) {
     this.#context = context
     this.#commits = new Commits(context)
+    const policies = new Policies(context.options)
+    this.#policies = policies
     this.#queues = new Queues({
       context,
+      policies,
       created: (queue) => this.#consumers.welcome(queue),
-      deadLetter: (queue, entry, reason) => this.#deadLetter(queue, entry, reason),
+      append: (queue, message, lane) => void this.append(queue, message, lane, true),
+      deadLetter: this.#deadLetter.bind(this),
       lost: (session) => this.#consumers.suspend(session),
     })
-    this.#consumers = new Consumers({ context, queues: this.#queues })
+    this.#consumers = new Consumers({ context, policies, queues: this.#queues })
+  }
+
+  /** Other options from now on: for queues and consumers that are there, and for messages that wait. */
+  change(options: QueueOptions): void {
+    const policies = new Policies(options)
+    this.#policies = policies
+    this.#queues.change(policies)
+    this.#consumers.change(policies)
+  }
+
+  start(): Promise<void> {
+    return this.#queues.start()
   }
 
   /** Nothing is delivered any more. What consumers still have is theirs until their connections end. */
   stop(): void {
     this.#queues.stop()
+    this.#commits.stop()
+  }
+
+  get queues(): Queue[] {
+    return [...this.#queues.values()]
+  }
+
+  /** The policy of the queue `name`, and its filter; null: it is the defaults. */
+  policyOf(name: string): { match: string | null; policy: QueuePolicy } {
+    return { match: this.#policies.entryFor(name)?.match ?? null, policy: this.#policies.of(name) }
+  }
+
+  /**
+   * The queue on a topic, made if there is none.
+   * @throws Refusal 0x90 when no queue can live there
+   */
+  open(topic: string): Queue {
+    return this.#queues.open(topic)
+  }
+
+  /** The same, but null when no queue can live there. */
+  openIfPossible(topic: string): Queue | null {
+    return canBeTopic(topic) ? this.#queues.open(topic) : null
+  }
+
+  /** Forget a queue now, if nothing is in it and no client asked for this very queue. */
+  forget(queue: Queue): void {
+    this.#queues.forget(queue)
+  }
+
+  /** The queue on a topic, if there is one. */
+  queueAt(topic: string): Queue | undefined {
+    return this.#queues.at(topic)
   }
 
   accept(message: Message): Promise<void> {
     if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
-    return this.#append(this.#queues.open(message.topic), message.keep())
+    const queue = this.#queues.open(message.topic)
+    const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
+    // One that it had before is acknowledged when that one is safe.
+    if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
+    return this.append(queue, message.keep(), laneFor(instructions), false)
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
@@ -67,19 +124,25 @@ export class Engine implements Namespace {
     this.#consumers.detach(session, ended)
   }
 
-  #append(queue: Queue, message: Message): Promise<void> {
+  /**
+   * Append a message to a lane of a queue.
+   * @param moved it was elsewhere in the store
+   */
+  append(queue: Queue, message: Message, lane: number, moved: boolean): Promise<void> {
     const stored: StoredMessage = { message, qos: message.qos, retain: false, identifiers: null }
-    const id = this.#context.store.queues.append(queue.name, stored)
-    return this.#commits.add(queue, new Entry(id, message, 0))
+    const id = queue.log.append(stored, lane)
+    const entry = new Entry(id, message, 0, queue.forDeadLetters ? null : groupOf(message))
+    entry.moved = moved
+    return this.#commits.add(queue, entry)
   }
 
   /** Both writes are in one batch: on disk it is in one of the two queues, always. */
-  #deadLetter(from: Queue, entry: Entry, reason: DeadReason): void {
-    const { store, events } = this.#context
+  #deadLetter(from: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void {
+    const { events } = this.#context
     const { id, deliveries } = entry
-    const deadLetterQueue = deadLetterQueueOf(from.name)
-    this.#append(this.#queues.open(topicOf(deadLetterQueue)), deadLetter(entry, from.name, reason))
-    store.queues.remove(from.name, id)
+    const topic = topicOf(deadLetterQueue)
+    this.append(this.#queues.open(topic), deadLetter(entry, from.name, reason, topic), 0, true)
+    from.log.remove(id)
     if (!events.wants('queue.dead-lettered')) return
     events.emit('queue.dead-lettered', { queue: from.name, id, deadLetterQueue, reason, deliveries })
   }

@@ -41,6 +41,20 @@ export class IdList<T extends Numbered> {
     return item
   }
 
+  /** The one with this id, gone or not. */
+  find(id: number): T | undefined {
+    const item = this.#items[this.#placeOf(id)]
+    return item?.id === id ? item : undefined
+  }
+
+  /** Take all that are not gone. */
+  takeAll(): T[] {
+    const items = this.#items.slice(this.#head).filter((item): item is T => item !== undefined && !item.gone)
+    this.#items.length = 0
+    this.#head = 0
+    return items
+  }
+
   #drop(): void {
     this.#items[this.#head++] = undefined
     if (this.#head === this.#items.length) {

@@ -1,16 +1,24 @@
 /** Durable queues on the topics `queue/…`: every message to one consumer, until it is acknowledged. */
 
 import { definePlugin } from '../../src/plugin.ts'
+import { Control, type QueueControl } from './control.ts'
 import { Engine } from './engine.ts'
+import { PREFIX } from './names.ts'
 import type { QueueOptions } from './options.ts'
 
-export type { QueueOptions } from './options.ts'
+export type { ConsumerSummary, QueueControl, QueueDetails, QueueSummary } from './control.ts'
+export type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
+export type { PeekedMessage } from './peek.ts'
+export type { RedriveOptions, RedriveResult } from './redrive.ts'
 
 export const queue = definePlugin<QueueOptions>({
   name: 'queue',
   setup(context) {
     const engine = new Engine(context)
-    context.namespace('queue/', engine)
-    return { stop: () => engine.stop() }
+    context.namespace(PREFIX, engine)
+    // What queues are called by EMQX and FluxMQ, for clients that come from there.
+    for (const alias of ['$queue/', '$q/']) context.alias(alias, PREFIX)
+    const api: QueueControl = new Control(engine, context)
+    return { api, start: () => engine.start(), stop: () => engine.stop() }
   },
 })

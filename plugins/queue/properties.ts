@@ -5,10 +5,9 @@
  * has a fixed width and the id comes last. Encoding them one by one costs ten times as much as delivering the message.
  */
 
-import { Message, userProperties } from '../../src/plugin.ts'
+import { allUserProperties, Message, userProperties } from '../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
-import { deadLetterQueueOf, topicOf } from './names.ts'
 
 const DATE_LENGTH = '2026-01-01T00:00:00.000Z'.length
 
@@ -63,8 +62,22 @@ export class DeliveryProperties {
   }
 }
 
-/** The message as it goes to the dead letter queue of `queue`. It does not expire again: somebody is to look at it. */
-export function deadLetter({ message, deliveries }: Entry, queue: string, reason: DeadReason): Message {
+/** User properties of a dead letter that say what it died of. */
+export const DEAD_LETTER_PROPERTIES: ReadonlySet<string> = new Set([
+  'eventflow-dead-reason',
+  'eventflow-dead-from',
+  'eventflow-dead-deliveries',
+])
+
+/** The queue that a dead letter comes from; null: it does not say. */
+export function originIn({ properties }: Message): string | null {
+  if (properties === null) return null
+  // A producer may have set one, too: ours is the last.
+  return allUserProperties(properties).findLast(([name]) => name === 'eventflow-dead-from')?.[1] ?? null
+}
+
+/** The message of `queue` as it goes to the dead letter queue on `topic`. It expires no more: somebody is to look at it. */
+export function deadLetter({ message, deliveries }: Entry, queue: string, reason: DeadReason, topic: string): Message {
   const { payload, qos, from, receivedAt } = message
   const told = userProperties([
     ['eventflow-dead-reason', reason],
@@ -72,5 +85,5 @@ export function deadLetter({ message, deliveries }: Entry, queue: string, reason
     ['eventflow-dead-deliveries', String(deliveries)],
   ])
   const properties = message.properties === null ? told : Buffer.concat([message.properties, told])
-  return Message.of({ topic: topicOf(deadLetterQueueOf(queue)), payload, qos, properties, from, receivedAt })
+  return Message.of({ topic, payload, qos, properties, from, receivedAt })
 }

@@ -1,12 +1,15 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import type { PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
+import { Message, type PluginContext, type SessionView, type Settlement, type Timer } from '../../src/plugin.ts'
 import type { Consumer, Entry, SeatOwner } from './consumer.ts'
 import { Seat } from './consumer.ts'
-import type { DeadReason, Effects, ReturnReason } from './effects.ts'
-import { isDeadLetterQueue, topicOf } from './names.ts'
-import type { QueueOptions } from './options.ts'
+import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
+import { Entrance } from './entrance.ts'
+import { topicOf } from './names.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
+import type { Policies } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
+import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
 import { QueueState } from './state.ts'
 
 /** How long to wait when the store could not read. */
@@ -14,9 +17,12 @@ const READ_AGAIN_MS = 1000
 
 export interface QueueParts {
   name: string
+  policies: Policies
   context: PluginContext<QueueOptions>
+  /** Append a message to a lane of this queue. It was in the store before, elsewhere. */
+  append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
-  deadLetter(queue: Queue, entry: Entry, reason: DeadReason): void
+  deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
   /** The session's connection is gone: none of its consumers may be given anything. */
   lost(session: SessionView): void
   /** The queue holds nothing, and nobody asks for this very queue. */
@@ -27,8 +33,12 @@ export class Queue implements Effects, SeatOwner {
   readonly name: string
   readonly topic: string
   readonly state: QueueState
-  /** Messages appended whose batch is not on disk yet. */
-  uncommitted = 0
+  readonly log: QueueLog
+  readonly entrance: Entrance
+  /** Whether it is there for dead letters: those are as they are, whatever their producers asked for. */
+  forDeadLetters: boolean
+  #policy: QueuePolicy
+  #deadLetterQueue: string | null
   /** Seats of consumers that named this very queue. */
   #namedSeats = 0
   readonly #parts: QueueParts
@@ -38,20 +48,46 @@ export class Queue implements Effects, SeatOwner {
   #readTimer: Timer | null = null
 
   constructor(parts: QueueParts) {
-    const { name, context } = parts
+    const { name, policies, context } = parts
     this.#parts = parts
     this.#context = context
     this.name = name
     this.topic = topicOf(name)
     this.#properties = new DeliveryProperties(name)
-    const { ackTimeout, maxDeliveries, backoff } = context.options
-    const limit = isDeadLetterQueue(name) ? Infinity : maxDeliveries
-    this.state = new QueueState({ ackTimeoutMs: ackTimeout, maxDeliveries: limit, backoff }, this)
+    this.#policy = policies.of(name)
+    this.#deadLetterQueue = policies.deadLetterQueueOf(name)
+    this.forDeadLetters = policies.isForDeadLetters(name)
+    this.log = new QueueLog(context.store.queues, name)
+    this.state = new QueueState(this.#rules(), this)
+    this.entrance = new Entrance({
+      name,
+      context,
+      log: this.log,
+      state: this.state,
+      policy: this.#policy,
+      append: (message, lane) => parts.append(this, message, lane),
+      checkUse: () => this.checkUse(),
+    })
+  }
+
+  /** Its policy is another from now on, for what is in the queue too. */
+  change(policies: Policies): void {
+    this.#policy = policies.of(this.name)
+    this.#deadLetterQueue = policies.deadLetterQueueOf(this.name)
+    this.forDeadLetters = policies.isForDeadLetters(this.name)
+    this.entrance.change(this.#policy)
+    this.state.change(this.#rules(), this.#context.clock.now())
   }
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
   get isUseless(): boolean {
-    return this.state.length === 0 && this.uncommitted === 0 && this.#namedSeats === 0
+    const { length, uncommitted } = this.state
+    return length === 0 && uncommitted === 0 && !this.isNamed && !this.state.paused && this.entrance.idle
+  }
+
+  /** Whether a client subscribes to this very queue. */
+  get isNamed(): boolean {
+    return this.#namedSeats > 0
   }
 
   /** It may be that nobody needs it any more. */
@@ -62,6 +98,7 @@ export class Queue implements Effects, SeatOwner {
   /** Nothing is delivered and no timer runs from here on. */
   stop(): void {
     this.state.stopped = true
+    this.entrance.stop()
     this.#timer?.cancel()
     this.#readTimer?.cancel()
   }
@@ -73,6 +110,84 @@ export class Queue implements Effects, SeatOwner {
       this.unseat(seat)
     }
     this.stop()
+  }
+
+  /** What was found in the store of it: a lane, or another part. */
+  async restore(part: LaneSummary | string): Promise<void> {
+    if (part === 'dedup') await this.entrance.restoreIds()
+    else if (part === 'state')
+      this.state.paused = true // there is nothing else to remember
+    else if (typeof part !== 'object') return
+    else if (part.lane === DELAYED) this.entrance.restore(part)
+    else this.state.restore(part.count, part.firstId, part.nextId)
+  }
+
+  /** Deliver nothing until it is resumed. That outlives a restart: a log with an entry says so. */
+  pause(): void {
+    const { store, events } = this.#context
+    if (this.state.paused) return
+    this.state.paused = true
+    const message = Message.of({ topic: '', payload: Buffer.from('paused') })
+    store.queues.append(this.#stateLog, { message, qos: 0, retain: false, identifiers: null })
+    events.emit('queue.paused', { queue: this.name })
+  }
+
+  resume(): void {
+    const { store, events } = this.#context
+    if (!this.state.paused) return
+    this.state.paused = false
+    store.queues.clear(this.#stateLog)
+    events.emit('queue.resumed', { queue: this.name })
+    this.pump()
+    this.checkUse()
+  }
+
+  /** Remove what no consumer has. Returns how many messages that were. */
+  purge(): number {
+    const onDisk = (from: number, to: number): void => this.log.removeRange(from, to)
+    const delayed = this.entrance.purge(onDisk)
+    const messages = delayed + this.state.purge((entry) => this.log.remove(entry.id), onDisk)
+    this.#context.events.emit('queue.purged', { queue: this.name, messages })
+    this.checkUse()
+    return messages
+  }
+
+  /** Remove all there is. Returns how many messages that were. */
+  empty(): number {
+    const messages = this.purge() + this.state.takeBack((entry) => this.log.remove(entry.id))
+    this.entrance.forgetIds()
+    this.resume()
+    this.checkUse()
+    return messages
+  }
+
+  get #stateLog(): string {
+    return `${this.name}#state`
+  }
+
+  /** A message is on disk. */
+  committed(entry: Entry): void {
+    if (laneOf(entry.id) === DELAYED) this.entrance.delay(entry)
+    else this.#enqueued(entry)
+  }
+
+  /** It could not be written. Nobody was told that it is safe, so it must not come up after a restart. */
+  failed(entry: Entry): void {
+    const { id } = entry
+    const { events } = this.#context
+    this.log.remove(id)
+    this.state.failed(entry)
+    this.entrance.failed(entry)
+    if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })
+    this.checkUse()
+  }
+
+  #enqueued(entry: Entry): void {
+    this.state.committed(entry)
+    const { events } = this.#context
+    if (!events.wants('queue.enqueued')) return
+    const { from, qos, payloadLength } = entry.message
+    events.emit('queue.enqueued', { queue: this.name, id: entry.id, clientId: from, qos, bytes: payloadLength })
   }
 
   pump(): void {
@@ -123,6 +238,20 @@ export class Queue implements Effects, SeatOwner {
     this.state.pump(now)
   }
 
+  #rules(): Rules {
+    const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow, exclusive } = this.#policy
+    return {
+      ackTimeoutMs: ackTimeout,
+      maxDeliveries: this.forDeadLetters ? Infinity : maxDeliveries,
+      backoff,
+      exclusiveConsumer: exclusive === 'consumer' || exclusive === 'both',
+      grouped: !this.forDeadLetters,
+      maxLength: maxLength ?? Infinity,
+      maxBytes: maxBytes ?? Infinity,
+      dropsOldest: overflow === 'drop-oldest',
+    }
+  }
+
   // What the rules want.
 
   deliver(entry: Entry, seat: Seat): void {
@@ -140,28 +269,34 @@ export class Queue implements Effects, SeatOwner {
   }
 
   acknowledged({ id }: Entry, seat: Seat): void {
-    const { store, events } = this.#context
-    store.queues.remove(this.name, id)
+    const { events } = this.#context
+    this.log.remove(id)
     if (!events.wants('queue.acknowledged')) return
     events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
   }
 
   returned({ id, deliveries }: Entry, seat: Seat, reason: ReturnReason): void {
-    const { store, events } = this.#context
-    store.queues.mark(this.name, id, deliveries)
+    const { events } = this.#context
+    this.log.mark(id, deliveries)
     if (!events.wants('queue.redelivered')) return
     const consumer = seat.consumer.session.clientId
     events.emit('queue.redelivered', { queue: this.name, id, consumer, reason, deliveries })
   }
 
   dead(entry: Entry, reason: DeadReason): void {
-    this.#parts.deadLetter(this, entry, reason)
+    const drops = reason === 'expired' && this.#policy.expired === 'drop'
+    if (this.#deadLetterQueue === null || drops) this.#drop(entry, reason)
+    else this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
   }
 
-  expired({ id }: Entry): void {
-    const { store, events } = this.#context
-    store.queues.remove(this.name, id)
-    if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
+  #drop({ id }: Entry, reason: DeadReason): void {
+    const { events } = this.#context
+    this.log.remove(id)
+    if (reason === 'expired') {
+      if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
+    } else if (events.wants('queue.dropped')) {
+      events.emit('queue.dropped', { queue: this.name, id, reason })
+    }
   }
 
   emptied(): void {
@@ -171,13 +306,13 @@ export class Queue implements Effects, SeatOwner {
   }
 
   load(fromId: number, limit: number): void {
-    const { store, clock, log } = this.#context
-    store.queues
-      .read(this.name, fromId, limit)
-      .then((found) => this.state.loaded(found, clock.now()))
+    const { clock, log } = this.#context
+    this.log
+      .read(fromId, limit)
+      .then((found) => this.state.loaded(fromId, found, clock.now()))
       .catch((error: unknown) => {
         log.error({ err: error, queue: this.name }, 'the messages of a queue could not be read; trying again')
-        this.state.loadFailed()
+        this.state.loadFailed(fromId)
         if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
       })
   }

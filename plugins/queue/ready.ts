@@ -9,17 +9,23 @@ import type { LogEntry } from '../../src/plugin.ts'
 import { Backlog, hasWindow, WINDOW_BYTES } from './backlog.ts'
 import { Entry, type Seat } from './consumer.ts'
 import { IdList } from './id-list.ts'
+import { groupOf } from './instructions.ts'
 
 export class Ready {
   /** How many are in memory. */
   length = 0
-  readonly backlog = new Backlog()
+  readonly backlog: Backlog
   /** Of the messages in memory that have not been delivered since they came there. */
   #freshBytes = 0
   readonly #fresh = new IdList<Entry>()
   readonly #returned = new IdList<Entry>()
   /** Returned ones by the seat that should not have them next. Empty lists are removed. */
   readonly #avoiding = new Map<Seat, IdList<Entry>>()
+
+  /** @param firstId below all ids to come */
+  constructor(firstId: number) {
+    this.backlog = new Backlog(firstId)
+  }
 
   /** Whether any message looks for somebody else. */
   get choosy(): boolean {
@@ -41,18 +47,21 @@ export class Ready {
     }
   }
 
-  /** Messages that were read. Returns how many turned out to be missing from the log. */
-  addRead(found: readonly LogEntry[]): number {
+  /**
+   * Messages that were read. Returns how many turned out to be missing from the log.
+   * @param grouped whether their groups matter
+   */
+  addRead(found: readonly LogEntry[], grouped: boolean): number {
     let taken = 0
     for (const { id, message, mark } of found) {
       // Large ones may fill the memory; what is left is read again.
       if (taken > 0 && this.#freshBytes >= WINDOW_BYTES) break
-      const entry = new Entry(id, message, mark)
+      const entry = new Entry(id, message, mark, grouped ? groupOf(message) : null)
       if (!this.backlog.take(id, entry.bytes)) continue
       this.#push(entry)
       taken++
     }
-    return this.backlog.endRead(taken)
+    return this.backlog.endRead()
   }
 
   /** A message that comes back; not to `entry.avoid`, if that is not null. */
@@ -71,17 +80,54 @@ export class Ready {
     list.push(entry)
   }
 
-  /** The next message for this seat. `alone`: nobody else is there, so it gets those as well that should avoid it. */
-  take(seat: Seat, alone: boolean): Entry | null {
+  /**
+   * The next message for this seat. `alone`: nobody else is there, so it gets those as well that should avoid it.
+   * `fresh`: one that never was on its way will do, too.
+   */
+  take(seat: Seat, alone: boolean, fresh: boolean): Entry | null {
     if (this.length === 0) return null
-    let best = this.#fresh
+    let best = fresh ? this.#fresh : this.#returned
     if (this.#returned.length > 0 && this.#returned.firstId < best.firstId) best = this.#returned
     if (this.#avoiding.size > 0) best = this.#amongThoseAvoiding(seat, alone, best)
+    return this.#takeFrom(best)
+  }
+
+  /** The first of all, whoever should not have it; null when none is in memory. */
+  takeOldest(): Entry | null {
+    let best = this.#fresh
+    for (const list of [this.#returned, ...this.#avoiding.values()]) if (list.firstId < best.firstId) best = list
+    return this.#takeFrom(best)
+  }
+
+  #takeFrom(best: IdList<Entry>): Entry | null {
     if (best.firstId === Infinity) return null
     const entry = best.shift()!
     if (best === this.#fresh) this.#freshBytes -= entry.bytes
     this.length--
     return entry
+  }
+
+  /** The message with this id, if it is here: it is gone. Null: it was on disk only; undefined: it is not here. */
+  extract(id: number): Entry | null | undefined {
+    if (this.backlog.extract(id)) return null
+    for (const list of [this.#fresh, this.#returned, ...this.#avoiding.values()]) {
+      const entry = list.find(id)
+      if (entry === undefined || entry.gone) continue
+      entry.gone = true
+      if (list === this.#fresh) this.#freshBytes -= entry.bytes
+      this.length--
+      return entry
+    }
+    return undefined
+  }
+
+  /** All are gone. Returns those that were in memory; `backlog.clear()` says which were not. */
+  clear(): Entry[] {
+    const entries = [this.#fresh, this.#returned, ...this.#avoiding.values()].flatMap((list) => list.takeAll())
+    this.#avoiding.clear()
+    this.#freshBytes = 0
+    this.length = 0
+    return entries
   }
 
   /** A message that came back has left the queue from here: its late acknowledgement arrived. */

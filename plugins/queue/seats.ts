@@ -1,4 +1,7 @@
-/** Who is at a queue, and whose turn it is. Those found without room lose their turn, and wait for room at their consumer. */
+/**
+ * Who is at a queue, and whose turn it is. Those found without room lose their turn, and wait for room at their consumer.
+ * At an exclusive queue one has all the turns; the others stand by, and the next is who subscribed first of them.
+ */
 
 import type { Seat } from './consumer.ts'
 import { LinkedList } from './linked-list.ts'
@@ -9,6 +12,9 @@ export class Seats {
   active = 0
   /** Active seats, in the order of their turns. */
   readonly #turns = new LinkedList<Seat>()
+  #exclusive = false
+  /** Who has all the turns, if it is exclusive and somebody is there. */
+  #owner: Seat | null = null
 
   /** How many may be served. */
   get inTurn(): number {
@@ -17,12 +23,27 @@ export class Seats {
 
   activate(seat: Seat): void {
     this.active++
-    this.#turns.push(seat)
+    this.#admit(seat)
   }
 
   deactivate(seat: Seat): void {
     this.active--
     seat.list?.remove(seat)
+    if (seat !== this.#owner) return
+    this.#owner = null
+    for (const other of this.all) if (other !== seat && other.consumer.active) this.#admit(other)
+  }
+
+  /** Whether one at a time has all the turns, from now on. */
+  change(exclusive: boolean): void {
+    if (exclusive === this.#exclusive) return
+    this.#exclusive = exclusive
+    this.#owner = null
+    for (const seat of this.all) {
+      if (!seat.consumer.active) continue
+      seat.list?.remove(seat)
+      this.#admit(seat)
+    }
   }
 
   /** Whose turn it is. Tell with `served` or `unserved` what became of it. */
@@ -53,9 +74,16 @@ export class Seats {
 
   /** Whether no other session consumes here now. */
   isAlone(seat: Seat): boolean {
+    if (this.#exclusive) return true
     for (const { consumer } of this.all) {
       if (consumer.active && consumer.session !== seat.consumer.session) return false
     }
     return true
+  }
+
+  #admit(seat: Seat): void {
+    if (this.#exclusive && this.#owner !== null) return
+    if (this.#exclusive) this.#owner = seat
+    this.#turns.push(seat)
   }
 }

@@ -8,11 +8,13 @@
 
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
 import { backoffDelay } from './backoff.ts'
-import type { Entry, Seat } from './consumer.ts'
+import { ByteCount } from './byte-count.ts'
+import { Entry, type Seat } from './consumer.ts'
 import { Delayed } from './delayed.ts'
-import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
-import { Ready } from './ready.ts'
+import type { DeadReason, Effects, Limit, ReturnReason, Rules } from './effects.ts'
+import { Groups } from './groups.ts'
 import { Seats } from './seats.ts'
+import { Waiting } from './waiting.ts'
 
 /** Ticks come no closer than this, so that a thousand deadlines in a row are a few ticks. Milliseconds. */
 const TICK_MS = 10
@@ -23,53 +25,109 @@ const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
 export class QueueState {
   /** Messages in the queue, wherever they are. */
   length = 0
+  /** Messages that were written but are not safe yet. */
+  uncommitted = 0
+  /** Messages that are not in the queue before their delay is over. */
+  scheduled = 0
+  /** Of all these. */
+  readonly bytes = new ByteCount()
   /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
   stopped = false
-  readonly #rules: Rules
+  /** Nothing is delivered. What consumers have is theirs. Call `pump` when it ends. */
+  paused = false
+  #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
-  readonly #ready = new Ready()
+  readonly #waiting = new Waiting()
+  readonly #groups = new Groups()
   readonly #delayed = new Delayed()
+  readonly #load: (fromId: number, limit: number) => void
   #wakeAt = Infinity
+  #uncommittedBytes = 0
 
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
+    this.#seats.change(rules.exclusiveConsumer)
     this.#effects = effects
+    this.#load = effects.load.bind(effects)
   }
 
-  get counts(): { ready: number; delayed: number; backlog: number; held: number } {
-    const ready = this.#ready.length
+  /** Other rules from now on, for what is in the queue too. */
+  change(rules: Rules, now: number): void {
+    this.#rules = rules
+    this.#seats.change(rules.exclusiveConsumer)
+    this.tick(now)
+  }
+
+  /** Where messages are: ready in memory and on disk only, set aside for their groups, resting, in consumers' hands. */
+  get counts(): { ready: number; backlog: number; aside: number; delayed: number; held: number } {
+    const ready = this.#waiting.length
+    const backlog = this.#waiting.onDisk
+    const aside = this.#groups.length
     const delayed = this.#delayed.length
-    const backlog = this.#ready.backlog.length
-    return { ready, delayed, backlog, held: this.length - ready - delayed - backlog }
+    return { ready, backlog, aside, delayed, held: this.length - ready - backlog - aside - delayed }
   }
 
   get seats(): ReadonlySet<Seat> {
     return this.#seats.all
   }
 
-  /** The log was found in the store with so many messages; all of them are read when somebody comes. */
+  /** A log was found in the store with so many messages; all of them are read when somebody comes. */
   restore(count: number, firstId: number, nextId: number): void {
-    this.length = count
-    this.#ready.backlog.restore(count, firstId, nextId)
+    this.length += count
+    this.#waiting.restore(count, firstId, nextId)
+    this.bytes.restore(firstId, nextId)
   }
 
-  /** A message is safe on disk. Ids ascend. Nothing is delivered before `pump`. */
+  /** The limit that one more message of so many bytes would go beyond; null: there is room. */
+  limitFor(bytes: number): Limit | null {
+    const { maxLength, maxBytes } = this.#rules
+    if (this.length + this.uncommitted + this.scheduled >= maxLength) return 'maxLength'
+    return this.bytes.total + bytes > maxBytes ? 'maxBytes' : null
+  }
+
+  /** A message was written, and is not safe yet. */
+  appended(entry: Entry): void {
+    this.uncommitted++
+    this.#uncommittedBytes += entry.message.payloadLength
+    this.bytes.add(entry.message.payloadLength)
+  }
+
+  /** It could not be made safe, and is no more. */
+  failed(entry: Entry): void {
+    this.#safe(entry)
+    this.bytes.remove(entry.id, entry.message.payloadLength)
+  }
+
+  /** A message is safe on disk, and its delay begins. */
+  delayed(entry: Entry): void {
+    this.#safe(entry)
+    this.scheduled++
+  }
+
+  /** Its delay is over: it goes from there, and is appended anew. */
+  due({ id, message }: LogEntry): void {
+    this.scheduled--
+    this.bytes.remove(id, message.payloadLength)
+  }
+
+  /** A message is safe on disk. Ids ascend. Nothing is delivered, and nothing gives way to it, before `pump`. */
   committed(entry: Entry): void {
+    this.#safe(entry)
     this.length++
-    this.#ready.add(entry, this.#seats.active > 0)
+    this.#waiting.add(entry, this.#seats.active > 0)
   }
 
-  /** Messages were read, as asked for with `load`. */
-  loaded(found: readonly LogEntry[], now: number): void {
-    const missing = this.#ready.addRead(found)
-    if (missing > 0) this.#left(missing)
+  /** Messages were read from `fromId` on, as asked for with `load`. */
+  loaded(fromId: number, found: readonly LogEntry[], now: number): void {
+    const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
+    if (missing > 0) this.#lost(missing, -1, 0)
     this.pump(now)
   }
 
   /** The store could not read. Call `pump` to try again. */
-  loadFailed(): void {
-    this.#ready.backlog.reading = false
+  loadFailed(fromId: number): void {
+    this.#waiting.readFailed(fromId)
   }
 
   /** A consumer subscribes; `attached` when it is active. */
@@ -122,20 +180,93 @@ export class QueueState {
     this.#letGo(entry, seat)
     if (settlement === 'acknowledged') {
       consumer.late = 0
-      entry.gone = true
-      this.#effects.acknowledged(entry, seat)
-      this.#left(1)
+      this.#done(entry, seat)
     } else if (settlement === 'lost') {
       this.#comeBack(entry, seat, 'consumer-gone', null)
-    } else if (mayDie && settlement === 'undeliverable') {
-      this.#die(entry, 'undeliverable')
     } else if (mayDie && REJECTIONS.includes(reasonCode)) {
       this.#die(entry, 'rejected')
     } else {
+      // One that is too large for this consumer may not be so for another.
       consumer.late = 0
       entry.dueAt = now + backoffDelay(this.#rules.backoff, entry.deliveries, entry.id)
       this.#comeBack(entry, seat, 'refused', seat)
     }
+  }
+
+  /**
+   * Take out a message that nobody has, and that is in its place by priority: it is moved elsewhere. Returns whether it was.
+   * @param bytes of its payload
+   */
+  extract(id: number, bytes: number): boolean {
+    const entry = this.#waiting.extract(id)
+    if (entry === undefined) return this.#extractResting(id)
+    if (entry !== null) this.#left(entry)
+    else this.#lost(1, id, bytes)
+    return true
+  }
+
+  /**
+   * All that wait are gone, wherever they wait; what consumers have is theirs. Returns how many were gone. What was in
+   * memory is told one by one, what was on disk only as ranges of ids.
+   */
+  purge(gone: (entry: Entry) => void, onDisk: (from: number, to: number) => void): number {
+    const { length } = this
+    const inMemory = [...this.#groups.clear(), ...this.#delayed.takeAll()]
+    this.length -= this.#waiting.onDisk
+    for (const entry of inMemory.concat(this.#waiting.clear(onDisk))) {
+      entry.gone = true
+      gone(entry)
+      this.length--
+      if (entry.group !== null) this.#groups.left(entry)
+    }
+    this.bytes.reset(this.heldBytes + this.#uncommittedBytes)
+    if (length > 0 && this.length === 0) this.#effects.emptied()
+    return length - this.length
+  }
+
+  /** What consumers have is gone, too. */
+  takeBack(gone: (entry: Entry) => void): number {
+    let count = 0
+    for (const seat of this.#seats.all) {
+      for (let entry = seat.held.first; entry !== null; entry = seat.held.first) {
+        this.#letGo(entry, seat)
+        this.#effects.withdraw(entry, seat)
+        entry.gone = true
+        gone(entry)
+        this.#left(entry)
+        count++
+      }
+    }
+    return count
+  }
+
+  /** Where a message is that is in memory and not ready. */
+  find(id: number): { where: 'delivered' | 'resting'; deliveries: number } | null {
+    for (const { held } of this.#seats.all) {
+      for (let entry = held.first; entry !== null; entry = entry.next) {
+        if (entry.id === id) return { where: 'delivered', deliveries: entry.deliveries }
+      }
+    }
+    const resting = this.#delayed.find(id)
+    return resting === undefined ? null : { where: 'resting', deliveries: resting.deliveries }
+  }
+
+  /** Bytes of payload in consumers' hands. */
+  get heldBytes(): number {
+    let bytes = 0
+    for (const { held } of this.#seats.all) {
+      for (let entry = held.first; entry !== null; entry = entry.next) bytes += entry.message.payloadLength
+    }
+    return bytes
+  }
+
+  #extractResting(id: number): boolean {
+    const entry = this.#delayed.find(id)
+    if (entry === undefined) return false
+    entry.gone = true
+    this.#delayed.forget()
+    this.#left(entry)
+    return true
   }
 
   /** The time that `wake` asked for has come. */
@@ -143,7 +274,7 @@ export class QueueState {
     this.#wakeAt = Infinity
     for (let entry = this.#delayed.takeDue(now); entry !== null; entry = this.#delayed.takeDue(now)) {
       entry.dueAt = 0
-      this.#ready.giveBack(entry)
+      this.#waiting.giveBack(entry)
     }
     let next = this.#delayed.nextDueAt
     for (const seat of this.#seats.all) {
@@ -160,10 +291,12 @@ export class QueueState {
   /** Deliver what can be delivered, to consumers with room in turn; read more when memory runs low. */
   pump(now: number): void {
     if (this.stopped) return
+    this.#trim()
+    if (this.paused) return
     const seats = this.#seats
-    const ready = this.#ready
+    const waiting = this.#waiting
     let unserved = 0
-    while (ready.length > 0 && unserved < seats.inTurn) {
+    while (waiting.length > 0 && unserved < seats.inTurn) {
       const seat = seats.next()
       if (seat === null) break
       const entry = this.#take(seat, now)
@@ -176,23 +309,37 @@ export class QueueState {
         this.#deliver(entry, seat, now)
       }
     }
-    if (seats.active > 0 && ready.wantsRead) this.#effects.load(ready.backlog.nextId, ready.backlog.beginRead())
+    if (seats.active > 0) waiting.load(this.#load)
+  }
+
+  /** The oldest give way as long as there are too many. What consumers have is theirs. */
+  #trim(): void {
+    if (!this.#rules.dropsOldest) return
+    const { maxLength, maxBytes } = this.#rules
+    while (this.length + this.scheduled > maxLength || this.bytes.total > maxBytes) {
+      const oldest = this.#waiting.takeOldest() ?? this.#groups.takeAny()
+      if (oldest === null) return
+      if (!(oldest instanceof Entry)) {
+        const { backlog } = oldest
+        if (!backlog.reading) this.#load(backlog.nextId, backlog.beginRead())
+        return
+      }
+      this.#die(oldest, 'overflow')
+    }
   }
 
   #take(seat: Seat, now: number): Entry | null {
-    const alone = this.#ready.choosy && this.#seats.isAlone(seat)
+    const alone = this.#waiting.choosy && this.#seats.isAlone(seat)
     for (;;) {
-      const entry = this.#ready.take(seat, alone)
+      const entry = this.#waiting.take(seat, alone, !this.#groups.full)
       if (entry === null) return null
       const { expiresAt } = entry.message
       if (expiresAt !== 0 && expiresAt <= now) {
-        entry.gone = true
-        this.#effects.expired(entry)
-        this.#left(1)
+        this.#die(entry, 'expired')
       } else if (entry.deliveries >= this.#rules.maxDeliveries) {
         // The limit was lowered while it was on disk.
         this.#die(entry, 'max-deliveries')
-      } else {
+      } else if (entry.group === null || this.#groups.admits(entry)) {
         return entry
       }
     }
@@ -226,7 +373,7 @@ export class QueueState {
     this.#effects.returned(entry, seat, reason)
     entry.avoid = avoid
     if (entry.dueAt === 0) {
-      this.#ready.giveBack(entry)
+      this.#waiting.giveBack(entry)
     } else {
       this.#delayed.push(entry)
       this.#wake(entry.dueAt)
@@ -241,14 +388,12 @@ export class QueueState {
     const rejected = mayDie && settlement === 'refused' && REJECTIONS.includes(reasonCode)
     if (settlement !== 'acknowledged' && !rejected) return
     if (entry.dueAt > 0) this.#delayed.forget()
-    else this.#ready.forget()
+    else this.#waiting.forget(entry)
     if (rejected) {
       this.#die(entry, 'rejected')
       return
     }
-    entry.gone = true
-    this.#effects.acknowledged(entry, seat)
-    this.#left(1)
+    this.#done(entry, seat)
   }
 
   #timeOut(seat: Seat, now: number): void {
@@ -261,15 +406,40 @@ export class QueueState {
     }
   }
 
+  /** It is no longer on its way to the disk. */
+  #safe({ message }: Entry): void {
+    this.uncommitted--
+    this.#uncommittedBytes -= message.payloadLength
+  }
+
+  #done(entry: Entry, seat: Seat): void {
+    entry.gone = true
+    this.#effects.acknowledged(entry, seat)
+    this.#left(entry)
+  }
+
   #die(entry: Entry, reason: DeadReason): void {
     entry.gone = true
     this.#effects.dead(entry, reason)
-    this.#left(1)
+    this.#left(entry)
   }
 
-  #left(count: number): void {
-    this.length -= count
+  #left(entry: Entry): void {
+    const { id, message, group } = entry
+    this.length--
+    this.bytes.remove(id, message.payloadLength)
+    const next = group === null ? null : this.#groups.left(entry)
+    if (next !== null) this.#waiting.giveBack(next)
     if (this.length === 0) this.#effects.emptied()
+  }
+
+  /** So many messages are not in the log any more; if it is one that is known, its id and bytes. */
+  #lost(count: number, id: number, bytes: number): void {
+    this.length -= count
+    if (id >= 0) this.bytes.remove(id, bytes)
+    if (this.length > 0) return
+    if (this.uncommitted + this.scheduled === 0) this.bytes.reset(0)
+    this.#effects.emptied()
   }
 
   #wake(at: number): void {

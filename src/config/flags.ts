@@ -19,8 +19,19 @@ export type Flags = { readonly [flag in keyof typeof FLAGS]?: string | undefined
 export const FLAGS_USAGE =
   '[--config FILE] [--host ADDRESS] [--port N] [--data DIR] [--store level|memory] [--http-port N] [--log-level LEVEL]'
 
-/** Read the words after a command. Throws a TypeError that says what is wrong with them. */
-export function parseFlags(args: readonly string[]): { file: string | undefined; flags: Flags } {
+export interface ParsedFlags {
+  /** What `--config` names. */
+  file: string | undefined
+  flags: Flags
+  /** The flags that only this command has. */
+  own: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * Read the words after a command. Throws a TypeError that says what is wrong with them.
+ * @param own names of flags that only this command has; they take text
+ */
+export function parseFlags(args: readonly string[], own: readonly string[] = []): ParsedFlags {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
     args: [...args],
@@ -32,8 +43,9 @@ export function parseFlags(args: readonly string[]): { file: string | undefined;
       store: text,
       'http-port': text,
       'log-level': text,
+      ...Object.fromEntries(own.map((flag) => [flag, text])),
     },
   })
   const { config: file, ...flags } = values
-  return { file, flags }
+  return { file, flags, own: values as ParsedFlags['own'] }
 }

@@ -44,11 +44,14 @@ export function size(min: number, max = Number.MAX_SAFE_INTEGER) {
   return quantity(BYTES, min, max, `a size ${limits}: bytes as a number, or text such as 64KB, 10MB, 1GB`)
 }
 
+/** What a group says of something that is none. */
+export function groupExpected(issue: { code?: string | undefined }): string | undefined {
+  return issue.code === 'invalid_type' ? 'a group of options' : undefined
+}
+
 /** A group of options; the whole group may be left out. */
 export function group<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const schema = z.strictObject(shape, {
-    error: (issue) => (issue.code === 'invalid_type' ? 'a group of options' : undefined),
-  })
+  const schema = z.strictObject(shape, { error: groupExpected })
   return schema.prefault(() => ({}) as z.input<typeof schema>)
 }
 

@@ -6,7 +6,7 @@
 import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
-import { duration, flag, group, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -29,6 +29,12 @@ const filter = z.string({ error: 'a topic filter' }).superRefine((value, context
   const problem = filterProblem(value, MAX_TOPIC_LEVELS)
   if (problem !== null) context.addIssue({ code: 'custom', message: `a topic filter (${problem})` })
 })
+
+const deadLetterExpected = 'the name of a queue, with %q for the name of the other (at most once, not alone), or null'
+
+function isNameOfDeadLetters(name: string): boolean {
+  return name !== '' && name !== '%q' && name.split('%q').length <= 2 && topicProblem(name, MAX_TOPIC_LEVELS) === null
+}
 
 /** Cross-checks run beside the others, not after them, so that all problems are told at once. */
 const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null }
@@ -58,6 +64,41 @@ const statusTopic = z
     const why = problem === null ? '' : ` (${problem})`
     context.addIssue({ code: 'custom', message: `a topic name that begins with ${STATUS_PREFIX}${why}` })
   })
+
+const queueName = z.string({ error: 'a filter over names of queues' }).superRefine((value, context) => {
+  const problem = filterProblem(`queue/${value}`, MAX_TOPIC_LEVELS)
+  if (value !== '' && problem === null) return
+  context.addIssue({ code: 'custom', message: `a filter over names of queues (${problem ?? 'this is empty'})` })
+})
+
+const deadLetter = z.union([z.string(), z.null()], { error: deadLetterExpected }).superRefine((value, context) => {
+  if (value === null || isNameOfDeadLetters(value)) return
+  context.addIssue({ code: 'custom', message: deadLetterExpected })
+})
+
+/** What can be set for all queues and for some. */
+const queueOptions = {
+  prefetch: integer(1, 65_535),
+  ackTimeout: duration('1ms', LONGEST_WAIT),
+  maxDeliveries: integer(1, 1000),
+  expired: oneOf(['drop', 'dead-letter']),
+  deadLetter,
+  maxLength: z.union([integer(1, 1_000_000_000), z.null()], { error: 'a whole number from 1 to 1000000000, or null' }),
+  maxBytes: z.union([size(1), z.null()], { error: 'a size of at least 1, or null' }),
+  overflow: oneOf(['reject', 'drop-oldest']),
+  dedupWindow: duration('1ms', LONGEST_WAIT),
+  exclusive: oneOf(['none', 'consumer', 'producer', 'both']),
+}
+const rest = duration('0s', LONGEST_WAIT)
+
+const policy = z.strictObject(
+  {
+    match: queueName,
+    ...z.object(queueOptions).partial().shape,
+    backoff: z.strictObject({ initial: rest.optional(), max: rest.optional() }, { error: groupExpected }).optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'a policy: match and what differs' : undefined) },
+)
 
 const name = 'a name of letters, digits, dots, dashes and underscores'
 
@@ -142,17 +183,42 @@ const groups = z.strictObject(
         .describe('Longest time that a session outlives its connection.'),
     }),
     queue: group({
-      prefetch: integer(1, 65_535).prefault(16).describe('Unacknowledged messages that a consumer holds at once.'),
-      ackTimeout: duration('1ms', LONGEST_WAIT)
+      prefetch: queueOptions.prefetch.prefault(16).describe('Unacknowledged messages that a consumer holds at once.'),
+      ackTimeout: queueOptions.ackTimeout
         .prefault('60s')
         .describe('Time that a consumer has to acknowledge a message before it is delivered again.'),
-      maxDeliveries: integer(1, 1000)
+      maxDeliveries: queueOptions.maxDeliveries
         .prefault(5)
         .describe('Deliveries of a message before it is put with the dead letters.'),
       backoff: group({
-        initial: duration('0s', LONGEST_WAIT).prefault('1s').describe('Wait before the first redelivery; it doubles.'),
-        max: duration('0s', LONGEST_WAIT).prefault('60s').describe('Longest wait before a redelivery.'),
+        initial: rest.prefault('1s').describe('Wait before the first redelivery; it doubles.'),
+        max: rest.prefault('60s').describe('Longest wait before a redelivery.'),
       }),
+      expired: queueOptions.expired
+        .prefault('drop')
+        .describe('What becomes of messages whose expiry interval ends in a queue: drop or dead-letter.'),
+      deadLetter: queueOptions.deadLetter
+        .prefault('dead/%q')
+        .describe('Queue for dead letters, %q being the name of the one they come from; null: they are dropped.'),
+      maxLength: queueOptions.maxLength
+        .prefault(null)
+        .describe('Messages that a queue may hold, wherever they are; null: any number.'),
+      maxBytes: queueOptions.maxBytes
+        .prefault(null)
+        .describe('Bytes of payload that a queue may hold; null: any number.'),
+      overflow: queueOptions.overflow
+        .prefault('reject')
+        .describe('What gives way when a queue is full: the new message (reject) or the oldest one (drop-oldest).'),
+      dedupWindow: queueOptions.dedupWindow
+        .prefault('5m')
+        .describe('Time for which a message with the same dedup-id is acknowledged and not stored again.'),
+      exclusive: queueOptions.exclusive
+        .prefault('none')
+        .describe('Who is served, or may publish, one at a time: none, consumer, producer or both.'),
+      policies: z
+        .array(policy, { error: 'a list of policies' })
+        .prefault([])
+        .describe('What differs for some queues: match (a filter over their names) and any of the options above.'),
     }),
     status: group({
       topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
@@ -176,7 +242,7 @@ const groups = z.strictObject(
         .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),
     }),
   },
-  { error: (issue) => (issue.code === 'invalid_type' ? 'a group of options' : undefined) },
+  { error: groupExpected },
 )
 
 export const configSchema = groups
@@ -191,6 +257,19 @@ export const configSchema = groups
     ...always,
     path: ['queue', 'backoff', 'max'],
     error: 'no less than queue.backoff.initial',
+  })
+  .superRefine(({ queue }, context) => {
+    const seen = new Set<string>()
+    for (const [index, { match, backoff }] of queue.policies.entries()) {
+      const path = ['queue', 'policies', index]
+      if (seen.has(match)) {
+        context.addIssue({ code: 'custom', path: [...path, 'match'], message: 'a filter that no other policy has' })
+      }
+      seen.add(match)
+      const { initial, max } = { ...queue.backoff, ...backoff }
+      if (max! >= initial!) continue
+      context.addIssue({ code: 'custom', path: [...path, 'backoff'], message: 'a max no less than initial' })
+    }
   })
 
 /** Every option with its value: durations in milliseconds, sizes in bytes. */

@@ -99,6 +99,8 @@ export interface EventMap {
   'queue.deleted': { queue: string }
   /** A message is in the queue, on disk. */
   'queue.enqueued': { queue: string; id: number; clientId: string; qos: QoS; bytes: number }
+  /** A message is on disk, and will be in the queue, under another id, when its delay is over (RFC 3339, UTC). */
+  'queue.delayed': { queue: string; id: number; clientId: string; qos: QoS; bytes: number; dueAt: string }
   /** A message was handed to a consumer. `deliveries` counts this one. */
   'queue.delivered': { queue: string; id: number; consumer: string; deliveries: number }
   /** A consumer acknowledged a message; it is gone. */
@@ -117,6 +119,16 @@ export interface EventMap {
   'queue.expired': { queue: string; id: number }
   /** A message could not be kept, and why. */
   'queue.dropped': { queue: string; id: number; reason: string }
+  /** An operator paused a queue: nothing is delivered from it. */
+  'queue.paused': { queue: string }
+  /** An operator let a queue go on. */
+  'queue.resumed': { queue: string }
+  /** An operator had a queue's waiting messages removed. */
+  'queue.purged': { queue: string; messages: number }
+  /** Dead letters were sent back to where they came from: so many since the operator said so, and so many left. */
+  'queue.redriven': { queue: string; moved: number; left: number }
+  /** A queue is full. Told again once it had room. `limit` is the option that says so. */
+  'queue.limit-reached': { queue: string; limit: 'maxLength' | 'maxBytes'; overflow: 'reject' | 'drop-oldest' }
   /** The last message left the queue. */
   'queue.emptied': { queue: string }
   /** A client consumes from the queue. */
@@ -226,12 +238,18 @@ export const EVENT_TYPES = Object.keys({
   'queue.created': 0,
   'queue.deleted': 0,
   'queue.enqueued': 0,
+  'queue.delayed': 0,
   'queue.delivered': 0,
   'queue.acknowledged': 0,
   'queue.redelivered': 0,
   'queue.dead-lettered': 0,
   'queue.expired': 0,
   'queue.dropped': 0,
+  'queue.paused': 0,
+  'queue.resumed': 0,
+  'queue.purged': 0,
+  'queue.redriven': 0,
+  'queue.limit-reached': 0,
   'queue.emptied': 0,
   'queue.consumer-added': 0,
   'queue.consumer-removed': 0,

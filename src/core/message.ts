@@ -134,6 +134,22 @@ export class Message {
     return this
   }
 
+  /** The same message on another topic, in memory of its own. */
+  on(topic: string): Message {
+    const { qos, retain, properties, from, receivedAt, expiresAt } = this
+    const own = properties === null ? null : Buffer.from(properties)
+    return Message.of({
+      topic,
+      payload: Buffer.from(this.payload),
+      qos,
+      retain,
+      properties: own,
+      from,
+      receivedAt,
+      expiresAt,
+    })
+  }
+
   /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
   copy(): Message {
     const { topic, qos, retain, properties, from, receivedAt, expiresAt } = this

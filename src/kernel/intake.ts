@@ -26,15 +26,27 @@ export class Intake {
    * rejects with, a Refusal: 0x87 when the client may not publish there, else what the topic's owner says.
    */
   publish(session: Session, message: Message): void | Promise<void> {
-    const { topic } = message
+    const named = this.#canonical(message)
+    const { topic } = named
     if ((topic.charCodeAt(0) === DOLLAR && isReserved(topic)) || !this.#access.mayPublish(session, topic)) {
-      throw this.#denied(session, message)
+      throw this.#denied(session, named)
     }
-    return this.publishAsBroker(message)
+    return this.#accept(named)
   }
 
   /** A message of the broker or of a plugin: nobody is asked. */
   publishAsBroker(message: Message): void | Promise<void> {
+    return this.#accept(this.#canonical(message))
+  }
+
+  /** Access rules and owners know one name of a topic, or a rule could be got around by the other. */
+  #canonical(message: Message): Message {
+    if (message.topic.charCodeAt(0) !== DOLLAR) return message
+    const topic = this.#namespaces.canonical(message.topic)
+    return topic === message.topic ? message : message.on(topic)
+  }
+
+  #accept(message: Message): void | Promise<void> {
     const outcome = this.#namespaces.ownerOf(message.topic).accept(message)
     if (this.#events.wants('message.published')) {
       const { from, topic, qos, retain, payloadLength } = message

@@ -108,10 +108,12 @@ export class Kernel {
       node,
       version,
       namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
+      alias: (alias, prefix) => this.namespaces.alias(alias, prefix),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
+      session: (clientId) => this.sessions.get(clientId),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

@@ -14,14 +14,31 @@ export interface Place {
 export class Namespaces {
   /** Longest prefix first. */
   readonly #claims: Array<{ prefix: string; namespace: Namespace }> = []
+  /** Other names of prefixes; they begin with `$`. */
+  readonly #aliases: Array<{ alias: string; prefix: string }> = []
 
   /** @throws EventflowError NAMESPACE_TAKEN when somebody has this very prefix */
   claim(prefix: string, namespace: Namespace): void {
-    if (this.#claims.some((claim) => claim.prefix === prefix)) {
-      throw new EventflowError('NAMESPACE_TAKEN', `two plugins claim the topics that start with '${prefix}'`)
-    }
+    this.#checkFree(prefix)
     this.#claims.push({ prefix, namespace })
     this.#claims.sort((a, b) => b.prefix.length - a.prefix.length)
+  }
+
+  /**
+   * Topics and filters that start with `alias` mean those that start with `prefix`.
+   * @param alias begins with `$`, so that no other topic is looked at twice
+   * @throws EventflowError NAMESPACE_TAKEN when somebody has this very prefix
+   */
+  alias(alias: string, prefix: string): void {
+    this.#checkFree(alias)
+    this.#aliases.push({ alias, prefix })
+  }
+
+  /** What a topic or filter is called where it has more than one name. */
+  canonical(topic: string): string {
+    if (topic.charCodeAt(0) !== DOLLAR) return topic
+    const found = this.#aliases.find(({ alias }) => topic.startsWith(alias))
+    return found === undefined ? topic : found.prefix + topic.slice(found.alias.length)
   }
 
   /** The owner of a topic name or filter: '#' belongs to publish/subscribe, 'queue/#' to the queues. */
@@ -32,8 +49,18 @@ export class Namespaces {
 
   /** A shared subscription is with the owner of the filter behind its group: `$share/g/queue/a` is one on a queue. */
   placeOf(filter: string): Place {
-    const behind = filterBehind(filter)
+    const behind = this.canonical(filterBehind(filter))
     const namespace = this.ownerOf(behind)
     return { namespace, filter: namespace.sharing ? filter : behind }
   }
+
+  #checkFree(prefix: string): void {
+    const taken =
+      this.#claims.some((claim) => claim.prefix === prefix) || this.#aliases.some((it) => it.alias === prefix)
+    if (taken) {
+      throw new EventflowError('NAMESPACE_TAKEN', `two plugins claim the topics that start with '${prefix}'`)
+    }
+  }
 }
+
+const DOLLAR = 36

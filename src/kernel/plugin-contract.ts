@@ -123,6 +123,11 @@ export interface PluginContext<Options = unknown> {
   gauges(): Gauges
   /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
   namespace(prefix: string, namespace: Namespace): void
+  /**
+   * Let topics and filters that start with `alias` (which begins with `$`) mean those that start with `prefix`. Access
+   * rules, namespaces and receivers see these only.
+   */
+  alias(alias: string, prefix: string): void
   /** Join the chain of those who say who somebody is. First in, first asked. */
   authenticator(authenticator: Authenticator): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */
@@ -134,14 +139,18 @@ export interface PluginContext<Options = unknown> {
    * session stays as after any other end, its will is published. Returns whether the client was connected.
    */
   disconnect(clientId: string, refusal: Refusal): boolean
+  /** The session of a client: the present one, connected or not. */
+  session(clientId: string): SessionView | undefined
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
 }
 
-/** A plugin in operation. Both are optional, and are called once each, in the order of setup and in reverse. */
+/** A plugin in operation. All is optional; the functions and are called once each, in the order of setup and in reverse. */
 export interface PluginInstance {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
+  /** What programs that embed the broker may call. */
+  readonly api?: object
 }
 
 export interface Plugin<Options = unknown> {

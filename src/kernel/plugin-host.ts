@@ -20,6 +20,11 @@ export class PluginHost {
     }
   }
 
+  /** What the plugin of this name lets programs call. */
+  api(name: string): object | undefined {
+    return this.#running.find((plugin) => plugin.name === name)?.instance.api
+  }
+
   async start(): Promise<void> {
     for (const { name, instance } of this.#running) {
       await guarded(name, 'started', () => instance.start?.())

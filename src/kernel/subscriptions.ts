@@ -86,7 +86,7 @@ export class Subscriptions {
   /** The session's client is back, and has its CONNACK. What it may no longer read is taken from it. */
   attach(session: Session): void {
     for (const filter of session.subscriptions.keys()) {
-      if (!this.#parts.access.maySubscribe(session, filterBehind(filter))) this.remove(session, filter)
+      if (!this.#parts.access.maySubscribe(session, this.#asked(filter))) this.remove(session, filter)
     }
     for (const namespace of this.#ownersOf(session)) namespace.attach?.(session)
   }
@@ -121,22 +121,23 @@ export class Subscriptions {
     const { access, events, maxTopicLevels } = this.#parts
     const problem = filterProblem(filter, maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
-    if (access.maySubscribe(session, filterBehind(filter))) return
+    if (access.maySubscribe(session, this.#asked(filter))) return
     const { clientId, username, address } = session
     events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
     throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
   }
 
   /**
-   * Several subscriptions of a session may be one to their namespace, as `queue/a` and `$share/g/queue/a` are. It ends
+   * Several subscriptions of a session may be one to their namespace, as `queue/a`, `$q/a` and `$share/g/queue/a` are. It ends
    * with the last of them; until then it is what another of them asked for.
    */
   #end(session: Session, place: Place): void {
     const { clientId } = session
     // Where filters are shown as they are, none is another's; with very many of them to look through, that matters.
     const others = place.namespace.sharing ? [] : session.subscriptions.values()
+    const ending = place.filter.slice(place.filter.indexOf('/')) // what all its names have in common
     for (const other of others) {
-      if (!other.filter.endsWith(place.filter)) continue
+      if (!other.filter.endsWith(ending)) continue
       const { namespace, filter } = this.#placeOf(other.filter)
       if (namespace !== place.namespace || filter !== place.filter) continue
       this.#subscribeAgain(session, other).catch((error: unknown) =>
@@ -150,6 +151,11 @@ export class Subscriptions {
   async #subscribeAgain(session: Session, subscription: Subscription): Promise<void> {
     const place = this.#placeOf(subscription.filter)
     await place.namespace.subscribe(session, shownAt(place, subscription), true)
+  }
+
+  /** What access rules are asked about: what the subscription could receive. */
+  #asked(filter: string): string {
+    return this.#parts.namespaces.canonical(filterBehind(filter))
   }
 
   #placeOf(filter: string): Place {

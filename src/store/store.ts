@@ -72,6 +72,8 @@ export interface MessageLog {
   append(name: string, entry: StoredMessage): number
   /** Remove an entry. Removing one that is gone does nothing. */
   remove(name: string, id: number): void
+  /** Remove every entry with an id from `fromId` up to, and without, `toId`; at the cost of packs, not of entries. */
+  removeRange(name: string, fromId: number, toId: number): void
   /**
    * Keep a small number (0 to 2^32 - 1) with an entry: its deliveries, its packet identifier. Marking an entry that is
    * gone does nothing.

@@ -141,6 +141,23 @@ export function messageLogContract(kind: string, harness: StoreHarness, pick: (s
       expect(log.list().map(({ name }) => name)).toEqual(['orders'])
     })
 
+    test('removes a range, whether it is written or not, and what is left can be read', async () => {
+      const written = appendAll(log, 'orders', ['a', 'b', 'c'])
+      await store.durable()
+      const ids = [...written, ...appendAll(log, 'orders', ['d', 'e', 'f'])]
+      log.removeRange('orders', ids[1]!, ids[4]!)
+      log.removeRange('unknown', 0, 10)
+      log.removeRange('orders', ids[5]! + 1, ids[5]! + 10)
+      expect(await readTexts(log, 'orders')).toEqual(['a', 'e', 'f'])
+      await store.durable()
+      log.removeRange('orders', 0, ids[5]!)
+      await store.durable()
+      expect(await readTexts(log, 'orders')).toEqual(['f'])
+      log.removeRange('orders', 0, ids[5]! + 1)
+      await store.durable()
+      expect(log.list()).toEqual([])
+    })
+
     test('clears a log, whether it is written or not', async () => {
       const ids = appendAll(log, 'orders', ['a', 'b'])
       await store.durable()

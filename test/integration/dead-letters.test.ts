@@ -119,14 +119,14 @@ describe('on MQTT 5.0', () => {
   })
 
   it('a message too large for every consumer is a dead letter, not a queue that stands still', async () => {
-    const broker = await startBroker()
+    const broker = await startBroker({ queue: { backoff: { initial: 1, max: 1 } } })
     const log = listenTo(broker, 'queue.dead-lettered')
     const small = await connectRaw(broker.port, { protocolVersion: 5, properties: { maximumPacketSize: 1000 } })
     small.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'queue/orders', qos: 1 }] })
     await small.next('suback')
     await produce(broker.port, 'queue/orders', 'x'.repeat(2000), 'short')
     expect((await small.next('publish')).payload.toString()).toBe('short')
-    await log.find('queue.dead-lettered', { queue: 'orders' })
+    await log.find('queue.dead-lettered', { queue: 'orders', reason: 'max-deliveries' })
   })
 })
 

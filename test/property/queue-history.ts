@@ -3,14 +3,18 @@
 import assert from 'node:assert/strict'
 import { Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/consumer.ts'
 import type { DeadReason, Effects, ReturnReason } from '../../plugins/queue/effects.ts'
+import { groupOf } from '../../plugins/queue/instructions.ts'
+import { firstIdOf, laneOf } from '../../plugins/queue/queue-log.ts'
 import { QueueState } from '../../plugins/queue/state.ts'
-import { type LogEntry, Message, type SessionView, type Settlement } from '../../src/plugin.ts'
+import { type LogEntry, Message, type SessionView, type Settlement, userProperties } from '../../src/plugin.ts'
 
 export interface Step {
   kind:
     | 'enqueue'
     | 'enqueue-expiring'
     | 'append'
+    | 'enqueue-priority'
+    | 'enqueue-group'
     | 'join'
     | 'leave'
     | 'attach'
@@ -28,6 +32,12 @@ export interface Step {
 
 const ACK_TIMEOUT_MS = 200
 
+export interface HistoryRules {
+  maxDeliveries: number
+  maxLength?: number
+  exclusive?: boolean
+}
+
 interface Handed {
   entry: Entry
   seat: Seat
@@ -36,6 +46,10 @@ interface Handed {
 export class QueueHistory implements Effects, SeatOwner {
   readonly delivered: number[] = []
   readonly #maxDeliveries: number
+  readonly #maxLength: number
+  readonly #exclusive: boolean
+  /** Who is served where one is at a time. */
+  #owner: Seat | null = null
   #state: QueueState
   #now = 1_000_000
   #wakeAt = Infinity
@@ -47,15 +61,20 @@ export class QueueHistory implements Effects, SeatOwner {
   readonly #uncommitted = new Set<number>()
   readonly #holders = new Map<number, Seat>()
   readonly #entries = new Map<number, Entry>()
+  /** Delivered since the start, and still in the queue. */
+  readonly #touched = new Set<number>()
   /** Who let a message's time run out, or refused it: somebody else is to have it, if there is somebody. */
   readonly #avoid = new Map<number, SessionView>()
   /** What clients have and have not settled, timed out or not. */
   #handed: Handed[] = []
   #seats: Seat[] = []
-  #read: { fromId: number; limit: number } | null = null
+  /** Reads that are under way, by lane. */
+  readonly #reads = new Map<number, { fromId: number; limit: number }>()
 
-  constructor({ maxDeliveries }: { maxDeliveries: number }) {
+  constructor({ maxDeliveries, maxLength = Infinity, exclusive = false }: HistoryRules) {
+    this.#exclusive = exclusive
     this.#maxDeliveries = maxDeliveries
+    this.#maxLength = maxLength
     this.#state = this.#open()
   }
 
@@ -69,6 +88,8 @@ export class QueueHistory implements Effects, SeatOwner {
     if (kind === 'enqueue') this.enqueue(b % 10 === 0 ? a % 300 : a % 8, 0)
     else if (kind === 'enqueue-expiring') this.enqueue(a % 5, this.#now + (b % 2000))
     else if (kind === 'append') this.#append(a % 8, 0)
+    else if (kind === 'enqueue-priority') this.enqueue(a % 8, 0, b % 10)
+    else if (kind === 'enqueue-group') this.enqueue(a % 8, 0, b % 4 === 0 ? 9 : 0, `g${b % 3}`)
     else if (kind === 'join') this.join(1 + (a % 5), b % 3)
     else if (kind === 'wait') this.#wait(b % 2 === 0 ? a : a % 50)
     else if (kind === 'read') this.#answerRead()
@@ -83,8 +104,8 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   /** Messages that are safe at once, and with them those before them. */
-  enqueue(count: number, expiresAt: number): void {
-    this.#append(count, expiresAt)
+  enqueue(count: number, expiresAt: number, lane = 0, group: string | null = null): void {
+    this.#append(count, expiresAt, lane, group)
     for (const id of this.#uncommitted) this.#state.committed(this.#entries.get(id)!)
     this.#uncommitted.clear()
     this.#state.pump(this.#now)
@@ -117,10 +138,15 @@ export class QueueHistory implements Effects, SeatOwner {
 
   /** What holds between any two commands. */
   check(): void {
-    const { ready, held, delayed, backlog } = this.#state.counts
-    assert.equal(ready + held + delayed + backlog, this.#log.size - this.#uncommitted.size)
+    const { ready, held, delayed, backlog, aside } = this.#state.counts
+    assert.equal(ready + held + delayed + backlog + aside, this.#log.size - this.#uncommitted.size)
+    assert.equal(this.#state.uncommitted, this.#uncommitted.size)
+    const room = this.#state.limitFor(0) === null
+    assert.equal(room, this.#log.size < this.#maxLength)
+    // What waits gives way to what is new; what is in hand, or rests, does not. What is on disk is read first.
+    if (this.#reads.size === 0 && ready + backlog + aside > 0) assert(this.#state.length <= this.#maxLength)
     assert.equal(held, this.#holders.size)
-    assert(Math.min(ready, held, delayed, backlog) >= 0)
+    assert(Math.min(ready, held, delayed, backlog, aside) >= 0)
     let due = Infinity
     for (const [id, seat] of this.#holders) {
       const entry = this.#entries.get(id)!
@@ -137,7 +163,9 @@ export class QueueHistory implements Effects, SeatOwner {
     for (const { consumer, held: own } of this.#seats) {
       assert.equal(consumer.held, own.length)
       assert(consumer.held <= consumer.prefetch)
-      if (consumer.hasRoom && this.#read === null) assert.equal(this.#firstFor(consumer.session), Infinity)
+      if (!consumer.hasRoom || this.#reads.size > 0 || !this.#serves(consumer)) continue
+      assert.equal(this.#firstFor(consumer.session), Infinity)
+      this.#checkGroups(consumer.session)
     }
   }
 
@@ -148,13 +176,16 @@ export class QueueHistory implements Effects, SeatOwner {
     assert(this.#log.has(id) && !this.#uncommitted.has(id))
     assert(!this.#holders.has(id))
     assert(seat.consumer.active)
+    assert(this.#serves(seat.consumer))
     assert(entry.deliveries <= this.#maxDeliveries)
     if (message.expiresAt !== 0) assert(message.expiresAt > this.#now)
     this.#entries.set(id, entry)
     this.#holders.set(id, seat)
     if (this.#avoid.get(id) === seat.consumer.session) assert(!this.#othersThan(seat.consumer.session))
     this.#avoid.delete(id)
-    assert(this.#firstFor(seat.consumer.session) > id)
+    if (entry.group === null) assert(this.#firstFor(seat.consumer.session) > rank(id))
+    else this.#checkTurn(entry)
+    this.#touched.add(id)
     this.#handed.push({ entry, seat })
     this.delivered.push(id)
   }
@@ -175,14 +206,13 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   dead(entry: Entry, reason: DeadReason): void {
-    assert(this.#maxDeliveries < Infinity)
+    if (reason === 'overflow') {
+      assert(this.#state.length > this.#maxLength)
+      if (entry.group === null) assert.equal(entry.id, this.#oldest())
+    } else if (reason === 'expired') assert(entry.message.expiresAt <= this.#now)
+    else assert(this.#maxDeliveries < Infinity)
     if (reason === 'max-deliveries') assert.equal(entry.deliveries, this.#maxDeliveries)
     this.#remove(entry.id)
-  }
-
-  expired({ id, message }: Entry): void {
-    assert(message.expiresAt <= this.#now)
-    this.#remove(id)
   }
 
   emptied(): void {
@@ -190,8 +220,8 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   load(fromId: number, limit: number): void {
-    assert.equal(this.#read, null)
-    this.#read = { fromId, limit }
+    assert(!this.#reads.has(laneOf(fromId)))
+    this.#reads.set(laneOf(fromId), { fromId, limit })
   }
 
   wake(at: number): void {
@@ -217,39 +247,58 @@ export class QueueHistory implements Effects, SeatOwner {
   // Commands.
 
   /** Messages that are written, but not safe yet. */
-  #append(count: number, expiresAt: number): void {
+  #append(count: number, expiresAt: number, lane = 0, group: string | null = null): void {
+    const properties = group === null ? null : userProperties([['group', group]])
     for (let i = 0; i < count; i++) {
-      const id = this.#nextId++
-      const message = Message.of({ topic: 'queue/q', payload: Buffer.from(String(id)), expiresAt })
+      const id = firstIdOf(lane) + this.#nextId++
+      const message = Message.of({ topic: 'queue/q', payload: Buffer.from(String(id)), properties, expiresAt })
       this.#log.set(id, { id, mark: 0, message, qos: 1, retain: false, identifiers: null })
-      this.#entries.set(id, new Entry(id, message, 0))
+      const entry = new Entry(id, message, 0, group)
+      this.#entries.set(id, entry)
       this.#uncommitted.add(id)
+      this.#state.appended(entry)
     }
   }
 
   #open(): QueueState {
     const backoff = { initial: 100, max: 3000 }
-    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, maxDeliveries: this.#maxDeliveries }, this)
+    const [maxDeliveries, maxLength] = [this.#maxDeliveries, this.#maxLength]
+    const limits = {
+      exclusiveConsumer: this.#exclusive,
+      grouped: true,
+      maxDeliveries,
+      maxLength,
+      maxBytes: Infinity,
+      dropsOldest: true,
+    }
+    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this)
   }
 
   /** The process was killed and is back: all that is left is the log. */
   #restart(): void {
     this.#seats = []
+    this.#owner = null
     this.#handed = []
     this.#holders.clear()
     this.#avoid.clear()
     this.#uncommitted.clear() // they were written after all
-    this.#read = null
+    this.#touched.clear()
+    this.#reads.clear()
     this.#wakeAt = Infinity
-    for (const { id, message, mark } of this.#log.values()) this.#entries.set(id, new Entry(id, message, mark))
+    for (const { id, message, mark } of this.#log.values())
+      this.#entries.set(id, new Entry(id, message, mark, groupOf(message)))
     this.#state = this.#open()
-    const firstId = Math.min(...this.#log.keys())
-    if (this.#log.size > 0) this.#state.restore(this.#log.size, firstId, this.#nextId)
+    for (let lane = 0; lane < 10; lane++) {
+      const ids = [...this.#log.keys()].filter((id) => laneOf(id) === lane)
+      if (ids.length > 0) this.#state.restore(ids.length, Math.min(...ids), firstIdOf(lane) + this.#nextId)
+    }
+    this.#state.pump(this.#now)
   }
 
   #attach(seat: Seat): void {
     if (seat.consumer.active) return
     seat.consumer.active = true
+    this.#owner ??= seat
     this.#state.attached(seat, this.#now)
   }
 
@@ -257,6 +306,7 @@ export class QueueHistory implements Effects, SeatOwner {
     if (!seat.consumer.active) return
     seat.consumer.active = false
     seat.consumer.late = 0
+    if (this.#owner === seat) this.#owner = this.#seats.find(({ consumer }) => consumer.active) ?? null
     this.#state.detached(seat)
     if (seat.consumer.qos < 2) {
       for (const handed of this.#handed.filter((one) => one.seat === seat)) this.#settle(handed, 'lost', 0)
@@ -289,29 +339,75 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   #answerRead(): void {
-    if (this.#read === null) return
-    const { fromId, limit } = this.#read
-    this.#read = null
-    const found = [...this.#log.values()].filter(({ id }) => id >= fromId).slice(0, limit)
-    this.#state.loaded(found, this.#now)
+    const [lane, read] = [...this.#reads][0] ?? []
+    if (lane === undefined || read === undefined) return
+    const { fromId, limit } = read
+    this.#reads.delete(lane)
+    const found = [...this.#log.values()].filter(({ id }) => id >= fromId && laneOf(id) === lane).slice(0, limit)
+    this.#state.loaded(fromId, found, this.#now)
   }
 
   #remove(id: number): void {
     assert(this.#log.delete(id))
     this.#holders.delete(id)
+    this.#touched.delete(id)
   }
 
-  /** The first message that this session could be given now. */
+  /** The rank of the first message in no group that this session could be given now. */
   #firstFor(session: SessionView): number {
     const others = this.#othersThan(session)
-    for (const id of this.#log.keys()) {
-      if (this.#entries.get(id)!.dueAt > 0 || this.#holders.has(id) || this.#uncommitted.has(id)) continue
-      if (this.#avoid.get(id) !== session || !others) return id
+    let first = Infinity
+    for (const id of this.#waiting()) {
+      if (this.#entries.get(id)!.group !== null) continue
+      if (this.#avoid.get(id) !== session || !others) first = Math.min(first, rank(id))
     }
-    return Infinity
+    return first
+  }
+
+  /** Of a group there is one on its way, and it is the next of its priority unless it was on its way already. */
+  #checkTurn({ id, group }: Entry): void {
+    for (const other of this.#log.keys()) {
+      if (other === id || this.#entries.get(other)!.group !== group || this.#uncommitted.has(other)) continue
+      assert(!this.#touched.has(other))
+      if (!this.#touched.has(id) && laneOf(other) === laneOf(id)) assert(other > id)
+    }
+  }
+
+  /** No group stands still while this session has room. */
+  #checkGroups(session: SessionView): void {
+    const others = this.#othersThan(session)
+    for (const id of this.#waiting()) {
+      const { group } = this.#entries.get(id)!
+      if (group === null) continue
+      const current = [...this.#touched].find((touched) => this.#entries.get(touched)!.group === group)
+      assert(current !== undefined)
+      if (this.#holders.has(current) || this.#entries.get(current)!.dueAt > 0) continue
+      assert(this.#avoid.get(current) === session && others)
+    }
+  }
+
+  /** Of those in no group, the first that waits, of the lowest priority. */
+  #oldest(): number {
+    return Math.min(...[...this.#waiting()].filter((id) => this.#entries.get(id)!.group === null))
+  }
+
+  *#waiting(): Iterable<number> {
+    for (const id of this.#log.keys()) {
+      if (this.#entries.get(id)!.dueAt === 0 && !this.#holders.has(id) && !this.#uncommitted.has(id)) yield id
+    }
+  }
+
+  #serves(consumer: Consumer): boolean {
+    return !this.#exclusive || this.#owner?.consumer === consumer
   }
 
   #othersThan(session: SessionView): boolean {
+    if (this.#exclusive) return false
     return this.#seats.some(({ consumer }) => consumer.active && consumer.session !== session)
   }
+}
+
+/** Higher priorities first, within them the order of ids. */
+function rank(id: number): number {
+  return firstIdOf(9 - laneOf(id)) + (id % firstIdOf(1))
 }

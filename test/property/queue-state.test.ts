@@ -9,6 +9,9 @@ const STEPS = [
   'enqueue',
   'enqueue-expiring',
   'append',
+  'enqueue-priority',
+  'enqueue-group',
+  'enqueue-group',
   'join',
   'leave',
   'attach',
@@ -29,11 +32,17 @@ const steps = (kinds: readonly Step['kind'][]): fc.Arbitrary<Step[]> =>
     size: 'max',
   })
 
+const rules = fc.record({
+  maxDeliveries: fc.constantFrom(1, 3, Infinity),
+  maxLength: fc.constantFrom(5, 120, Infinity),
+  exclusive: fc.boolean(),
+})
+
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
     fc.assert(
-      fc.property(steps(STEPS), fc.constantFrom(1, 3, Infinity), (history, maxDeliveries) => {
-        const queue = new QueueHistory({ maxDeliveries })
+      fc.property(steps(STEPS), rules, (history, rules) => {
+        const queue = new QueueHistory(rules)
         for (const step of history) {
           queue.run(step)
           queue.check()

@@ -67,6 +67,17 @@ export class Log implements PackOwner {
     if (pack.remaining === 0 && (pack.sealed || pack !== this.#tail)) this.#table.drop(index)
   }
 
+  removeRange(from: number, to: number): void {
+    const table = this.#table
+    for (let at = from; ; ) {
+      let index = Math.max(table.lastUpTo(at), table.head)
+      if (index < table.end && this.#endOf(index) <= at) index++
+      if (index >= table.end || table.first(index) >= to) return
+      at = Math.max(this.#endOf(index), table.first(index) + 1)
+      this.#removeWithin(index, from, to)
+    }
+  }
+
   mark(id: number, mark: number): void {
     const index = this.#table.find(id)
     if (index < 0) return
@@ -141,6 +152,27 @@ export class Log implements PackOwner {
   reduce(pack: Pack): void {
     const index = this.#placeOf(pack)
     if (index >= 0) this.#table.set(index, pack.count)
+  }
+
+  #endOf(index: number): number {
+    const slot = this.#table.slot(index)
+    return this.#table.first(index) + (typeof slot === 'number' ? slot : slot.count)
+  }
+
+  /** Of one pack, what is in the range. The places of others may change. */
+  #removeWithin(index: number, from: number, to: number): void {
+    const first = this.#table.first(index)
+    const end = this.#endOf(index)
+    const slot = this.#table.slot(index)
+    const open = typeof slot !== 'number' && (!slot.sealed || slot === this.#tail)
+    if (open || first < from || end > to) {
+      for (let id = Math.max(first, from); id < Math.min(end, to); id++) this.remove(id)
+      return
+    }
+    this.#count -= typeof slot === 'number' ? slot : slot.remaining
+    if (typeof slot !== 'number') slot.removeAll()
+    else if (slot > 0) this.commit.del(packKey(this.keys, first, slot))
+    this.#table.drop(index)
   }
 
   /** The pack to append to. */

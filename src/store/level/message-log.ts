@@ -53,6 +53,13 @@ export class LevelMessageLog implements MessageLog, Part {
     if (log.count === 0) this.#empty(log)
   }
 
+  removeRange(name: string, fromId: number, toId: number): void {
+    const log = this.#logs.get(name)
+    if (log === undefined) return
+    log.removeRange(fromId, toId)
+    if (log.count === 0) this.#empty(log)
+  }
+
   mark(name: string, id: number, mark: number): void {
     this.#logs.get(name)?.mark(id, mark)
   }

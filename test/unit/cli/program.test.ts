@@ -112,6 +112,14 @@ describe('eventflow check', () => {
     expect(parse(stdout)).toEqual(expected)
   })
 
+  it('tells which policy a queue has', async () => {
+    const env = { EVENTFLOW_QUEUE_POLICIES: '[{ match: pay/#, maxDeliveries: 10 }]' }
+    const { code, stdout } = await finish(['check', '--queue', 'pay/eu'], { env })
+    expect([code, stdout.split('\n')[0]]).toEqual([0, '# the queue pay/eu has the policy that matches pay/#'])
+    expect(parse(stdout).queue).toMatchObject({ maxDeliveries: 10, prefetch: 16 })
+    expect((await finish(['check', '--queue', 'x'], { env })).stdout).toContain('no policy of its own')
+  })
+
   it('reads config/eventflow.yaml of the working directory', async () => {
     const cwd = mkdtempSync(join(folder, 'default-'))
     mkdirSync(join(cwd, 'config'))

@@ -24,6 +24,14 @@ describe('options of a program', () => {
       ackTimeout: 60_000,
       maxDeliveries: 5,
       backoff: { initial: 1000, max: 60_000 },
+      expired: 'drop',
+      deadLetter: 'dead/%q',
+      maxLength: null,
+      maxBytes: null,
+      overflow: 'reject',
+      dedupWindow: 300_000,
+      exclusive: 'none',
+      policies: [],
     })
   })
 

@@ -33,6 +33,28 @@ describe('a topic or a filter', () => {
     expect(make('queue/a/', 'queue/', '').ownerOf('queue/a/b')).toBe('queue/a/')
   })
 
+  it.each([
+    ['$q/a/b', 'queue/a/b'],
+    ['$queue/#', 'queue/#'],
+    ['$queue', '$queue'],
+    ['$share/g/$q/a', '$share/g/$q/a'],
+    ['q/a', 'q/a'],
+  ])('has one name, whatever it was called by: %j is %j', (topic, canonical) => {
+    const { namespaces } = make('', 'queue/')
+    namespaces.alias('$q/', 'queue/')
+    namespaces.alias('$queue/', 'queue/')
+    expect(namespaces.canonical(topic)).toBe(canonical)
+    expect(() => namespaces.claim('$q/', new RecordingNamespace())).toThrow(
+      expect.objectContaining({ code: 'NAMESPACE_TAKEN' }),
+    )
+  })
+
+  it('behind a group has one name, too', () => {
+    const { namespaces } = make('', 'queue/')
+    namespaces.alias('$q/', 'queue/')
+    expect(namespaces.placeOf('$share/g/$q/a').filter).toBe('queue/a')
+  })
+
   it('that nobody owns is a fault of the broker', () => {
     expect(() => make('queue/').namespaces.ownerOf('a')).toThrow(expect.objectContaining({ code: 'PLUGIN_FAILED' }))
   })

@@ -21,6 +21,7 @@ type Step =
   | { do: 'remove first'; log: number; count: number }
   | { do: 'read'; log: number; at: number; limit: number }
   | { do: 'clear'; log: number }
+  | { do: 'remove range'; log: number; at: number; count: number }
   | { do: 'turn' | 'durable' | 'reopen' | 'disk breaks' | 'disk works' | 'disk is slow' }
 
 const LOGS = ['a', 'b', 'b/c']
@@ -38,6 +39,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('remove first' as const), log, count: fc.nat(60) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('read' as const), log, at: fc.nat(), limit: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), log }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('remove range' as const), log, at: fc.nat(), count: fc.nat(1500) }),
+  },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('turn', 'durable') }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('reopen', 'disk breaks', 'disk works', 'disk is slow') }) },
 )
@@ -94,6 +99,14 @@ class History {
       if (step.do === 'mark' && entry !== undefined) {
         queues.mark(name, entry.id, step.value)
         entry.mark = step.value
+      }
+      if (step.do === 'remove range' && entry !== undefined) {
+        const to = entry.id + step.count
+        queues.removeRange(name, entry.id, to)
+        this.#model.set(
+          name,
+          entries.filter(({ id }) => id < entry.id || id >= to),
+        )
       }
       if (step.do === 'clear') {
         queues.clear(name)

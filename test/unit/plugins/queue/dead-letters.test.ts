@@ -28,12 +28,61 @@ describe('a dead letter', () => {
     expect(bench.told('queue.dead-lettered')).toMatchObject([{ reason: 'max-deliveries', deliveries: 3 }])
   })
 
-  it('is made of a message that cannot be sent to its consumer', async () => {
-    const bench = await Bench.open()
+  it('is not made of a message because it is too large for one consumer: another may take it', async () => {
+    const bench = await Bench.open({ maxDeliveries: 2, backoff: SOON })
+    const small = bench.consumer('small', 'queue/jobs')
+    const large = bench.consumer('large', 'queue/jobs')
+    await bench.publish('queue/jobs', '1')
+    small.settle('1', 'undeliverable', 0x95)
+    bench.clock.advance(10)
+    expect(large.got).toEqual(['1'])
+    large.settle('1', 'undeliverable', 0x95)
+    expect(bench.told('queue.dead-lettered')).toMatchObject([{ reason: 'max-deliveries', deliveries: 2 }])
+  })
+
+  it('is made of a message whose time was up, if the policy says so', async () => {
+    const bench = await Bench.open({ policies: [{ match: 'pay', expired: 'dead-letter' }] })
+    for (const name of ['pay', 'jobs']) {
+      await bench.engine.accept(bench.message(`queue/${name}`, '1', bench.clock.now() + 1000))
+    }
+    bench.clock.advance(1000)
+    bench.consumer('a', 'queue/pay')
+    bench.consumer('b', 'queue/jobs')
+    expect(bench.told('queue.dead-lettered')).toMatchObject([{ queue: 'pay', reason: 'expired', deliveries: 0 }])
+    expect(bench.told('queue.expired')).toMatchObject([{ queue: 'jobs' }])
+    expect([bench.stored('pay'), bench.stored('dead/pay')]).toEqual([0, 1])
+  })
+
+  it('goes to the queue that the policy names, where nothing is given up any more', async () => {
+    const bench = await Bench.open({
+      maxDeliveries: 1,
+      backoff: SOON,
+      policies: [
+        { match: 'pay/#', deadLetter: 'morgue' },
+        { match: 'eu/#', deadLetter: 'graves/%q' },
+      ],
+    })
+    const a = bench.consumer('a', 'queue/#')
+    await bench.publish('queue/pay/x', '1')
+    a.settle('1', 'refused', 0x80)
+    await bench.store.durable()
+    await bench.publish('queue/eu/y', '2')
+    a.settle('2', 'refused', 0x80)
+    await bench.store.durable()
+    expect([bench.stored('morgue'), bench.stored('graves/eu/y')]).toEqual([1, 1])
+    for (const payload of ['1', '2']) a.settle(payload, 'refused', 0x99)
+    bench.clock.advance(10)
+    expect(a.holding).toEqual(['1', '2'])
+    expect(bench.told('queue.dead-lettered')).toHaveLength(2)
+  })
+
+  it('is dropped where the policy wants none', async () => {
+    const bench = await Bench.open({ deadLetter: null, expired: 'dead-letter' })
     const a = bench.consumer('a', 'queue/jobs')
     await bench.publish('queue/jobs', '1')
-    a.settle('1', 'undeliverable', 0x95)
-    expect(bench.told('queue.dead-lettered')).toMatchObject([{ reason: 'undeliverable' }])
+    a.settle('1', 'refused', 0x99)
+    expect(bench.told('queue.dropped')).toEqual([{ queue: 'jobs', id: expect.any(Number), reason: 'rejected' }])
+    expect(bench.store.queues.list()).toEqual([])
   })
 
   it('is the message as it was, on its own topic, with what became of it; it does not expire', async () => {

@@ -66,6 +66,36 @@ describe('a message that was accepted', () => {
     await kept
     expect(a.got).toEqual(['2'])
   })
+
+  it('with a dedup-id is taken on again when it could not be written', async () => {
+    const { slow, end } = await slowStore()
+    const bench = await Bench.open({}, slow)
+    const lost = bench.send('queue/jobs', '1', { 'dedup-id': 'a' })
+    await end(new Error('disk full'))
+    await expect(lost).rejects.toThrow('disk full')
+    const again = bench.send('queue/jobs', '1', { 'dedup-id': 'a' })
+    await end()
+    await again
+    expect(bench.consumer('a', 'queue/jobs').got).toEqual(['1'])
+  })
+})
+
+describe('a message that is moved while the disk fails', () => {
+  it('is not lost: it is where it was to be once the disk can be written to again', async () => {
+    const { slow, end } = await slowStore()
+    const bench = await Bench.open({}, slow)
+    const a = bench.consumer('a', 'queue/jobs')
+    const accepted = bench.engine.accept(bench.message('queue/jobs', '1'))
+    await end()
+    await accepted
+    a.settle('1', 'refused', 0x99)
+    await end(new Error('disk full'))
+    expect([bench.stored('jobs'), bench.stored('dead/jobs')]).toEqual([0, 1])
+    const doctor = bench.consumer('doctor', 'queue/dead/jobs')
+    bench.clock.advance(1000)
+    await end()
+    expect(doctor.got).toEqual(['1'])
+  })
 })
 
 describe('after a restart', () => {

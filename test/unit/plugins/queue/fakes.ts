@@ -1,7 +1,9 @@
 /** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
 
+import { Control } from '../../../../plugins/queue/control.ts'
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+import { resolveConfig } from '../../../../src/config/load.ts'
 import { Counters } from '../../../../src/core/counters.ts'
 import { EventBus } from '../../../../src/core/events.ts'
 import {
@@ -16,6 +18,7 @@ import {
   type SessionView,
   type Settlement,
   type Store,
+  userProperties,
 } from '../../../../src/plugin.ts'
 import { openStore } from '../../../../src/store/open.ts'
 
@@ -103,6 +106,10 @@ export class Bench {
   readonly clock = new FakeClock()
   readonly store: Store
   readonly engine: Engine
+  readonly control: Control
+  readonly options: QueueOptions
+  /** Clients as the kernel would know them. */
+  readonly sessions = new Map<string, FakeClient>()
   readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
 
   private constructor(store: Store, options: Partial<QueueOptions>) {
@@ -112,14 +119,9 @@ export class Bench {
     })
     bus.listen(EVENT_TYPES, (type, data) => void this.events.push({ type, data }))
     const silent = () => {}
+    this.options = { ...resolveConfig().queue, ...options }
     const context: PluginContext<QueueOptions> = {
-      options: {
-        prefetch: 16,
-        ackTimeout: 60_000,
-        maxDeliveries: 5,
-        backoff: { initial: 1000, max: 60_000 },
-        ...options,
-      },
+      options: this.options,
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
@@ -129,18 +131,23 @@ export class Bench {
       node: 'test',
       version: '0',
       namespace: silent,
+      alias: silent,
       authenticator: silent,
       authorizer: silent,
       accessChanged: silent,
       disconnect: () => false,
+      session: (clientId) => this.sessions.get(clientId),
       publish: silent,
     }
     this.engine = new Engine(context)
+    this.control = new Control(this.engine, context)
   }
 
   static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
     const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
-    return new Bench(own, options)
+    const bench = new Bench(own, options)
+    await bench.engine.start()
+    return bench
   }
 
   /** Publish one message for each payload, and wait until they are safe. */
@@ -148,9 +155,18 @@ export class Bench {
     await Promise.all(payloads.map((payload) => this.engine.accept(this.message(topic, payload))))
   }
 
-  message(topic: string, payload: string, expiresAt = 0): Message {
-    const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt }
+  /** Publish with user properties, as an MQTT 5.0 client does. */
+  async send(topic: string, payload: string, told: Record<string, string>): Promise<void> {
+    await this.engine.accept(this.message(topic, payload, 0, userProperties(Object.entries(told))))
+  }
+
+  message(topic: string, payload: string, expiresAt = 0, properties: Buffer | null = null): Message {
+    const fields = { topic, payload: Buffer.from(payload), qos: 1 as QoS, from: 'publisher', expiresAt, properties }
     return Message.of({ ...fields, receivedAt: this.clock.now() })
+  }
+
+  messageFrom(clientId: string, topic: string, payload: Buffer): Message {
+    return Message.of({ topic, payload, qos: 1, from: clientId, receivedAt: this.clock.now() })
   }
 
   subscribe(client: FakeClient, filter: string, qos: QoS = 1, identifier = 0): void {

@@ -7,7 +7,7 @@ import { Delayed } from '../../../../plugins/queue/delayed.ts'
 import { IdList } from '../../../../plugins/queue/id-list.ts'
 import { Message } from '../../../../src/plugin.ts'
 
-const entry = (id: number): Entry => new Entry(id, Message.of({ topic: 'queue/q', payload: Buffer.alloc(0) }), 0)
+const entry = (id: number): Entry => new Entry(id, Message.of({ topic: 'queue/q', payload: Buffer.alloc(0) }), 0, null)
 
 describe('backoff', () => {
   const backoff = { initial: 1000, max: 60_000 }
@@ -67,7 +67,7 @@ describe('delayed entries', () => {
 
 describe('a backlog', () => {
   it('reads large messages a few at a time, small ones by the thousand', () => {
-    const backlog = new Backlog()
+    const backlog = new Backlog(0)
     backlog.restore(10_000, 1, 10_001)
     for (let id = 1; id <= 100; id++) backlog.take(id, 500_000)
     expect(backlog.beginRead()).toBeLessThanOrEqual(3)
@@ -76,19 +76,19 @@ describe('a backlog', () => {
   })
 
   it('forgets messages that the log does not have after all', () => {
-    const backlog = new Backlog()
+    const backlog = new Backlog(0)
     backlog.restore(3, 1, 4)
     backlog.beginRead()
-    expect(backlog.endRead(0)).toBe(3)
+    expect(backlog.endRead()).toBe(3)
     expect(backlog.length).toBe(0)
   })
 
   it('does not mistake messages committed while it read for such', () => {
-    const backlog = new Backlog()
+    const backlog = new Backlog(0)
     backlog.restore(3, 1, 4)
     backlog.beginRead()
     backlog.left(4)
-    expect(backlog.endRead(0)).toBe(0)
+    expect(backlog.endRead()).toBe(0)
     expect(backlog.length).toBe(4)
   })
 })

@@ -1,0 +1,184 @@
+/**
+ * Looking at queues and steering them: what programs call as `broker.queues`, and what an HTTP API or a command line stands
+ * on. Nothing here is on the path of a message.
+ */
+
+import { EventflowError, type PluginContext } from '../../src/plugin.ts'
+import type { Engine } from './engine.ts'
+import { topicOf } from './names.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
+import { type PeekedMessage, peek } from './peek.ts'
+import type { Queue } from './queue.ts'
+import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts'
+
+export interface QueueSummary {
+  name: string
+  /** Messages in all, wherever they are; but for those that are not on disk yet. */
+  length: number
+  /** Those that could be delivered, and those that wait for another of their group. */
+  ready: number
+  /** Those in consumers' hands. */
+  inFlight: number
+  /** Those whose delay is not over. */
+  delayed: number
+  /** Those that rest after a refusal. */
+  resting: number
+  /** Bytes of payload; null: not all is known, for there is no limit to them. */
+  bytes: number | null
+  /** Consumers that are connected. */
+  consumers: number
+  paused: boolean
+}
+
+export interface ConsumerSummary {
+  clientId: string
+  /** The subscription's filter, `queue/orders`. */
+  filter: string
+  qos: number
+  /** False: its client is away, in a session that goes on. */
+  connected: boolean
+  /** Messages of this queue in its hands. */
+  inFlight: number
+}
+
+export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
+  consumers: ConsumerSummary[]
+  /** When the oldest message that is not delayed was received, milliseconds since the epoch; null: there is none. */
+  oldestAt: number | null
+  /** The policy's filter; null: only the defaults. */
+  match: string | null
+  policy: QueuePolicy
+}
+
+/** Queues go by their names, without `queue/`. What is told to be done is safe when the promise resolves. */
+export interface QueueControl {
+  list(): QueueSummary[]
+  /** @throws EventflowError QUEUE_UNKNOWN */
+  show(name: string): Promise<QueueDetails>
+  /**
+   * Look at messages without consuming them, in the order of delivery; those in consumers' hands and delayed ones too.
+   * @param limit default 10
+   * @throws EventflowError QUEUE_UNKNOWN
+   */
+  peek(name: string, limit?: number): Promise<PeekedMessage[]>
+  /**
+   * Deliver nothing until `resume`, over restarts too. Messages are taken on. Makes the queue if there is none.
+   * @throws Refusal 0x90 when no queue can have this name
+   */
+  pause(name: string): Promise<void>
+  /** @throws EventflowError QUEUE_UNKNOWN */
+  resume(name: string): Promise<void>
+  /**
+   * Remove every message that no consumer has. Returns how many there were.
+   * @throws EventflowError QUEUE_UNKNOWN
+   */
+  purge(name: string): Promise<number>
+  /**
+   * Remove every message and all that is remembered of the queue. Returns how many messages there were.
+   * @throws EventflowError QUEUE_UNKNOWN; QUEUE_IN_USE while a client subscribes to this very queue
+   */
+  delete(name: string): Promise<number>
+  /**
+   * Send dead letters back to the queues they come from, as they were, in batches that are each whole on disk or not at all.
+   * @param name the queue that they are in, `dead/orders`
+   * @throws EventflowError QUEUE_UNKNOWN
+   */
+  redrive(name: string, options?: RedriveOptions): Promise<RedriveResult>
+  /** Other options from now on, `queue` in the configuration: for queues, consumers and messages that are there too. */
+  change(options: QueueOptions): void
+}
+
+export class Control implements QueueControl {
+  readonly #engine: Engine
+  readonly #context: PluginContext<QueueOptions>
+
+  constructor(engine: Engine, context: PluginContext<QueueOptions>) {
+    this.#engine = engine
+    this.#context = context
+  }
+
+  list(): QueueSummary[] {
+    return this.#engine.queues.map(summaryOf).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async show(name: string): Promise<QueueDetails> {
+    const queue = this.#find(name)
+    const oldestAt = await oldestOf(queue)
+    const { match, policy } = this.#engine.policyOf(name)
+    return { ...summaryOf(queue), consumers: consumersOf(queue), oldestAt, match, policy }
+  }
+
+  async peek(name: string, limit = 10): Promise<PeekedMessage[]> {
+    return peek(this.#find(name), limit)
+  }
+
+  async pause(name: string): Promise<void> {
+    this.#engine.open(topicOf(name)).pause()
+    await this.#context.store.durable()
+  }
+
+  async resume(name: string): Promise<void> {
+    this.#find(name).resume()
+    await this.#context.store.durable()
+  }
+
+  async purge(name: string): Promise<number> {
+    const messages = this.#find(name).purge()
+    await this.#context.store.durable()
+    return messages
+  }
+
+  async delete(name: string): Promise<number> {
+    const queue = this.#find(name)
+    if (queue.isNamed) {
+      throw new EventflowError('QUEUE_IN_USE', `a client subscribes to the queue '${name}'`)
+    }
+    const messages = queue.empty()
+    this.#engine.forget(queue)
+    await this.#context.store.durable()
+    return messages
+  }
+
+  async redrive(name: string, options: RedriveOptions = {}): Promise<RedriveResult> {
+    return redrive(this.#find(name), this.#engine, this.#context, options)
+  }
+
+  change(options: QueueOptions): void {
+    this.#engine.change(options)
+  }
+
+  #find(name: string): Queue {
+    const queue = this.#engine.queueAt(topicOf(name))
+    if (queue === undefined) throw new EventflowError('QUEUE_UNKNOWN', `there is no queue '${name}'`)
+    return queue
+  }
+}
+
+function summaryOf({ name, state }: Queue): QueueSummary {
+  const { ready, backlog, aside, delayed, held } = state.counts
+  let consumers = 0
+  for (const { consumer } of state.seats) if (consumer.active) consumers++
+  return {
+    name,
+    length: state.length + state.scheduled,
+    ready: ready + backlog + aside,
+    inFlight: held,
+    delayed: state.scheduled,
+    resting: delayed,
+    bytes: state.bytes.unknown ? null : state.bytes.total,
+    consumers,
+    paused: state.paused,
+  }
+}
+
+function consumersOf({ state }: Queue): ConsumerSummary[] {
+  return [...state.seats].map(({ consumer, held }) => {
+    const { session, filter, qos, active } = consumer
+    return { clientId: session.clientId, filter, qos, connected: active, inFlight: held.length }
+  })
+}
+
+async function oldestOf({ log }: Queue): Promise<number | null> {
+  const firsts = (await Promise.all(log.lanes.map((fromId) => log.read(fromId, 1)))).flat()
+  return firsts.length === 0 ? null : Math.min(...firsts.map(({ message }) => message.receivedAt))
+}

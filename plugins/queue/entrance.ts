@@ -1,0 +1,203 @@
+/**
+ * How messages come into one queue: whether there is room, whether it had the message before, and whether its time has
+ * come. Those whose delay is not over wait in a log of their own; when it is, they are moved to that of their priority, in
+ * one batch.
+ */
+
+import {
+  type LogEntry,
+  type Message,
+  type PluginContext,
+  ReasonCode,
+  Refusal,
+  Schedule,
+  type SessionView,
+} from '../../src/plugin.ts'
+import type { Entry } from './consumer.ts'
+import { Dedup } from './dedup.ts'
+import { type Instructions, instructionsOf } from './instructions.ts'
+import type { QueueOptions, QueuePolicy } from './options.ts'
+import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './queue-log.ts'
+import type { QueueState } from './state.ts'
+
+/** Messages that are read at once only to know their size. */
+const MEASURED_AT_ONCE = 1000
+
+export interface EntranceParts {
+  name: string
+  context: PluginContext<QueueOptions>
+  log: QueueLog
+  state: QueueState
+  policy: QueuePolicy
+  /** Append a message whose time has come. */
+  append(message: Message, priority: number): void
+  /** It may be that nobody needs the queue any more. */
+  checkUse(): void
+}
+
+export class Entrance {
+  policy: QueuePolicy
+  readonly #parts: EntranceParts
+  readonly #dedup: Dedup
+  readonly #schedule: Schedule
+  /** It was told that the queue is full, and no message was taken on since without another giving way. */
+  #limitTold = false
+  /** The last id of a delayed message that is safe. */
+  #lastDelayed = -1
+  /** The client that published last, where one at a time may. */
+  #producer: SessionView | null = null
+
+  constructor(parts: EntranceParts) {
+    this.#parts = parts
+    this.policy = parts.policy
+    const { name, context, policy, checkUse } = parts
+    const { clock, log, store } = context
+    const windowMs = policy.dedupWindow
+    this.#dedup = new Dedup({ log: store.queues, name: `${name}#dedup`, clock, windowMs, emptied: checkUse })
+    this.#schedule = new Schedule({
+      clock,
+      read: (fromId, limit) => parts.log.read(fromId, limit),
+      dueAt: ({ message }) => dueAt(message),
+      release: (entry) => this.#release(entry),
+      onFault: (error) => log.error({ err: error, queue: name }, 'delayed messages could not be read; trying again'),
+    })
+  }
+
+  /** Whether nothing is on its way into the queue, and nothing is to be remembered. */
+  get idle(): boolean {
+    return this.#parts.state.scheduled === 0 && this.#dedup.size === 0
+  }
+
+  /**
+   * A message is to be taken on. False: it was taken on before.
+   * @throws Refusal 0x97 when another client is the producer, or the queue is full and drops nothing for it
+   */
+  admit(message: Message, { dedupId }: Instructions): boolean {
+    const { exclusive } = this.policy
+    if (exclusive === 'producer' || exclusive === 'both') this.#checkProducer(message.from)
+    if (dedupId !== null && this.#dedup.has(dedupId)) return false
+    this.checkRoom(message.payloadLength)
+    if (dedupId !== null) this.#dedup.add(dedupId)
+    return true
+  }
+
+  /** The first client that publishes is the producer for as long as it is connected; others, and the broker, are not. */
+  #checkProducer(from: string): void {
+    const { context } = this.#parts
+    const session = context.session(from)
+    const producer = this.#producer
+    if (producer?.connected && context.session(producer.clientId) === producer) {
+      if (session === producer) return
+      throw new Refusal(ReasonCode.QuotaExceeded, 'another client is the producer of this queue')
+    }
+    this.#producer = session?.connected ? session : null
+  }
+
+  /** Whether one more message would be taken on without another being refused or given up for it. */
+  hasRoom(bytes: number): boolean {
+    return this.#parts.state.limitFor(bytes) === null
+  }
+
+  /** @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it */
+  checkRoom(bytes: number): void {
+    const limit = this.#parts.state.limitFor(bytes)
+    if (limit === null) {
+      this.#limitTold = false
+      return
+    }
+    const { overflow, maxBytes } = this.policy
+    const { events } = this.#parts.context
+    if (!this.#limitTold && events.wants('queue.limit-reached')) {
+      events.emit('queue.limit-reached', { queue: this.#parts.name, limit, overflow })
+    }
+    this.#limitTold = true
+    const rejects = overflow === 'reject' || (maxBytes !== null && bytes > maxBytes)
+    if (rejects) throw new Refusal(ReasonCode.QuotaExceeded, 'the queue is full')
+  }
+
+  /** A message is safe, and its delay is not over. */
+  delay(entry: Entry): void {
+    const { id, message } = entry
+    const { state, name, context } = this.#parts
+    state.delayed(entry)
+    this.#lastDelayed = id
+    const due = dueAt(message)
+    this.#schedule.add(id, due)
+    if (!context.events.wants('queue.delayed')) return
+    const { from, qos, payloadLength } = message
+    const data = { queue: name, id, clientId: from, qos, bytes: payloadLength, dueAt: new Date(due).toISOString() }
+    context.events.emit('queue.delayed', data)
+  }
+
+  /** A message could not be made safe: who sends it again is to find nobody who knows it. */
+  failed({ message }: Entry): void {
+    const { dedupId } = instructionsOf(message)
+    if (dedupId !== null) this.#dedup.forget(dedupId)
+  }
+
+  /** Another policy from now on. */
+  change(policy: QueuePolicy): void {
+    this.policy = policy
+    this.#dedup.windowMs = policy.dedupWindow
+  }
+
+  /** A log of delayed messages was found in the store. */
+  restore({ count, firstId, nextId }: LaneSummary): void {
+    const { state } = this.#parts
+    state.scheduled = count
+    this.#lastDelayed = nextId - 1
+    state.bytes.restore(firstId, nextId)
+    void this.#schedule.restore(firstId, nextId)
+  }
+
+  /** Ids of messages that were taken on were found in the store. */
+  restoreIds(): Promise<void> {
+    return this.#dedup.restore()
+  }
+
+  /** Count the bytes that were found in the store, if there is a limit to them. */
+  async measure(): Promise<void> {
+    const { state, log } = this.#parts
+    while (this.policy.maxBytes !== null && state.bytes.unknown && !state.stopped) {
+      state.bytes.found(await log.read(state.bytes.beginRead(), MEASURED_AT_ONCE))
+    }
+  }
+
+  /** All delayed messages are gone. Tells the range of their ids, and returns how many they were. */
+  purge(onDisk: (from: number, to: number) => void): number {
+    const { state } = this.#parts
+    const { scheduled } = state
+    if (scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+    this.#schedule.clear()
+    state.scheduled = 0
+    return scheduled
+  }
+
+  /** Nothing is remembered. */
+  forgetIds(): void {
+    this.#dedup.clear()
+  }
+
+  stop(): void {
+    this.#dedup.stop()
+    this.#schedule.stop()
+  }
+
+  /** Its time has come. On disk it is in one of the two logs, always. */
+  #release(entry: LogEntry): void {
+    const { state, log, append } = this.#parts
+    const { id, message } = entry
+    log.remove(id)
+    state.due(entry)
+    append(message, instructionsOf(message).priority)
+  }
+}
+
+function dueAt(message: Message): number {
+  return message.receivedAt + instructionsOf(message).delayMs
+}
+
+/** The lane that a message is appended to. */
+export function laneFor({ delayMs, priority }: Instructions): number {
+  return delayMs > 0 ? DELAYED : priority
+}

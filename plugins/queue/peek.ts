@@ -1,0 +1,63 @@
+/** Looking at the messages of a queue without taking them: what is in the store, and where each of them is. */
+
+import { allUserProperties, type LogEntry, type QoS } from '../../src/plugin.ts'
+import { groupOf } from './instructions.ts'
+import type { Queue } from './queue.ts'
+import { DELAYED, firstIdOf, laneOf } from './queue-log.ts'
+
+/** Read at once. */
+const PIECE = 100
+
+export interface PeekedMessage {
+  id: number
+  /** `ready`, or waiting for its group; `delivered`: in a consumer's hands; `resting` after a refusal; `delayed`. */
+  state: 'ready' | 'delivered' | 'resting' | 'delayed'
+  payload: Buffer
+  /** That it was published at. */
+  qos: QoS
+  /** The client that published it; '': the broker. */
+  clientId: string
+  /** When it was received, milliseconds since the epoch. */
+  receivedAt: number
+  /** When it expires; null: never. */
+  expiresAt: number | null
+  priority: number
+  group: string | null
+  /** How often it was delivered, a delivery under way included. */
+  deliveries: number
+  /** The publisher's user properties, and of a dead letter what it died of. */
+  userProperties: Array<[name: string, value: string]>
+}
+
+/** The first messages, in the order of delivery; delayed ones last. */
+export async function peek(queue: Queue, limit: number): Promise<PeekedMessage[]> {
+  const messages: PeekedMessage[] = []
+  for (const first of [...queue.log.lanes, firstIdOf(DELAYED)]) {
+    for (let from = first; messages.length < limit; ) {
+      const entries = await queue.log.read(from, Math.min(PIECE, limit - messages.length))
+      if (entries.length === 0) break
+      messages.push(...entries.map((entry) => describe(entry, queue)))
+      from = entries.at(-1)!.id + 1
+    }
+  }
+  return messages
+}
+
+function describe({ id, message, mark }: LogEntry, { state, forDeadLetters }: Queue): PeekedMessage {
+  const { payload, qos, from, receivedAt, expiresAt, properties } = message
+  const lane = laneOf(id)
+  const found = state.find(id)
+  return {
+    id,
+    state: lane === DELAYED ? 'delayed' : (found?.where ?? 'ready'),
+    payload,
+    qos,
+    clientId: from,
+    receivedAt,
+    expiresAt: expiresAt === 0 ? null : expiresAt,
+    priority: lane === DELAYED ? 0 : lane,
+    group: forDeadLetters ? null : groupOf(message),
+    deliveries: found?.deliveries ?? mark,
+    userProperties: properties === null ? [] : allUserProperties(properties),
+  }
+}

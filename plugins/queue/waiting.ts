@@ -1,0 +1,118 @@
+/** Messages that can be delivered now, by priority: the higher first. Most queues use one priority, and pay for one. */
+
+import type { LogEntry } from '../../src/plugin.ts'
+import type { Entry, Seat } from './consumer.ts'
+import { firstIdOf, laneOf } from './queue-log.ts'
+import { Ready } from './ready.ts'
+
+export class Waiting {
+  /** By lane; most are not there. */
+  readonly #lanes: Array<Ready | undefined> = [new Ready(0)]
+
+  /** How many are in memory. */
+  get length(): number {
+    let length = 0
+    for (let i = 0; i < this.#lanes.length; i++) length += this.#lanes[i]?.length ?? 0
+    return length
+  }
+
+  /** How many are on disk only. */
+  get onDisk(): number {
+    let count = 0
+    for (let i = 0; i < this.#lanes.length; i++) count += this.#lanes[i]?.backlog.length ?? 0
+    return count
+  }
+
+  /** Whether any message looks for somebody else. */
+  get choosy(): boolean {
+    for (let i = 0; i < this.#lanes.length; i++) if (this.#lanes[i]?.choosy) return true
+    return false
+  }
+
+  /** What was found in the store. */
+  restore(count: number, firstId: number, nextId: number): void {
+    this.#laneOf(firstId).backlog.restore(count, firstId, nextId)
+  }
+
+  /** A message, just committed. `consumed`: there is a consumer, so it is worth keeping more in memory. */
+  add(entry: Entry, consumed: boolean): void {
+    this.#laneOf(entry.id).add(entry, consumed)
+  }
+
+  /** Messages were read from `fromId` on. Returns how many turned out to be missing from the log. */
+  addRead(fromId: number, found: readonly LogEntry[], grouped: boolean): number {
+    return this.#laneOf(fromId).addRead(found, grouped)
+  }
+
+  readFailed(fromId: number): void {
+    this.#laneOf(fromId).backlog.reading = false
+  }
+
+  /** A message that comes back; not to `entry.avoid`, if that is not null. */
+  giveBack(entry: Entry): void {
+    this.#laneOf(entry.id).giveBack(entry)
+  }
+
+  /**
+   * The next message for this seat. `alone`: nobody else is there, so it gets those as well that should avoid it.
+   * `fresh`: one that has not been looked at will do, too.
+   */
+  take(seat: Seat, alone: boolean, fresh: boolean): Entry | null {
+    for (let priority = this.#lanes.length - 1; priority >= 0; priority--) {
+      const lane = this.#lanes[priority]
+      if (lane === undefined) continue
+      const entry = lane.take(seat, alone, fresh)
+      if (entry !== null) return entry
+      // What is on disk comes first: it is being read.
+      if (fresh && lane.backlog.length > 0) return null
+    }
+    return null
+  }
+
+  /** The oldest in memory of the lowest priority, whoever should not have it. A lane to be read first is named. */
+  takeOldest(): Entry | Ready | null {
+    for (const lane of this.#lanes) {
+      if (lane === undefined) continue
+      const entry = lane.takeOldest()
+      if (entry !== null) return entry
+      if (lane.backlog.length > 0) return lane
+    }
+    return null
+  }
+
+  /** As Ready.extract(). */
+  extract(id: number): Entry | null | undefined {
+    return this.#lanes[laneOf(id)]?.extract(id)
+  }
+
+  /** All are gone. Returns those that were in memory, and tells ranges of ids of those that were not. */
+  clear(onDisk: (from: number, to: number) => void): Entry[] {
+    const entries: Entry[] = []
+    for (const lane of this.#lanes) {
+      if (lane === undefined) continue
+      entries.push(...lane.clear())
+      const [from, to] = lane.backlog.clear()
+      if (from < to) onDisk(from, to)
+    }
+    return entries
+  }
+
+  /** A message that came back has left the queue from here: its late acknowledgement arrived. */
+  forget(entry: Entry): void {
+    this.#laneOf(entry.id).forget()
+  }
+
+  /** Lanes of which messages on disk are to be read, for `load`. */
+  load(read: (fromId: number, limit: number) => void): void {
+    for (let i = 0; i < this.#lanes.length; i++) {
+      const lane = this.#lanes[i]
+      if (lane?.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
+    }
+  }
+
+  #laneOf(id: number): Ready {
+    const lane = laneOf(id)
+    this.#lanes[lane] ??= new Ready(firstIdOf(lane))
+    return this.#lanes[lane]
+  }
+}
