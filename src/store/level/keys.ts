@@ -14,10 +14,17 @@
  */
 
 /**
- * Layout of keys and values. A store of another version is refused, not guessed at. It changes with whatever an older or a
+ * Layout of keys and values. A store of a newer version is refused, not guessed at; one of an older is read, and is of this
+ * version from then on. It changes with whatever an older or a
  * newer broker would misread; not with what both may pass over (session-record.ts says when that is so).
  */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
+
+/**
+ * The versions that can be read. What 2 has and 1 had not: packet identifiers in records, and logs of queues whose names
+ * have a `#` (docs/decisions/0008-queue-logs.md), which a broker of version 1 would take for queues.
+ */
+export const READABLE_VERSIONS: readonly string[] = ['1', '2']
 
 export const VERSION_KEY = 'version'
 export const IDS_KEY = 'ids'

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { logKeys, packKey } from '../../../src/store/level/keys.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { openStore } from '../../../src/store/open.ts'
-import { appendAll, readTexts, stored, turns } from '../../contract/harness.ts'
+import { appendAll, readTexts, stored, textOf, turns } from '../../contract/harness.ts'
 import { FakeDatabase } from './fake-database.ts'
 
 describe('what a turn costs the database', () => {
@@ -243,14 +243,33 @@ describe('a data directory', () => {
   test('is refused when it was written in another format, and left as it is', async () => {
     await (await openLevel()).close()
     const database = new ClassicLevel(path)
-    await database.put('version', '2')
+    await database.put('version', '3')
     await database.close()
     for (let round = 0; round < 2; round++) {
       await expect(openLevel()).rejects.toMatchObject({
         code: 'STORE_VERSION',
-        message: `The store in ${path} has format 2; this version of Eventflow reads format 1 only.`,
+        message: `The store in ${path} has format 3; this version of Eventflow reads formats up to 2.`,
       })
     }
+  })
+
+  test('is read when it was written in an older format, and is of the present one from then on', async () => {
+    const store = await openLevel()
+    store.queues.append('orders', stored('x'))
+    await store.durable()
+    await store.close()
+    const version = async (): Promise<unknown> => {
+      const database = new ClassicLevel(path)
+      const found = await database.get('version')
+      await database.put('version', '1')
+      await database.close()
+      return found
+    }
+    expect(await version()).toBe('2')
+    const again = await openLevel()
+    expect((await again.queues.read('orders', 0, 10)).map(textOf)).toEqual(['x'])
+    await again.close()
+    expect(await version()).toBe('2')
   })
 
   test('is refused when it holds a database that is not ours', async () => {
