@@ -23,7 +23,7 @@ export const access = definePlugin<AccessOptions>({
     const open = passwordFile === null && rules.length === 0
     context.authenticator(passwordFile === null ? ANYONE : new PasswordUsers(await readUsers(passwordFile)))
     if (open) {
-      context.authorizer({ name: 'anyone', authorize: () => 'allow' })
+      context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })
     } else {
       const inForce = new Rules(rules)
       context.authorizer({

@@ -88,6 +88,8 @@ export interface Authenticator {
 
 export interface Authorizer {
   readonly name: string
+  /** Set by one that allows everything, always: it and those behind it are not asked. */
+  readonly allowsAll?: boolean
   /**
    * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
    * to publish are kept by session and topic until `accessChanged()`. Of a shared subscription, `$share/<group>/<filter>`,

@@ -8,6 +8,8 @@ import type { SessionStore } from '../store/store.ts'
 export class Inbox {
   /** Whether the session outlives its connection. */
   persistent = false
+  /** Whether the client came back to the session: what it goes on with may have been settled before. */
+  resumed = false
   readonly #clientId: string
   readonly #store: SessionStore
   /** Null as long as nothing came at QoS 2. */

@@ -112,6 +112,7 @@ export class Sessions {
     session.address = opening.address
     session.disconnectedAt = 0
     session.will = opening.will
+    session.inbox.resumed = present
     this.changeExpiry(session, opening.expirySeconds)
     this.save(session)
     const { events } = this.#parts

@@ -23,8 +23,9 @@ export function checkConnect(connect: ConnectPacket, assignedClientId: string | 
     throw new Refusal(ReasonCode.PayloadFormatInvalid, 'the payload of the will is declared as UTF-8, and is not')
   }
   if (maximumPacketSize === 0) return
-  // The session expiry is told only when we change it: known once the session is open, and counted here in any case.
-  const connack = connackFor(connect, assignedClientId, limits, false, sessionExpirySeconds)
+  // The session expiry is told only when we change it: known once the session is open, and counted here if it may be.
+  const expiry = sessionExpirySeconds === 0 ? null : sessionExpirySeconds
+  const connack = connackFor(connect, assignedClientId, limits, false, expiry)
   if (connack.length > maximumPacketSize) {
     throw new Refusal(ReasonCode.PacketTooLarge, 'CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
   }

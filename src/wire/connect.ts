@@ -69,6 +69,12 @@ interface Progress {
 function readBody(flags: number, reader: Reader, progress: Progress): ConnectPacket {
   if (flags !== 0) throw malformed('CONNECT has the wrong flags') // [MQTT-2.1.3-1]
   const version = readVersion(reader, progress)
+  return readRest(reader, version, progress)
+}
+
+/** What follows the protocol level, in the form of this version. */
+function readRest(reader: Reader, version: ProtocolVersion, progress: Progress): ConnectPacket {
+  progress.version = version
   const connectFlags = reader.u8()
   checkConnectFlags(connectFlags, version)
   const clean = (connectFlags & CLEAN) !== 0
@@ -95,9 +101,20 @@ function readVersion(reader: Reader, progress: Progress): ProtocolVersion {
   progress.isMqtt = true
   const level = reader.u8()
   const known = name === 'MQTT' ? level === 4 || level === 5 : level === 3
-  if (!known) throw unsupported(`protocol level ${level} of ${name} is not supported`) // [MQTT-3.1.2-2]
-  progress.version = level as ProtocolVersion
-  return progress.version
+  if (known) return level as ProtocolVersion
+  if (!readsAs5(reader, progress)) progress.version = 0
+  throw unsupported(`protocol level ${level} of ${name} is not supported`) // [MQTT-3.1.2-2]
+}
+
+/** Whether the rest has the form of MQTT 5.0: the only sign of the CONNACK that a client of an unknown version can read. */
+function readsAs5(reader: Reader, progress: Progress): boolean {
+  try {
+    readRest(reader, 5, progress)
+    return true
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return false
+  }
 }
 
 function checkConnectFlags(flags: number, version: ProtocolVersion): void {

@@ -20,7 +20,7 @@ export interface SubscribePacket {
 }
 
 export interface RequestedSubscription {
-  /** Not checked but for its UTF-8; may be empty. */
+  /** Not checked but for its UTF-8; not empty. */
   filter: string
   qos: QoS
   noLocal: boolean
@@ -32,7 +32,7 @@ export interface RequestedSubscription {
 export interface UnsubscribePacket {
   /** 1 to 65,535. */
   packetId: number
-  /** Not checked but for their UTF-8; may be empty. */
+  /** Not checked but for their UTF-8; not empty. */
   filters: string[]
 }
 
@@ -54,7 +54,7 @@ export function readSubscribe(
   const identifier = version === 5 ? readIdentifier(reader) : 0
   const subscriptions: RequestedSubscription[] = []
   while (!reader.atEnd) {
-    const filter = reader.text()
+    const filter = readFilter(reader)
     subscriptions.push(subscriptionOf(filter, reader.u8(), version))
   }
   if (subscriptions.length === 0) throw protocolError('SUBSCRIBE has no filter') // [MQTT-3.8.3-2]
@@ -78,7 +78,7 @@ export function readUnsubscribe(
   const packetId = readPacketId(reader)
   if (version === 5) checkProperties(reader, PropertyPlace.Unsubscribe)
   const filters: string[] = []
-  while (!reader.atEnd) filters.push(reader.text())
+  while (!reader.atEnd) filters.push(readFilter(reader))
   if (filters.length === 0) throw protocolError('UNSUBSCRIBE has no filter') // [MQTT-3.10.3-2]
   return { packetId, filters }
 }
@@ -101,6 +101,13 @@ function readIdentifier(reader: Reader): number {
   const walker = walkProperties(reader, PropertyPlace.Subscribe)
   while (walker.next()) if (walker.id === PropertyId.SubscriptionIdentifier) identifier = walker.number()
   return identifier
+}
+
+/** 0x8f is for filters that are filters, but not allowed (section 2.4): an empty one is none. */
+function readFilter(reader: Reader): string {
+  const filter = reader.text()
+  if (filter === '') throw malformed('a filter is empty') // [MQTT-4.7.3-1]
+  return filter
 }
 
 function subscriptionOf(filter: string, options: number, version: number): RequestedSubscription {

@@ -75,6 +75,20 @@ describe.each(VERSIONS)('acknowledgements on MQTT $name', ({ version }) => {
     expect(first).toEqual(packet(0x70, 0, 5))
     expect(second!.subarray(2, 5)).toEqual(Buffer.from(version === 5 ? [0, 5, 0x92] : [0, 5]))
   })
+
+  it('[MQTT-3.7.2-1] PUBCOMP for what was released before the client came back to its session is no failure', async () => {
+    const lasting = { protocolVersion: version, clientId: fresh('c'), clean: false }
+    const options = version === 5 ? { ...lasting, properties: { sessionExpiryInterval: 60 } } : lasting
+    const first = await connectRaw(broker.port, options)
+    first.sendBytes(packet(0x34, 'release', 0, 5, none, 1))
+    await first.next('pubrec')
+    first.sendBytes(packet(0x62, 0, 5))
+    await first.next('pubcomp')
+    const second = await connectRaw(broker.port, options) // as if that PUBCOMP had been lost
+    second.sendBytes(packet(0x62, 0, 5))
+    await second.next('pubcomp')
+    expect(second.framesOf(7)).toEqual([packet(0x70, 0, 5)])
+  })
 })
 
 describe('acknowledgements on MQTT 3.1.1', () => {

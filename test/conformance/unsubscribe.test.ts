@@ -136,7 +136,7 @@ describe('UNSUBSCRIBE on MQTT 5.0', () => {
     const [one, two] = [fresh('t'), fresh('t')]
     await subscribe(client, one)
     await subscribe(client, two)
-    client.sendBytes(packet(0xa2, 0, 5, 0, fresh('t'), one, 'a#', two, one, ''))
+    client.sendBytes(packet(0xa2, 0, 5, 0, fresh('t'), one, 'a#', two, one, '#/a'))
     const granted = [0x11, 0x00, 0x8f, 0x00, 0x11, 0x8f]
     expect(await client.next('unsuback')).toMatchObject({ messageId: 5, granted })
   })

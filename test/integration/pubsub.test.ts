@@ -55,6 +55,15 @@ describeWithMosquitto('mosquitto_pub and mosquitto_sub', () => {
       expect(await reader.messages(2)).toEqual(['1 first', '1 second'])
     })
 
+    it('a topic may have as many levels as Mosquitto takes, all of them empty if need be', async () => {
+      const { port } = await startBroker()
+      const topics = ['/'.repeat(200), `${'abc/'.repeat(199)}d`]
+      const reader = await sub(port, ...words, ...topics.flatMap((topic) => ['-t', topic]), '-t', 'end', '-F', '%t')
+      const publisher = await connectClient(port)
+      for (const topic of [...topics, 'end']) publisher.mqtt.publish(topic, 'x')
+      expect(await reader.messages(3)).toEqual([...topics, 'end'])
+    })
+
     it('a large message and an empty one arrive whole', async () => {
       const { port } = await startBroker()
       const reader = await connectClient(port)

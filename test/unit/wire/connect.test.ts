@@ -109,6 +109,13 @@ describe('CONNECT of another protocol', () => {
     expect(refusal(bytes(name, level, 2, 0, 60, 'me'))).toMatchObject({ code: 0x84, version: 0, isMqtt: true })
   })
 
+  it.each([0, 2, 3, 6, 99])('version %i is answered as 5.0 if the rest reads as in 5.0, and else as 3.1.1', (level) => {
+    expect(refusal(bytes('MQTT', level, 2, 0, 60, NONE, 'me'))).toMatchObject({ code: 0x84, version: 5 })
+    expect(refusal(bytes('MQTT', level, 2, 0, 60, 'me'))).toMatchObject({ code: 0x84, version: 0 })
+    expect(refusal(bytes('MQTT', level, 2, 0, 60, ''))).toMatchObject({ code: 0x84, version: 0 })
+    expect(refusal(bytes('MQTT', level))).toMatchObject({ code: 0x84, version: 0 })
+  })
+
   it('is refused with 0x81 when not even a name can be read', () => {
     expect(refusal(bytes())).toMatchObject({ code: 0x81, version: 0, isMqtt: false })
     expect(refusal(bytes(0xff, 0xff, 0x16))).toMatchObject({ code: 0x81, version: 0, isMqtt: false })

@@ -42,8 +42,13 @@ describe('SUBSCRIBE', () => {
   })
 
   it('hands on filters that are text but no filters: they are answered one by one', () => {
-    const { subscriptions } = subscribe(bytes(0, 1, '', 0, 'a#', 0, 'ok', 0), 4)
-    expect(subscriptions.map(({ filter }) => filter)).toEqual(['', 'a#', 'ok'])
+    const { subscriptions } = subscribe(bytes(0, 1, '+a', 0, 'a#', 0, 'ok', 0), 4)
+    expect(subscriptions.map(({ filter }) => filter)).toEqual(['+a', 'a#', 'ok'])
+  })
+
+  it('is malformed with an empty filter, and so is UNSUBSCRIBE [MQTT-4.7.3-1]', () => {
+    expect(outcome(() => subscribe(bytes(0, 1, 'ok', 0, '', 0), 4))).toBe(0x81)
+    expect(outcome(() => unsubscribe(bytes(0, 1, 'ok', ''), 4))).toBe(0x81)
   })
 
   it.each([
@@ -77,7 +82,7 @@ describe('SUBSCRIBE', () => {
 
 describe('UNSUBSCRIBE', () => {
   it('is read with its filters', () => {
-    expect(unsubscribe(bytes(0, 7, 'a/+', '', '#'), 4)).toEqual({ packetId: 7, filters: ['a/+', '', '#'] })
+    expect(unsubscribe(bytes(0, 7, 'a/+', 'a#', '#'), 4)).toEqual({ packetId: 7, filters: ['a/+', 'a#', '#'] })
     const all = properties(0x26, 'a', 'b')
     expect(unsubscribe(bytes(0, 7, all, 'a'), 5)).toEqual({ packetId: 7, filters: ['a'] })
   })
