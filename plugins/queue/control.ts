@@ -123,7 +123,8 @@ export class Control implements QueueControl {
   }
 
   async purge(name: string): Promise<number> {
-    const messages = this.#find(name).purge()
+    const queue = this.#find(name)
+    const messages = queue.purge(await queue.readWanted())
     await this.#context.store.durable()
     return messages
   }
@@ -133,7 +134,7 @@ export class Control implements QueueControl {
     if (queue.isNamed) {
       throw new EventflowError('QUEUE_IN_USE', `a client subscribes to the queue '${name}'`)
     }
-    const messages = queue.empty()
+    const messages = queue.empty(await queue.readWanted())
     this.#engine.forget(queue)
     await this.#context.store.durable()
     return messages

@@ -23,12 +23,14 @@ import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
+import { Receipts } from './receipts.ts'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
   #policies: Policies
   readonly #commits: Commits
   readonly #queues: Queues
+  readonly receipts: Receipts
   readonly #consumers: Consumers
 
   constructor(context: PluginContext<QueueOptions>) {
@@ -36,9 +38,11 @@ export class Engine implements Namespace {
     this.#commits = new Commits(context)
     const policies = new Policies(context.options)
     this.#policies = policies
+    this.receipts = new Receipts(context.clock)
     this.#queues = new Queues({
       context,
       policies,
+      receipts: this.receipts,
       created: (queue) => this.#consumers.welcome(queue),
       append: (queue, message, lane) => void this.append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),
@@ -129,7 +133,8 @@ export class Engine implements Namespace {
    * @param moved it was elsewhere in the store
    */
   append(queue: Queue, message: Message, lane: number, moved: boolean): Promise<void> {
-    const stored: StoredMessage = { message, qos: message.qos, retain: false, identifiers: null }
+    const { qos, packetId } = message
+    const stored: StoredMessage = { message, qos, retain: false, identifiers: null, packetId }
     const id = queue.log.append(stored, lane)
     const entry = new Entry(id, message, 0, queue.forDeadLetters ? null : groupOf(message))
     entry.moved = moved

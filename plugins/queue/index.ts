@@ -5,6 +5,7 @@ import { Control, type QueueControl } from './control.ts'
 import { Engine } from './engine.ts'
 import { PREFIX } from './names.ts'
 import type { QueueOptions } from './options.ts'
+import { RECEIPTS } from './receipts.ts'
 
 export type { ConsumerSummary, QueueControl, QueueDetails, QueueSummary } from './control.ts'
 export type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
@@ -16,6 +17,7 @@ export const queue = definePlugin<QueueOptions>({
   setup(context) {
     const engine = new Engine(context)
     context.namespace(PREFIX, engine)
+    context.namespace(RECEIPTS, engine.receipts)
     // What queues are called by EMQX and FluxMQ, for clients that come from there.
     for (const alias of ['$queue/', '$q/']) context.alias(alias, PREFIX)
     const api: QueueControl = new Control(engine, context)

@@ -78,12 +78,12 @@ export function originIn({ properties }: Message): string | null {
 
 /** The message of `queue` as it goes to the dead letter queue on `topic`. It expires no more: somebody is to look at it. */
 export function deadLetter({ message, deliveries }: Entry, queue: string, reason: DeadReason, topic: string): Message {
-  const { payload, qos, from, receivedAt } = message
+  const { payload, qos, from, receivedAt, packetId } = message
   const told = userProperties([
     ['eventflow-dead-reason', reason],
     ['eventflow-dead-from', queue],
     ['eventflow-dead-deliveries', String(deliveries)],
   ])
   const properties = message.properties === null ? told : Buffer.concat([message.properties, told])
-  return Message.of({ topic, payload, qos, properties, from, receivedAt })
+  return Message.of({ topic, payload, qos, properties, from, receivedAt, packetId })
 }

@@ -1,19 +1,22 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
 import { Message, type PluginContext, type SessionView, type Settlement, type Timer } from '../../src/plugin.ts'
-import type { Consumer, Entry, SeatOwner } from './consumer.ts'
-import { Seat } from './consumer.ts'
+import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
 import { Entrance } from './entrance.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import type { Policies } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
-import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
+import { DELAYED, firstIdOf, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
+import type { Outcome, Receipts } from './receipts.ts'
 import { QueueState } from './state.ts'
 
 /** How long to wait when the store could not read. */
 const READ_AGAIN_MS = 1000
+
+/** Messages read at once where all are looked at. */
+const READ_AT_ONCE = 1000
 
 export interface QueueParts {
   name: string
@@ -23,6 +26,7 @@ export interface QueueParts {
   append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
   deadLetter(queue: Queue, entry: Entry, reason: DeadReason, deadLetterQueue: string): void
+  receipts: Receipts
   /** The session's connection is gone: none of its consumers may be given anything. */
   lost(session: SessionView): void
   /** The queue holds nothing, and nobody asks for this very queue. */
@@ -142,23 +146,51 @@ export class Queue implements Effects, SeatOwner {
     this.checkUse()
   }
 
-  /** Remove what no consumer has. Returns how many messages that were. */
-  purge(): number {
-    const onDisk = (from: number, to: number): void => this.log.removeRange(from, to)
+  /**
+   * Remove what no consumer has. Returns how many messages that were.
+   * @param known messages whose publishers want to hear of them, of those that are on disk only
+   */
+  purge(known: readonly Entry[]): number {
+    const onDisk = (from: number, to: number): void => {
+      this.log.removeRange(from, to)
+      for (const entry of known) if (entry.id >= from && entry.id < to) this.#tell(entry, 'dropped', 'purged', null)
+    }
     const delayed = this.entrance.purge(onDisk)
-    const messages = delayed + this.state.purge((entry) => this.log.remove(entry.id), onDisk)
+    const messages = delayed + this.state.purge((entry) => this.#purged(entry), onDisk)
     this.#context.events.emit('queue.purged', { queue: this.name, messages })
     this.checkUse()
     return messages
   }
 
   /** Remove all there is. Returns how many messages that were. */
-  empty(): number {
-    const messages = this.purge() + this.state.takeBack((entry) => this.log.remove(entry.id))
+  empty(known: readonly Entry[]): number {
+    const messages = this.purge(known) + this.state.takeBack((entry) => this.#purged(entry))
     this.entrance.forgetIds()
     this.resume()
     this.checkUse()
     return messages
+  }
+
+  #purged(entry: Entry): void {
+    this.log.remove(entry.id)
+    this.#tell(entry, 'dropped', 'purged', null)
+  }
+
+  /** Messages in the store whose publishers want to hear what becomes of them. Reads all of it if there are any such. */
+  async readWanted(): Promise<Entry[]> {
+    const { receipts } = this.#parts
+    const wanted: Entry[] = []
+    for (const first of [...this.log.lanes, firstIdOf(DELAYED)]) {
+      for (let from = first; receipts.wanted && !this.forDeadLetters; ) {
+        const entries = await this.log.read(from, READ_AT_ONCE)
+        if (entries.length === 0) break
+        from = entries.at(-1)!.id + 1
+        for (const { id, message, mark } of entries) {
+          if (receipts.wantedFor(message)) wanted.push(new Entry(id, message, mark, null))
+        }
+      }
+    }
+    return wanted
   }
 
   get #stateLog(): string {
@@ -268,9 +300,11 @@ export class Queue implements Effects, SeatOwner {
     seat.consumer.session.outbox.withdraw(seat, entry)
   }
 
-  acknowledged({ id }: Entry, seat: Seat): void {
+  acknowledged(entry: Entry, seat: Seat): void {
+    const { id } = entry
     const { events } = this.#context
     this.log.remove(id)
+    this.#tell(entry, 'acknowledged', null, seat)
     if (!events.wants('queue.acknowledged')) return
     events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
   }
@@ -285,18 +319,33 @@ export class Queue implements Effects, SeatOwner {
 
   dead(entry: Entry, reason: DeadReason): void {
     const drops = reason === 'expired' && this.#policy.expired === 'drop'
-    if (this.#deadLetterQueue === null || drops) this.#drop(entry, reason)
-    else this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
+    if (this.#deadLetterQueue === null || drops) {
+      this.#drop(entry, reason)
+    } else {
+      this.#tell(entry, 'dead', reason, null)
+      this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
+    }
   }
 
-  #drop({ id }: Entry, reason: DeadReason): void {
+  #drop(entry: Entry, reason: DeadReason): void {
+    const { id } = entry
     const { events } = this.#context
     this.log.remove(id)
     if (reason === 'expired') {
+      this.#tell(entry, 'expired', null, null)
       if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
-    } else if (events.wants('queue.dropped')) {
-      events.emit('queue.dropped', { queue: this.name, id, reason })
+      return
     }
+    this.#tell(entry, 'dropped', reason, null)
+    if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason })
+  }
+
+  /** A receipt for its publisher, if that wants one. What becomes of a dead letter is not its business any more. */
+  #tell({ id, message, deliveries }: Entry, outcome: Outcome, reason: string | null, seat: Seat | null): void {
+    const { receipts } = this.#parts
+    if (this.forDeadLetters || !receipts.wantedFor(message)) return
+    const consumer = seat?.consumer.session.clientId ?? null
+    receipts.tell(message, { queue: this.name, id, outcome, reason, consumer, deliveries })
   }
 
   emptied(): void {

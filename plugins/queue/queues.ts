@@ -8,6 +8,7 @@ import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
 import { Queue } from './queue.ts'
 import { partOf } from './queue-log.ts'
+import type { Receipts } from './receipts.ts'
 
 /**
  * How long an empty queue is remembered that only consumers with wildcards are at: it would else be made and forgotten
@@ -18,6 +19,7 @@ const IDLE_MS = 10_000
 export interface QueuesParts {
   context: PluginContext<QueueOptions>
   policies: Policies
+  receipts: Receipts
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
   append(queue: Queue, message: Message, lane: number): void
@@ -114,12 +116,13 @@ export class Queues {
   }
 
   #make(topic: string): Queue {
-    const { context, append, deadLetter, lost } = this.#parts
+    const { context, receipts, append, deadLetter, lost } = this.#parts
     const name = nameOf(topic)
     const queue = new Queue({
       name,
       policies: this.#policies,
       context,
+      receipts,
       append,
       deadLetter,
       lost,

@@ -34,6 +34,7 @@ export async function redrive(
   { store, events }: PluginContext<QueueOptions>,
   { limit = Infinity, onProgress }: RedriveOptions,
 ): Promise<RedriveResult> {
+  await store.durable() // what has just died is among them
   const result = { moved: 0, left: 0 }
   let remaining = queue.state.length
   for (const first of queue.log.lanes) {
@@ -69,7 +70,7 @@ function moveBack({ id, message }: LogEntry, from: Queue, engine: Engine): boole
 }
 
 /** Without what was added to it. It keeps when it was received; its delay is over, and it does not expire any more. */
-function asItWas({ payload, qos, from, receivedAt, properties }: Message, topic: string): Message {
+function asItWas({ payload, qos, from, receivedAt, properties, packetId }: Message, topic: string): Message {
   const own = properties === null ? null : withoutUserProperties(properties, DEAD_LETTER_PROPERTIES)
-  return Message.of({ topic, payload, qos, from, receivedAt, properties: own })
+  return Message.of({ topic, payload, qos, from, receivedAt, properties: own, packetId })
 }

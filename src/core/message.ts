@@ -28,6 +28,8 @@ export interface MessageFields {
   receivedAt?: number
   /** Milliseconds since the epoch; 0 (the default): never. */
   expiresAt?: number
+  /** Packet identifier that its publisher gave it; 0 (the default): none. */
+  packetId?: number
 }
 
 export class Message {
@@ -53,6 +55,8 @@ export class Message {
   kept = false
   /** Set by the owner of its topic when it knows that nobody is subscribed: the publisher may be told. */
   unmatched = false
+  /** Packet identifier of the PUBLISH at QoS 1 or 2 that brought it: what its publisher knows it by. 0: none. */
+  packetId = 0
   /**
    * A number from 0 to TOPIC_HINTS - 1 that other messages on this topic mostly have too, and others mostly not: whoever
    * remembers things by topic finds them faster by it. -1: none.
@@ -103,10 +107,12 @@ export class Message {
       from = '',
       receivedAt = 0,
       expiresAt = 0,
+      packetId = 0,
     } = fields
     const end = payload.length
     const message = new Message(topic, qos, retain, properties, from, receivedAt, expiresAt, payload, 0, 0, end, 0)
     message.kept = true
+    message.packetId = packetId
     return message
   }
 
@@ -136,18 +142,10 @@ export class Message {
 
   /** The same message on another topic, in memory of its own. */
   on(topic: string): Message {
-    const { qos, retain, properties, from, receivedAt, expiresAt } = this
-    const own = properties === null ? null : Buffer.from(properties)
-    return Message.of({
-      topic,
-      payload: Buffer.from(this.payload),
-      qos,
-      retain,
-      properties: own,
-      from,
-      receivedAt,
-      expiresAt,
-    })
+    const { qos, retain, from, receivedAt, expiresAt, packetId } = this
+    const payload = Buffer.from(this.payload)
+    const properties = this.properties === null ? null : Buffer.from(this.properties)
+    return Message.of({ topic, payload, qos, retain, properties, from, receivedAt, expiresAt, packetId })
   }
 
   /** The same message in memory of its own: for those that are kept for very long, like retained ones. */

@@ -27,16 +27,20 @@ export class Intake {
    */
   publish(session: Session, message: Message): void | Promise<void> {
     const named = this.#canonical(message)
-    const { topic } = named
-    if ((topic.charCodeAt(0) === DOLLAR && isReserved(topic)) || !this.#access.mayPublish(session, topic)) {
-      throw this.#denied(session, named)
-    }
+    if (!this.#mayPublish(session, named.topic)) throw this.#denied(session, named)
     return this.#accept(named)
   }
 
   /** A message of the broker or of a plugin: nobody is asked. */
   publishAsBroker(message: Message): void | Promise<void> {
     return this.#accept(this.#canonical(message))
+  }
+
+  #mayPublish(session: Session, topic: string): boolean {
+    if (topic.charCodeAt(0) !== DOLLAR) return this.#access.mayPublish(session, topic)
+    const asked = this.#namespaces.ownerOf(topic).accessTopic?.(topic) ?? topic
+    const named = this.#namespaces.canonical(asked)
+    return !isReserved(named) && this.#access.mayPublish(session, named)
   }
 
   /** Access rules and owners know one name of a topic, or a rule could be got around by the other. */

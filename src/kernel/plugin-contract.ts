@@ -46,6 +46,11 @@ export interface Namespace {
    */
   accept(message: Message): void | Promise<void>
   /**
+   * Of topics that begin with `$`: the topic that access rules are asked about when a client publishes on `topic`; left
+   * out, that very topic. Throw a Refusal when it can be none.
+   */
+  accessTopic?(topic: string): string
+  /**
    * Begin a subscription, or replace the one this session has on the same filter. `restored` says that it was read
    * from the store, or that its session has come back: nobody asked for retained messages now. Throw or reject with a
    * Refusal to refuse.

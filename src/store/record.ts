@@ -3,7 +3,7 @@
  * decoded on memory of its own, so that one kept message does not hold the whole pack that it was read from.
  *
  *     flags u8 | present u8 | receivedAt f64? | expiresAt f64? | topic u16+utf8 | from u16+utf8?
- *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | payload (the rest)
+ *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | packetId u16? | payload (the rest)
  *
  * This format is part of FORMAT_VERSION (level/keys.ts): changing what it says of old records is a new version.
  */
@@ -23,6 +23,7 @@ const FROM = 0x04
 const PROPERTIES = 0x08
 const IDENTIFIERS = 0x10
 const SHARE = 0x20
+const PACKET_ID = 0x40 // since format 2
 
 const SHORT_TEXT = 48
 
@@ -32,7 +33,7 @@ export function recordBound(entry: StoredMessage): number {
   const properties = message.properties === null ? 0 : message.properties.length
   const identifierCount = identifiers === null ? 0 : identifiers.length
   const text = message.topic.length + message.from.length + (share === undefined ? 0 : share.length)
-  return 30 + 3 * text + properties + 4 * identifierCount + message.payloadLength
+  return 32 + 3 * text + properties + 4 * identifierCount + message.payloadLength
 }
 
 /** Write `entry` into `target` from `start` on, where `recordBound` has room, and return where it ends. */
@@ -68,6 +69,10 @@ export function encodeRecord(entry: StoredMessage, target: Buffer, start: number
     present |= SHARE
     at = writeText(target, share, at)
   }
+  if (entry.packetId !== undefined && entry.packetId !== 0) {
+    present |= PACKET_ID
+    at = target.writeUInt16BE(entry.packetId, at)
+  }
   target[start] = entry.qos | (message.qos << 2) | (entry.retain ? RETAIN : 0) | (message.retain ? PUBLISHED_RETAIN : 0)
   target[start + 1] = present
   return at + message.bytes.copy(target, at, message.payloadStart, message.end)
@@ -90,7 +95,7 @@ function decode(bytes: Buffer): StoredMessage {
   // The read functions of Buffer throw when they would read beyond the end; text and subarray() do not: see take().
   const flags = bytes.readUInt8(0)
   const present = bytes.readUInt8(1)
-  if (flags > 0x3f || present > 0x3f) throw corrupt('its flags are unknown')
+  if (flags > 0x3f || present > 0x7f) throw corrupt('its flags are unknown')
   let at = 2
   let receivedAt = 0
   let expiresAt = 0
@@ -129,15 +134,36 @@ function decode(bytes: Buffer): StoredMessage {
     share = bytes.toString('utf8', at + 2, shareEnd)
     at = shareEnd
   }
+  let packetId = 0
+  if (present & PACKET_ID) {
+    packetId = bytes.readUInt16BE(at)
+    at += 2
+  }
   const published = qosFrom(flags >> 2)
   const retain = (flags & PUBLISHED_RETAIN) !== 0
   const { length } = bytes
+  const message = new Message(
+    topic,
+    published,
+    retain,
+    properties,
+    from,
+    receivedAt,
+    expiresAt,
+    bytes,
+    0,
+    at,
+    length,
+    0,
+  )
+  message.packetId = packetId
   return {
-    message: new Message(topic, published, retain, properties, from, receivedAt, expiresAt, bytes, 0, at, length, 0),
+    message,
     qos: qosFrom(flags),
     retain: (flags & RETAIN) !== 0,
     identifiers,
     ...(share === null ? {} : { share }),
+    ...(packetId === 0 ? {} : { packetId }),
   }
 }
 

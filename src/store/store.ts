@@ -45,6 +45,8 @@ export interface StoredMessage {
   identifiers: readonly number[] | null
   /** The filter of the shared subscription that it is for, `$share/<group>/<filter>`; left out when it is for none. */
   share?: string
+  /** The packet identifier that its publisher knows it by, to be kept with it (`Message.packetId`); left out for 0. */
+  packetId?: number
 }
 
 export interface LogEntry extends StoredMessage {

@@ -75,6 +75,7 @@ export class Messages {
   publish(bytes: Buffer, start: number, body: number, end: number, now: number): void {
     const message = this.#decoder.decode(bytes, start, body, end, now)
     const { packetId } = this.#decoder
+    message.packetId = packetId
     const { session, intake, store, limits, out } = this.#parts
     const { qos } = message
     out.counters.publishReceived++

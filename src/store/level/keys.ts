@@ -1,6 +1,6 @@
 /**
- * Every key in the database, in one place. Every value but that of `version` ends with its checksum (checksum.ts). U+0000 parts them: MQTT forbids it in topics and client identifiers. Ids are
- * written so that they sort as text.
+ * Every key in the database, in one place. U+0000 parts them: MQTT forbids it in topics and client identifiers. Ids are
+ * written so that they sort as text. Every value but that of `version` ends with its checksum (checksum.ts).
  *
  *     version                             FORMAT_VERSION
  *     ids                                 every id given out so far is below this one
@@ -17,6 +17,9 @@
 /**
  * Layout of keys and values. A store of another version is refused, not guessed at. It changes with whatever an older or a
  * newer broker would misread; not with what both may pass over (session-record.ts says when that is so).
+ *
+ * What 2 has and 1 had not: checksums; packet identifiers and references in records; logs of queues whose names have a `#`
+ * (docs/decisions/0008-queue-logs.md), which a broker of version 1 would take for queues.
  */
 export const FORMAT_VERSION = 2
 

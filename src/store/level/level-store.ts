@@ -110,13 +110,13 @@ export class LevelStore implements Store {
 
 async function checkVersion({ database, path }: LevelStoreOptions): Promise<void> {
   const stored = await database.get(VERSION_KEY)
+  const found = stored?.toString() ?? 'no version'
+  if (found === String(FORMAT_VERSION)) return
   if (stored === undefined && (await isEmpty(database))) {
     const chain = database.batch()
     chain.put(VERSION_KEY, Buffer.from(String(FORMAT_VERSION)))
     return chain.write({ sync: true })
   }
-  const found = stored?.toString() ?? 'no version'
-  if (found === String(FORMAT_VERSION)) return
   const text = `The store in ${path} has format ${found}; this version of Eventflow reads format ${FORMAT_VERSION} only.`
   throw new EventflowError('STORE_VERSION', text)
 }

@@ -27,6 +27,7 @@ const entry: fc.Arbitrary<StoredMessage> = fc.record(
     retain: fc.boolean(),
     identifiers: fc.option(fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 })),
     share: text,
+    packetId: fc.integer({ min: 1, max: 65_535 }),
   },
   { requiredKeys: ['message', 'qos', 'retain', 'identifiers'] },
 )
@@ -38,7 +39,9 @@ describe('a message record', () => {
         const target = Buffer.alloc(start + recordBound(entry))
         const end = encodeRecord(entry, target, start)
         expect(end).toBeLessThanOrEqual(target.length)
-        expect(plain(decodeRecord(target, start, end))).toEqual(plain(entry))
+        const decoded = decodeRecord(target, start, end)
+        expect(plain(decoded)).toEqual(plain(entry))
+        expect(decoded.message.packetId).toBe(entry.packetId ?? 0)
       }),
     )
   })
@@ -73,13 +76,13 @@ describe('a message record', () => {
   })
 })
 
-function plain({ message, qos, retain, identifiers, share }: StoredMessage): unknown {
+function plain({ message, qos, retain, identifiers, share, packetId }: StoredMessage): unknown {
   const { topic, properties, from, receivedAt, expiresAt, payload } = message
   const fields = { topic, qos: message.qos, retain: message.retain, from, receivedAt, expiresAt }
   return {
     ...fields,
     properties: properties && [...properties],
     payload: [...payload],
-    deliver: [qos, retain, identifiers, share],
+    deliver: [qos, retain, identifiers, share, packetId],
   }
 }
