@@ -7,7 +7,6 @@ import { systemClock } from './core/clock.ts'
 import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
 import { EventBus, type Events } from './core/events.ts'
-import { TOPIC_HINTS } from './core/message.ts'
 import type { JobIterator } from './embedded/job.ts'
 import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
 import { Kernel } from './kernel/kernel.ts'
@@ -19,7 +18,6 @@ import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
 import { TcpListener } from './transport/listeners/tcp.ts'
 import { VERSION } from './version.ts'
-import { TopicTable } from './wire/topic-table.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
 export interface EventflowOptions {
@@ -196,9 +194,8 @@ export class Eventflow {
       publishDenied: access.publishDenied,
     }
     const scheduler = new WriteScheduler(counters)
-    const topics = new TopicTable(TOPIC_HINTS)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    return new Broker({ clients, intake, subscriptions, store, scheduler, topics, limits, ...shared })
+    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
   }
 
   #makeListener(broker: Broker): TcpListener {

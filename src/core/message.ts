@@ -7,9 +7,6 @@
 
 export type QoS = 0 | 1 | 2
 
-/** See Message.topicHint. */
-export const TOPIC_HINTS = 32_768
-
 export interface MessageFields {
   topic: string
   payload: Buffer
@@ -57,11 +54,6 @@ export class Message {
   unmatched = false
   /** Packet identifier of the PUBLISH at QoS 1 or 2 that brought it: what its publisher knows it by. 0: none. */
   packetId = 0
-  /**
-   * A number from 0 to TOPIC_HINTS - 1 that other messages on this topic mostly have too, and others mostly not: whoever
-   * remembers things by topic finds them faster by it. -1: none.
-   */
-  topicHint = -1
   /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
   frames: unknown = null
   /** Whether frames are kept. Not for messages that stay for long and are read seldom, like retained ones. */

@@ -3,7 +3,6 @@
  * matches, and no others: clients that come and go do not slow down the topics of the rest.
  */
 
-import { TOPIC_HINTS } from '../core/message.ts'
 import { hasWildcard } from '../core/topics.ts'
 import { TopicTree } from './topic-tree.ts'
 
@@ -14,44 +13,28 @@ const MAX_LENGTH = 256
 /** Nodes of the tree of topics, about ten megabytes: topics have up to a hundred levels. */
 const MAX_NODES = 60_000
 
-interface Known<Matches> {
-  readonly topic: string
-  readonly matches: Matches
-  /** Cleared when it is forgotten. */
-  valid: boolean
-}
-
 export class MatchCache<Matches> {
-  #known = new Map<string, Known<Matches>>()
-  /** The same by the hints that messages bring: among 10,000 topics the map costs 300 ns a message, this 40. */
-  #byHint: Array<Known<Matches> | undefined> | null = null
+  #matches = new Map<string, Matches>()
   /** The topics in a form that finds those of a filter; null until a wildcard made it worth its price. */
   #topics: TopicTree<string> | null = null
 
-  /** @param hint see Message.topicHint */
-  get(topic: string, hint: number): Matches | undefined {
-    if (hint >= 0) {
-      const hinted = this.#byHint?.[hint]
-      if (hinted?.valid && hinted.topic === topic) return hinted.matches
-    }
-    const known = this.#known.get(topic)
-    if (known !== undefined && hint >= 0) this.#keepByHint(hint, known)
-    return known?.matches
+  get(topic: string): Matches | undefined {
+    return this.#matches.get(topic)
   }
 
   set(topic: string, matches: Matches): void {
     if (topic.length > MAX_LENGTH) return
-    const full = this.#known.size >= MAX_TOPICS || (this.#topics?.nodes ?? 0) >= MAX_NODES
+    const full = this.#matches.size >= MAX_TOPICS || (this.#topics?.nodes ?? 0) >= MAX_NODES
     if (full) this.#clear(null)
-    this.#known.set(topic, { topic, matches, valid: true })
+    this.#matches.set(topic, matches)
     this.#topics?.set(topic, topic)
   }
 
   /** Who is subscribed to `filter` has changed. */
   changed(filter: string): void {
-    if (this.#known.size === 0) return
+    if (this.#matches.size === 0) return
     if (!hasWildcard(filter)) {
-      if (this.#delete(filter)) this.#topics?.delete(filter)
+      if (this.#matches.delete(filter)) this.#topics?.delete(filter)
     } else if (this.#topics === null) this.#clear(new TopicTree())
     else this.#forget(filter, this.#topics)
   }
@@ -59,26 +42,13 @@ export class MatchCache<Matches> {
   #forget(filter: string, topics: TopicTree<string>): void {
     const cursor = topics.cursor(filter)
     for (let topic = cursor.next(Infinity); topic !== null; topic = cursor.next(Infinity)) {
-      this.#delete(topic)
+      this.#matches.delete(topic)
       topics.delete(topic)
     }
   }
 
   #clear(topics: TopicTree<string> | null): void {
-    this.#known = new Map()
-    this.#byHint = null
+    this.#matches = new Map()
     this.#topics = topics
-  }
-
-  #delete(topic: string): boolean {
-    const known = this.#known.get(topic)
-    if (known === undefined) return false
-    known.valid = false
-    return this.#known.delete(topic)
-  }
-
-  #keepByHint(hint: number, known: Known<Matches>): void {
-    this.#byHint ??= new Array(TOPIC_HINTS).fill(undefined)
-    this.#byHint[hint] = known
   }
 }

@@ -89,8 +89,8 @@ export class SubscriptionTree {
   }
 
   /** Whom a message on `topic` goes to. */
-  match(topic: string, hint = -1): Matches {
-    const known = this.#remembered.get(topic, hint)
+  match(topic: string): Matches {
+    const known = this.#remembered.get(topic)
     if (known !== undefined) return known
     const found: Found = { subscriptions: [], groups: [] }
     collect(this.#root, topic.split('/'), 0, topic.charCodeAt(0) === DOLLAR, found)

@@ -7,7 +7,6 @@ import type { Intake } from '../kernel/intake.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Subscriptions } from '../kernel/subscriptions.ts'
 import type { Store } from '../store/store.ts'
-import type { TopicTable } from '../wire/topic-table.ts'
 import type { WriteScheduler } from '../wire/write-buffer.ts'
 
 export interface TransportLimits {
@@ -36,8 +35,6 @@ export interface LaneParts {
   subscriptions: Subscriptions
   store: Store
   scheduler: WriteScheduler
-  /** Topics that clients publish on. */
-  topics: TopicTable
   limits: TransportLimits
   clock: Clock
   events: Events

@@ -1,6 +1,6 @@
 /**
  * PUBLISH as it comes from a client, decoded strictly. One decoder a connection: publishers stay on few topics, so the
- * last topic's bytes are compared, then those of the topics of all, before a new string is made of them.
+ * last topic's bytes are compared before a new string is made of them.
  */
 
 import { Message, type QoS } from '../core/message.ts'
@@ -10,7 +10,6 @@ import { readPublishProperties } from './publish-properties.ts'
 import { readVarint, varintBytes } from './reader.ts'
 import { readText } from './text.ts'
 import { IncomingAliases } from './topic-aliases.ts'
-import { TopicTable } from './topic-table.ts'
 
 export class PublishDecoder {
   /** Packet identifier of the message decoded last; 0 at QoS 0. */
@@ -19,9 +18,8 @@ export class PublishDecoder {
   readonly #version: number
   readonly #from: string
   readonly #maxLevels: number
-  /** Where the topic decoded last stands in `#topics`, unless another has taken its place; -1: nowhere. */
-  #hint = -1
-  readonly #topics: TopicTable
+  #topic = ''
+  #topicBytes: Buffer = NONE
   readonly #maxAlias: number
   /** Null until the client uses one. */
   #aliases: IncomingAliases | null = null
@@ -31,14 +29,12 @@ export class PublishDecoder {
    * @param from the publisher's client identifier
    * @param maxLevels levels that a topic may have
    * @param maxAlias the Topic Alias Maximum that the client was told; 0: none
-   * @param topics shared with the decoders of other connections that have the same limits
    */
-  constructor(version: number, from: string, maxLevels: number, maxAlias = 0, topics = new TopicTable(2)) {
+  constructor(version: number, from: string, maxLevels: number, maxAlias = 0) {
     this.#version = version
     this.#from = from
     this.#maxLevels = maxLevels
     this.#maxAlias = maxAlias
-    this.#topics = topics
   }
 
   /** Decode the PUBLISH in `bytes` from `start`, its body from `body` to `end`. Throws Refusal 0x81, 0x82, 0x90 or 0x94. */
@@ -60,27 +56,11 @@ export class PublishDecoder {
       at += 2
     }
     const retain = (first & 1) === 1
-    const message =
-      this.#version === 5
-        ? this.#decode5(bytes, start, topicStart, topicEnd, at, end, qos, retain, now)
-        : this.#decode4(bytes, start, topicStart, topicEnd, at, end, qos, retain, now)
-    message.topicHint = this.#hint
-    return message
-  }
-
-  #decode4(
-    bytes: Buffer,
-    start: number,
-    topicStart: number,
-    topicEnd: number,
-    at: number,
-    end: number,
-    qos: QoS,
-    retain: boolean,
-    now: number,
-  ): Message {
-    const topic = this.#readTopic(bytes, topicStart, topicEnd)
-    return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at, end, 4)
+    if (this.#version !== 5) {
+      const topic = this.#readTopic(bytes, topicStart, topicEnd)
+      return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at, end, 4)
+    }
+    return this.#decode5(bytes, start, topicStart, topicEnd, at, end, qos, retain, now)
   }
 
   /** The rest of a PUBLISH of MQTT 5.0: properties, from `at`, and payload. */
@@ -132,33 +112,28 @@ export class PublishDecoder {
   /** The topic of a PUBLISH with an alias, which it defines or, when its own topic is empty, uses. */
   #readAliased(alias: number, bytes: Buffer, start: number, end: number): string {
     this.#aliases ??= new IncomingAliases(this.#maxAlias)
-    if (start === end) {
-      this.#hint = -1
-      return this.#aliases.topicOf(alias)
-    }
+    if (start === end) return this.#aliases.topicOf(alias)
     const topic = this.#readTopic(bytes, start, end)
     this.#aliases.define(alias, topic)
     return topic
   }
 
   #readTopic(bytes: Buffer, start: number, end: number): string {
-    if (start === end) {
+    const known = this.#topicBytes
+    const length = end - start
+    if (length === known.length && length > 0) {
+      let i = 0
+      while (i < length && known[i] === bytes[start + i]) i++
+      if (i === length) return this.#topic
+    }
+    if (length === 0) {
       throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
     }
-    const topics = this.#topics
-    if (this.#hint >= 0 && topics.holds(this.#hint, bytes, start, end)) return topics.text(this.#hint)
-    const place = topics.placeOf(bytes, start, end)
-    this.#hint = place
-    if (topics.holds(place, bytes, start, end)) return topics.text(place)
-    const topic = this.#newTopic(bytes, start, end)
-    if (!topics.add(place, topic, bytes, start, end)) this.#hint = -1
-    return topic
-  }
-
-  #newTopic(bytes: Buffer, start: number, end: number): string {
     const topic = readText(bytes, start, end)
     const problem = topicProblem(topic, this.#maxLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    this.#topic = topic
+    this.#topicBytes = Buffer.from(bytes.subarray(start, end))
     return topic
   }
 }
@@ -166,3 +141,5 @@ export class PublishDecoder {
 function malformed(what: string): Refusal {
   return new Refusal(ReasonCode.MalformedPacket, `PUBLISH with ${what}`)
 }
+
+const NONE = Buffer.alloc(0)
