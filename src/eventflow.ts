@@ -14,7 +14,7 @@ import { Kernel } from './kernel/kernel.ts'
 import type { Logger, Plugin } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
 import { NEVER_EXPIRES } from './session/session.ts'
-import { openStore } from './store/open.ts'
+import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
 import { TcpListener } from './transport/listeners/tcp.ts'
@@ -29,6 +29,8 @@ export interface EventflowOptions {
   logger?: Logger
   /** Plugins besides the built-in ones. */
   plugins?: ReadonlyArray<Plugin<never>>
+  /** Opens what outlives the process, in place of what `store.kind` names. Called at each start. */
+  openStore?: (options: OpenStoreOptions) => Promise<Store>
 }
 
 /** Everything that runs between start() and stop(). */
@@ -45,6 +47,7 @@ export class Eventflow {
   readonly config: Config
   readonly #log: Logger
   readonly #plugins: ReadonlyArray<Plugin<never>>
+  readonly #open: (options: OpenStoreOptions) => Promise<Store>
   readonly #bus: EventBus
   #running: Running | null = null
   #stopping: Promise<void> | null = null
@@ -54,6 +57,7 @@ export class Eventflow {
     this.config = resolveConfig(options.config ?? {})
     this.#log = options.logger ?? SILENT
     this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
+    this.#open = options.openStore ?? openStore
     this.#bus = new EventBus((error) => this.#log.error({ error }, 'an event listener failed'))
   }
 
@@ -166,10 +170,15 @@ export class Eventflow {
   async #openStore(): Promise<Store> {
     const { kind, path } = this.config.store
     const onFault = (error: Error): void => {
-      this.#log.error({ error }, 'the store failed')
-      this.#bus.emit('store.failed', { message: error.message })
+      const code = error instanceof EventflowError ? error.code : 'STORE_FAILED'
+      this.#log.error({ error }, code === 'STORE_CORRUPT' ? 'the store is damaged' : 'the store failed')
+      this.#bus.emit('store.failed', { code, message: error.message })
     }
-    return openStore({ kind, path, onFault })
+    const onRecovered = (durationMs: number): void => {
+      this.#log.warn({ durationMs }, 'the store writes again')
+      this.#bus.emit('store.recovered', { durationMs })
+    }
+    return this.#open({ kind, path, onFault, onRecovered })
   }
 
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {

@@ -1,13 +1,15 @@
 /** The namespace `queue/`: messages in, consumers in and out, dead letters from one queue to another. */
 
-import type {
-  AfterGrant,
-  Message,
-  Namespace,
-  PluginContext,
-  SessionView,
-  StoredMessage,
-  Subscription,
+import {
+  type AfterGrant,
+  type Message,
+  type Namespace,
+  type PluginContext,
+  ReasonCode,
+  Refusal,
+  type SessionView,
+  type StoredMessage,
+  type Subscription,
 } from '../../src/plugin.ts'
 import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
@@ -100,6 +102,7 @@ export class Engine implements Namespace {
   }
 
   accept(message: Message): Promise<void> {
+    if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
     const queue = this.#queues.open(message.topic)
     if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)

@@ -5,7 +5,7 @@ export const ERROR_CODES = {
   STORE_LOCKED: 'Another process has the data directory open.',
   STORE_VERSION: 'The data directory was written in a format that this version does not read.',
   STORE_FAILED: 'The store could not read or write.',
-  STORE_CORRUPT: 'A record in the store cannot be read.',
+  STORE_CORRUPT: 'A record in the store cannot be read, or the store is damaged so that it cannot be opened.',
   LISTEN_FAILED: 'A listener could not be opened.',
   PLUGIN_FAILED: 'A plugin could not be set up, started or stopped.',
   NAMESPACE_TAKEN: 'Two plugins claim the same topic prefix.',

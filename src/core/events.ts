@@ -149,8 +149,10 @@ export interface EventMap {
 
   /** The store is open. */
   'store.opened': { kind: string; sessions: number; retained: number }
-  /** The store could not write; what waited for it was not acknowledged. */
-  'store.failed': { message: string }
+  /** The store writes again, after so long; all that waited is safe, and acknowledged. */
+  'store.recovered': { durationMs: number }
+  /** Nothing can be written, and is acknowledged, until store.recovered (STORE_FAILED); or something is damaged (STORE_CORRUPT). */
+  'store.failed': { code: string; message: string }
 }
 
 export type EventType = keyof EventMap
@@ -254,5 +256,6 @@ export const EVENT_TYPES = Object.keys({
   'access.authenticated': 0,
   'access.denied': 0,
   'store.opened': 0,
+  'store.recovered': 0,
   'store.failed': 0,
 } satisfies Record<EventType, 0>) as EventType[]

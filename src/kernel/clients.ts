@@ -6,6 +6,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
 import type { Opened, Opening, Sessions } from '../session/sessions.ts'
+import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -18,8 +19,7 @@ export interface ClientsParts {
   wills: Wills
   events: Events
   counters: Counters
-  /** Resolves when what was written to the store is on disk. */
-  durable: () => Promise<void>
+  store: Store
 }
 
 export interface Connecting extends Opening {
@@ -61,10 +61,18 @@ export class Clients {
    * of it when `safe`, if there is one, resolves: what CONNACK says must be true after a crash.
    */
   open(connecting: Connecting): Opened & { safe: Promise<void> | undefined } {
-    const { sessions, wills, durable } = this.#parts
+    const { sessions, wills } = this.#parts
     const opened = sessions.open(connecting)
     wills.returned(opened.session)
-    return { ...opened, safe: opened.written ? durable() : undefined }
+    return { ...opened, safe: opened.written ? this.#safe(opened.present) : undefined }
+  }
+
+  /** While nothing can be written, a session that is on disk goes on with what can be read; a new one has to wait. */
+  #safe(present: boolean): Promise<void> | undefined {
+    const { store } = this.#parts
+    if (store.fault === null) return store.durable()
+    if (present) return undefined
+    return Promise.reject(new Refusal(ReasonCode.ServerUnavailable, 'no session can be kept now'))
   }
 
   /** The client has its CONNACK: send what waits for it. */

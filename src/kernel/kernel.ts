@@ -65,8 +65,7 @@ export class Kernel {
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
-    const durable = () => store.durable()
-    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, durable })
+    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */

@@ -1,5 +1,6 @@
 /** Subscriptions of sessions: checked, allowed, given to the namespace that owns the filter, and kept. */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Events } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterBehind, filterProblem } from '../core/topics.ts'
@@ -45,9 +46,10 @@ export class Subscriptions {
         namespace.unsubscribe(session, place.filter)
         throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
       }
+      const before = session.subscriptions.get(filter)
       session.subscriptions.set(filter, subscription)
       sessions.save(session)
-      if (session.persistent) await this.#makeSafe(session, filter)
+      if (session.persistent) await this.#makeSafe(session, subscription, before)
       if (connected && !session.connected) namespace.detach?.(session, false)
       events.emit('subscription.added', { clientId, filter, qos })
       return after
@@ -100,12 +102,17 @@ export class Subscriptions {
     session.subscriptions.clear()
   }
 
-  /** The client is told that it is subscribed once that is on disk; or it is not subscribed. */
-  async #makeSafe(session: Session, filter: string): Promise<void> {
+  /**
+   * The client is told that it is subscribed once that is on disk; or it is not subscribed. What it asks for again waits
+   * for no disk that fails: a consumer that has come back goes on.
+   */
+  async #makeSafe(session: Session, subscription: Subscription, before: Subscription | undefined): Promise<void> {
+    const { store } = this.#parts
+    if (store.fault !== null && before !== undefined && isDeepStrictEqual(before, subscription)) return
     try {
-      await this.#parts.store.durable()
+      await store.durable()
     } catch (error) {
-      this.remove(session, filter)
+      this.remove(session, subscription.filter)
       throw error
     }
   }

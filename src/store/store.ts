@@ -17,12 +17,20 @@ export interface Store {
   readonly retained: RetainedStore
   /** The messages of queues, one log a queue. */
   readonly queues: MessageLog
+  /** Why nothing can be written now, for people and for a check whether the broker is ready; null when all is well. */
+  readonly fault: Error | null
   /**
-   * Resolves when all that was written before this call is on disk (fsync); rejects with EventflowError STORE_FAILED
-   * when it could not be written. Calls in one turn share one promise, and many turns share one fsync.
+   * Whether it takes more messages: not while it cannot write and as much waits in memory as may. What is written all the
+   * same is kept, so ask before a message is accepted, not before one is moved.
+   */
+  readonly accepting: boolean
+  /**
+   * Resolves when all that was written before this call is on disk (fsync). That may take long: a disk that fails is
+   * tried again and again. Rejects with EventflowError STORE_FAILED only when the store was closed and the last attempt
+   * failed. Calls in one turn share one promise, and many turns share one fsync.
    */
   durable(): Promise<void>
-  /** Write what is waiting, and close. Safe to call twice. */
+  /** Write what is waiting, and close; try once more if the disk failed before. Safe to call twice. */
   close(): Promise<void>
 }
 

@@ -146,8 +146,9 @@ export class Messages {
   }
 
   /**
-   * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can. To acknowledge would be a lie then, so the
-   * connection ends; unless the operator wants it so. No acknowledgement can send a client to another server.
+   * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can, nor is there a no to PUBREL
+   * [MQTT 5.0, table 3-7]. To acknowledge would be a lie then, so the connection ends; unless the operator wants it so.
+   * No acknowledgement can send a client to another server.
    */
   #answer(
     type: AcknowledgementType | typeof NONE,
@@ -158,7 +159,7 @@ export class Messages {
     const { code, message, serverReference } = refusal
     const denied = code === ReasonCode.NotAuthorized
     if (serverReference !== null) close(code, 'kicked', message, serverReference)
-    else if (version === 5 && type !== NONE) acknowledge(answerCode(code, PUBACK_CODES), message)
+    else if (version === 5 && (type === PUBACK || type === PUBREC)) acknowledge(answerCode(code, PUBACK_CODES), message)
     else if (denied && limits.publishDenied === 'ignore') acknowledge(0, '')
     else close(code, denied ? 'not-authorized' : 'error', message)
   }

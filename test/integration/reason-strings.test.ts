@@ -185,7 +185,7 @@ describe('an MQTT 5.0 client that takes small packets only [MQTT-3.1.2-24]', () 
       await client.end()
       return client.received
     }
-    expect(await answer(19)).toMatchObject([{ cmd: 'connack', reasonCode: 0x95 }])
+    expect(await answer(15)).toMatchObject([{ cmd: 'connack', reasonCode: 0x95 }])
     expect(await answer(4)).toEqual([])
   })
 

@@ -1,32 +1,24 @@
 /**
  * Group commit: what is written in one turn of the event loop is one atomic batch, and while one batch is being written
  * the next one fills. So a thousand publishers in a turn share one fsync, and nobody waits longer than two of them.
- *
- * A batch that could not be written is not given up. Whoever waited for it is told, and its writes ride along, older
- * first, with the next batch: memory and disk tell the same story again as soon as the disk takes one.
  */
 
-import { EventflowError } from '../../core/errors.ts'
-import type { Chain, Database } from './database.ts'
-import { SYNC_KEY } from './keys.ts'
+import { Operations } from './operations.ts'
+import type { Writer } from './writer.ts'
 
 /** Something that decides what it writes when the batch is closed: a hundred changes in one turn are one write. */
 export interface Part {
-  /** Add to the batch what is to be written now. Called again with a later batch when this one fails. */
-  seal(chain: Chain): void
-  /** The batch that it was sealed into was written, or was not. */
-  settled?(failed: boolean): void
-}
-
-export interface CommitContext {
-  database: Database
-  onFault: (error: Error) => void
+  /** Add to the batch what is to be written now. */
+  seal(operations: Operations): void
+  /** The batch that it was sealed into was written. */
+  written?(): void
 }
 
 interface Batch {
   /** null: remove the key; a function: made when the batch is closed. The last write of a key wins. */
   writes: Map<string, Buffer | (() => Buffer) | null>
   parts: Set<Part>
+  bytes: number
   /** Set when somebody waits; then the batch is synced. */
   waiting: Waiting | null
 }
@@ -34,25 +26,23 @@ interface Batch {
 interface Waiting {
   promise: Promise<void>
   resolve: () => void
-  reject: (error: Error) => void
+  reject: (error: unknown) => void
 }
 
 const DONE = Promise.resolve()
-const EMPTY = Buffer.alloc(0)
 
 export class Commit {
-  readonly #database: Database
-  readonly #onFault: (error: Error) => void
+  readonly #writer: Writer
   #open: Batch | null = null
   #running: Batch | null = null
-  /** What could not be written so far. */
-  #failed: Batch | null = null
-  /** Something was written without sync, because nobody waited for it, since the last sync. */
-  #unsynced = false
 
-  constructor(context: CommitContext) {
-    this.#database = context.database
-    this.#onFault = context.onFault
+  constructor(writer: Writer) {
+    this.#writer = writer
+  }
+
+  /** Bytes of messages that are not written yet. */
+  get bytes(): number {
+    return (this.#open?.bytes ?? 0) + (this.#running?.bytes ?? 0)
   }
 
   /** @param value a function is called when the batch is closed: what is put a thousand times in a turn is made once */
@@ -69,12 +59,17 @@ export class Commit {
     this.#filling().parts.add(part)
   }
 
+  /** A part of the open batch has become larger. */
+  grow(bytes: number): void {
+    this.#filling().bytes += bytes
+  }
+
   /** See Store.durable(). */
   durable(): Promise<void> {
     if (this.#open === null) {
       // A batch under way covers the caller only if it is synced. One that is not must be followed by one that is.
       if (this.#running?.waiting) return this.#running.waiting.promise
-      if (this.#running === null && this.#failed === null && !this.#unsynced) return DONE
+      if (this.#running === null && !this.#writer.unsynced) return DONE
     }
     const batch = this.#filling()
     batch.waiting ??= newWaiting()
@@ -89,7 +84,7 @@ export class Commit {
 
   #filling(): Batch {
     if (this.#open === null) {
-      this.#open = { writes: new Map(), parts: new Set(), waiting: null }
+      this.#open = { writes: new Map(), parts: new Set(), bytes: 0, waiting: null }
       if (this.#running === null) setImmediate(this.#write)
     }
     return this.#open
@@ -100,43 +95,30 @@ export class Commit {
     if (batch === null) return
     this.#open = null
     this.#running = batch
-    if (this.#failed !== null) {
-      for (const [key, value] of batch.writes) this.#failed.writes.set(key, value)
-      for (const part of batch.parts) this.#failed.parts.add(part)
-      batch.writes = this.#failed.writes
-      batch.parts = this.#failed.parts
-      this.#failed = null
+    const operations = new Operations()
+    for (const [key, value] of batch.writes) {
+      if (value === null) operations.del(key)
+      else operations.put(key, typeof value === 'function' ? value() : value)
     }
-    this.#hand(batch).then(
-      () => this.#settle(batch, null),
-      (cause: unknown) => this.#settle(batch, new EventflowError('STORE_FAILED', 'The store cannot write.', { cause })),
+    for (const part of batch.parts) part.seal(operations)
+    this.#writer.write(operations, batch.waiting !== null).then(
+      () => this.#settle(batch),
+      (error: unknown) => this.#givenUp(batch, error),
     )
   }
 
-  /** Give the batch to the database. */
-  async #hand(batch: Batch): Promise<void> {
-    const sync = batch.waiting !== null
-    const chain = this.#database.batch()
-    for (const [key, value] of batch.writes) {
-      if (value === null) chain.del(key)
-      else chain.put(key, typeof value === 'function' ? value() : value)
-    }
-    for (const part of batch.parts) part.seal(chain)
-    // All that was put was taken back in the same turn, yet what was written before may still have to be synced.
-    if (chain.length === 0 && sync && this.#unsynced) chain.put(SYNC_KEY, EMPTY)
-    if (chain.length === 0) return chain.close()
-    await chain.write({ sync })
-    this.#unsynced = !sync
+  #settle(batch: Batch): void {
+    this.#running = null
+    for (const part of batch.parts) part.written?.()
+    batch.waiting?.resolve()
+    if (this.#open !== null) this.#write()
   }
 
-  #settle(batch: Batch, fault: EventflowError | null): void {
+  /** The store is being closed, and could not write. */
+  #givenUp(batch: Batch, error: unknown): void {
     this.#running = null
-    if (fault !== null) this.#failed = batch
-    for (const part of batch.parts) part.settled?.(fault !== null)
-    if (fault === null) batch.waiting?.resolve()
-    else batch.waiting?.reject(fault)
+    batch.waiting?.reject(error)
     if (this.#open !== null) this.#write()
-    if (fault !== null) this.#onFault(fault)
   }
 }
 
@@ -146,7 +128,7 @@ function newWaiting(): Waiting {
     waiting.resolve = resolve
     waiting.reject = reject
   })
-  // Whoever waits hears of it; where nobody listens any more, onFault has been told.
+  // Whoever waits hears of it; where nobody listens any more, the fault has been reported.
   waiting.promise.catch(() => {})
   return waiting
 }

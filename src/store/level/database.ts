@@ -11,6 +11,11 @@ export interface Database {
   getMany(keys: string[]): Promise<(Buffer | undefined)[]>
   keys(range: KeyRange): Cursor<string>
   iterator(range: KeyRange): Cursor<[string, Buffer]>
+  /**
+   * Open it anew after a write that failed. Rejects as long as the disk takes no writes; what can be read before can be
+   * read after. Left out where a write that failed leaves no traces.
+   */
+  reopen?(): Promise<void>
   close(): Promise<void>
 }
 

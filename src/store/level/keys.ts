@@ -1,6 +1,6 @@
 /**
  * Every key in the database, in one place. U+0000 parts them: MQTT forbids it in topics and client identifiers. Ids are
- * written so that they sort as text.
+ * written so that they sort as text. Every value but that of `version` ends with its checksum (checksum.ts).
  *
  *     version                             FORMAT_VERSION
  *     ids                                 every id given out so far is below this one
@@ -11,26 +11,23 @@
  *     queue      · name · first id, count a pack of messages (pack-codec.ts)
  *     queue-marks · name · first id       what was removed from and marked in that pack
  *     outgoing, outgoing-marks            the same for the outgoing messages of sessions, named by client id
+ *     damaged    · key                    what was found under that key and could not be read (damage.ts)
  */
 
 /**
- * Layout of keys and values. A store of a newer version is refused, not guessed at; one of an older is read, and is of this
- * version from then on. It changes with whatever an older or a
+ * Layout of keys and values. A store of another version is refused, not guessed at. It changes with whatever an older or a
  * newer broker would misread; not with what both may pass over (session-record.ts says when that is so).
+ *
+ * What 2 has and 1 had not: checksums; packet identifiers and references in records; logs of queues whose names have a `#`
+ * (docs/decisions/0008-queue-logs.md), which a broker of version 1 would take for queues.
  */
 export const FORMAT_VERSION = 2
-
-/**
- * The versions that can be read. What 2 has and 1 had not: packet identifiers in records, and logs of queues whose names
- * have a `#` (docs/decisions/0008-queue-logs.md), which a broker of version 1 would take for queues.
- */
-export const READABLE_VERSIONS: readonly string[] = ['1', '2']
 
 export const VERSION_KEY = 'version'
 export const IDS_KEY = 'ids'
 export const SYNC_KEY = 'sync'
 
-export type Keyspace = 'session' | 'received' | 'retained' | LogSpace | `${LogSpace}-marks`
+export type Keyspace = 'session' | 'received' | 'retained' | LogSpace | `${LogSpace}-marks` | 'damaged'
 export type LogSpace = 'queue' | 'outgoing'
 
 /** What the keys of one log begin with. */
@@ -63,6 +60,11 @@ export function rangeOf(space: Keyspace): KeyRange {
   return { gte: space + SEPARATOR, lt: space + AFTER_SEPARATOR }
 }
 
+/** All the keys of a log that begin with `prefix`, one of its LogKeys. */
+export function rangeBehind(prefix: string): KeyRange {
+  return { gte: prefix, lt: prefix.slice(0, -1) + AFTER_SEPARATOR }
+}
+
 export function logKeys(space: LogSpace, name: string): LogKeys {
   return { packs: key(space, name) + SEPARATOR, marks: key(`${space}-marks`, name) + SEPARATOR }
 }
@@ -76,14 +78,16 @@ export function marksKey(keys: LogKeys, first: number): string {
   return keys.marks + digits(first, ID_DIGITS)
 }
 
-export function parsePackKey(space: LogSpace, key: string): { name: string; first: number; count: number } {
+/** Null when it is no key of a pack. */
+export function parsePackKey(space: LogSpace, key: string): { name: string; first: number; count: number } | null {
   const idEnd = key.length - COUNT_DIGITS
   const idStart = idEnd - ID_DIGITS
-  return {
-    name: key.slice(space.length + 1, idStart - 1),
-    first: Number.parseInt(key.slice(idStart, idEnd), 36),
-    count: Number.parseInt(key.slice(idEnd), 36),
-  }
+  const first = Number.parseInt(key.slice(idStart, idEnd), 36)
+  const count = Number.parseInt(key.slice(idEnd), 36)
+  // Digits that are damaged may be read as another number, or as none.
+  if (digits(first, ID_DIGITS) + digits(count, COUNT_DIGITS) !== key.slice(idStart)) return null
+  if (key[idStart - 1] !== SEPARATOR || first === 0 || count === 0 || first > Number.MAX_SAFE_INTEGER) return null
+  return { name: key.slice(space.length + 1, idStart - 1), first, count }
 }
 
 export function parseMarksKey(space: LogSpace, key: string): { name: string; first: number } {

@@ -1,14 +1,17 @@
 /** The Store port on a sorted map of bytes: checks that the data is of our format, and puts the parts together. */
 
+import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { MessageLog, RetainedStore, SessionStore, Store } from '../store.ts'
 import { Commit } from './commit.ts'
+import { Damage } from './damage.ts'
 import type { Database } from './database.ts'
 import { Ids } from './ids.ts'
-import { FORMAT_VERSION, IDS_KEY, READABLE_VERSIONS, VERSION_KEY } from './keys.ts'
+import { FORMAT_VERSION, VERSION_KEY } from './keys.ts'
 import { LevelMessageLog } from './message-log.ts'
 import { LevelRetainedStore } from './retained.ts'
 import { LevelSessionStore } from './sessions.ts'
+import { SLOW_MS, Writer } from './writer.ts'
 
 export interface LevelStoreOptions {
   kind: string
@@ -16,11 +19,17 @@ export interface LevelStoreOptions {
   database: Database
   /** Where it is, for people. */
   path: string
-  /** Told of what could not be written or read, besides the caller that it concerns, if there is one. */
+  clock: Clock
+  /** See OpenStoreOptions. */
   onFault: (error: Error) => void
+  onRecovered: (durationMs: number) => void
 }
 
+/** What may wait in memory for a disk that does not write. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024
+
 interface Parts {
+  writer: Writer
   commit: Commit
   sessions: SessionStore
   retained: RetainedStore
@@ -32,8 +41,10 @@ export class LevelStore implements Store {
   readonly sessions: SessionStore
   readonly retained: RetainedStore
   readonly queues: MessageLog
+  readonly #writer: Writer
   readonly #commit: Commit
   readonly #database: Database
+  readonly #clock: Clock
   #closing: Promise<void> | null = null
 
   private constructor(options: LevelStoreOptions, parts: Parts) {
@@ -41,22 +52,34 @@ export class LevelStore implements Store {
     this.sessions = parts.sessions
     this.retained = parts.retained
     this.queues = parts.queues
+    this.#writer = parts.writer
     this.#commit = parts.commit
     this.#database = options.database
+    this.#clock = options.clock
   }
 
   /** @throws EventflowError STORE_VERSION when the data is of another format. */
   static async open(options: LevelStoreOptions): Promise<LevelStore> {
-    const { database, onFault } = options
+    const { database, clock, onFault, onRecovered } = options
     await checkVersion(options)
-    const commit = new Commit({ database, onFault })
-    const ids = new Ids(commit, await database.get(IDS_KEY))
-    const context = { database, commit, ids, onFault }
+    const writer = new Writer({ database, clock, onFault, onRecovered })
+    const commit = new Commit(writer)
+    const damage = new Damage({ commit, onFault })
+    const ids = await Ids.open({ database, commit, damage })
+    const context = { database, commit, ids, damage }
     const queues = await LevelMessageLog.open('queue', context)
     const outgoing = await LevelMessageLog.open('outgoing', context)
-    const sessions = await LevelSessionStore.open({ database, commit, outgoing, onFault })
+    const sessions = await LevelSessionStore.open({ database, commit, outgoing, damage })
     const retained = new LevelRetainedStore(context)
-    return new LevelStore(options, { commit, sessions, retained, queues })
+    return new LevelStore(options, { writer, commit, sessions, retained, queues })
+  }
+
+  get fault(): Error | null {
+    return this.#writer.fault
+  }
+
+  get accepting(): boolean {
+    return this.#writer.fault === null || this.#commit.bytes < MAX_WAITING_BYTES
   }
 
   durable(): Promise<void> {
@@ -64,8 +87,24 @@ export class LevelStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#commit.drain().then(() => this.#database.close())
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#writer.stop()
+    await this.#within(SLOW_MS, this.#commit.drain())
+    await this.#database.close()
+  }
+
+  /** A disk that does not answer must not keep the broker from stopping. */
+  async #within(timeMs: number, drained: Promise<void>): Promise<void> {
+    let timer: Timer
+    const late = new Promise<void>((_, reject) => {
+      const fault = new EventflowError('STORE_FAILED', 'The store could not be closed: the disk does not answer.')
+      timer = this.#clock.after(timeMs, () => reject(fault))
+    })
+    await Promise.race([drained, late]).finally(() => timer.cancel())
   }
 }
 
@@ -73,12 +112,12 @@ async function checkVersion({ database, path }: LevelStoreOptions): Promise<void
   const stored = await database.get(VERSION_KEY)
   const found = stored?.toString() ?? 'no version'
   if (found === String(FORMAT_VERSION)) return
-  if (READABLE_VERSIONS.includes(found) || (stored === undefined && (await isEmpty(database)))) {
+  if (stored === undefined && (await isEmpty(database))) {
     const chain = database.batch()
     chain.put(VERSION_KEY, Buffer.from(String(FORMAT_VERSION)))
     return chain.write({ sync: true })
   }
-  const text = `The store in ${path} has format ${found}; this version of Eventflow reads formats up to ${FORMAT_VERSION}.`
+  const text = `The store in ${path} has format ${found}; this version of Eventflow reads format ${FORMAT_VERSION} only.`
   throw new EventflowError('STORE_VERSION', text)
 }
 

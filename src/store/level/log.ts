@@ -17,6 +17,7 @@ export interface PackView {
 }
 
 export class Log implements PackOwner {
+  readonly space: LogSpace
   readonly name: string
   readonly keys: LogKeys
   readonly commit: Commit
@@ -27,6 +28,7 @@ export class Log implements PackOwner {
   #nextId: number
 
   constructor(space: LogSpace, name: string, commit: Commit, ids: Ids) {
+    this.space = space
     this.name = name
     this.keys = logKeys(space, name)
     this.commit = commit

@@ -1,8 +1,9 @@
 /** The MessageLog port: the logs of one kind by name. A log is known while it holds an entry, and forgotten after. */
 
-import { EventflowError } from '../../core/errors.ts'
 import type { LogEntry, LogSummary, MessageLog, StoredMessage } from '../store.ts'
+import { unsealed } from './checksum.ts'
 import type { Commit, Part } from './commit.ts'
+import type { Damage } from './damage.ts'
 import { type Database, visit } from './database.ts'
 import type { Ids } from './ids.ts'
 import { type LogSpace, parseMarksKey, parsePackKey, rangeOf } from './keys.ts'
@@ -14,7 +15,7 @@ export interface MessageLogContext {
   database: Database
   commit: Commit
   ids: Ids
-  onFault: (error: Error) => void
+  damage: Damage
 }
 
 export class LevelMessageLog implements MessageLog, Part {
@@ -101,23 +102,34 @@ export class LevelMessageLog implements MessageLog, Part {
   }
 
   async #restore(): Promise<void> {
-    const { database, onFault } = this.#context
+    const { database, damage } = this.#context
     const space = this.#space
+    const nameless: string[] = []
     await visit(database.keys(rangeOf(space)), (key) => {
-      const { name, first, count } = parsePackKey(space, key)
+      const parsed = parsePackKey(space, key)
+      if (parsed === null) {
+        nameless.push(key)
+        return
+      }
+      const { name, first, count } = parsed
       const log = this.#logs.get(name) ?? this.#add(name)
       log.restore(first, count)
     })
+    for (const key of nameless) {
+      damage.setAside(key, (await database.get(key)) ?? Buffer.alloc(0))
+      damage.tell(`Messages of a ${space} whose key is damaged are set aside.`, undefined)
+    }
     await visit(database.iterator(rangeOf(`${space}-marks`)), ([key, value]) => {
       const { name, first } = parseMarksKey(space, key)
       const log = this.#logs.get(name)
       const count = log?.restored(first) ?? 0
       if (log === undefined || count === 0) return
       try {
-        log.restoreMarks(first, decodeMarks(value, count))
-      } catch (error) {
-        // Its messages come again; better than not at all.
-        onFault(error instanceof Error ? error : new EventflowError('STORE_CORRUPT', String(error)))
+        log.restoreMarks(first, decodeMarks(unsealed(key, value), count))
+      } catch (cause) {
+        damage.setAside(key, value)
+        const text = `What was done of ${count} messages of ${space} ${name}, from ${first} on, cannot be read: set aside.`
+        damage.tell(`${text} They come again.`, cause)
       }
     })
   }

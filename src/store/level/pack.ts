@@ -9,8 +9,8 @@
 import { encodeRecord, recordBound } from '../record.ts'
 import type { StoredMessage } from '../store.ts'
 import type { Commit, Part } from './commit.ts'
-import type { Chain } from './database.ts'
 import { type LogKeys, marksKey, packKey } from './keys.ts'
+import type { Operations } from './operations.ts'
 import { encodeMarks, hasBit, LENGTH_BYTES, PACK_BYTES, PACK_ENTRIES, type PackMarks, setBit } from './pack-codec.ts'
 
 /** The log that a pack belongs to. */
@@ -105,10 +105,12 @@ export class Pack implements Part {
     const start = this.#length + LENGTH_BYTES
     const end = encodeRecord(entry, bytes, start)
     bytes.writeUInt32BE(end - start, this.#length)
+    const added = end - this.#length
     this.#length = end
     this.#count++
     this.#remaining++
     this.#join()
+    this.#owner.commit.grow(added)
   }
 
   /** All that it had was taken back before it was written: begin again, at `first`. */
@@ -148,17 +150,17 @@ export class Pack implements Part {
     this.#join()
   }
 
-  seal(chain: Chain): void {
+  seal(operations: Operations): void {
     const { keys } = this.#owner
     this.#joined = false
     if (this.#remaining === 0) {
-      if (this.#sealed) chain.del(packKey(keys, this.#first, this.#count))
+      if (this.#sealed) operations.del(packKey(keys, this.#first, this.#count))
       else this.#owner.discard(this)
-      if (this.#marksWritten) chain.del(marksKey(keys, this.#first))
+      if (this.#marksWritten) operations.del(marksKey(keys, this.#first))
     } else {
-      if (this.#bytes !== null) chain.put(packKey(keys, this.#first, this.#count), this.bytes!)
+      if (this.#bytes !== null) operations.put(packKey(keys, this.#first, this.#count), this.bytes!)
       if (this.#marksChanged) {
-        chain.put(marksKey(keys, this.#first), encodeMarks(this.#count, this.#removed, this.#marks))
+        operations.put(marksKey(keys, this.#first), encodeMarks(this.#count, this.#removed, this.#marks))
         this.#marksChanged = false
         this.#marksWritten = true
       }
@@ -166,11 +168,7 @@ export class Pack implements Part {
     this.#sealed = true
   }
 
-  settled(failed: boolean): void {
-    if (failed) {
-      if (this.#marksWritten) this.#marksChanged = true
-      return
-    }
+  written(): void {
     this.#bytes = null
     if (this.#remaining === this.#count && this.#marks === null) this.#owner.reduce(this)
   }

@@ -1,21 +1,21 @@
 /**
- * Reading a log: packs from disk and packs still in memory, in order. An entry that cannot be read is reported and
+ * Reading a log: packs from disk and packs still in memory, in order. What cannot be read is set aside, reported and
  * removed: nothing could ever deliver it, and if it stayed the log would never be empty.
  */
 
 import { EventflowError } from '../../core/errors.ts'
 import type { LogEntry } from '../store.ts'
+import { unsealed } from './checksum.ts'
+import type { Damage } from './damage.ts'
 import type { Database } from './database.ts'
+import { isCorruption } from './level-database.ts'
 import type { Log, PackView } from './log.ts'
 import { readRecords } from './pack-codec.ts'
 
 export interface ReadContext {
   database: Database
-  onFault: (error: Error) => void
+  damage: Damage
 }
-
-/** A pack that should be there and is not. */
-const NOTHING = Buffer.alloc(0)
 
 export async function readLog(context: ReadContext, log: Log, fromId: number, limit: number): Promise<LogEntry[]> {
   const entries: LogEntry[] = []
@@ -29,12 +29,33 @@ export async function readLog(context: ReadContext, log: Log, fromId: number, li
     const values = onDisk.length === 0 ? [] : await load(context, onDisk)
     let next = 0
     for (const pack of packs) {
-      const bytes = pack.bytes ?? values[next++] ?? NOTHING
-      if (entries.length < limit) unpack(context, log, pack, bytes, from, limit, entries)
+      const bytes = pack.bytes ?? check(context, log, pack, values[next++], from)
+      if (bytes !== null && entries.length < limit) unpack(context, log, pack, bytes, from, limit, entries)
     }
     from = last.first + last.count
   }
   return entries
+}
+
+/** The pack's records; null when they cannot be read: then what the log has of them from `fromId` on is dropped. */
+function check(
+  context: ReadContext,
+  log: Log,
+  pack: PackView,
+  found: Buffer | undefined,
+  fromId: number,
+): Buffer | null {
+  try {
+    if (found === undefined)
+      throw new EventflowError('STORE_CORRUPT', 'The database does not have it, or cannot read it.')
+    return unsealed(pack.key, found)
+  } catch (cause) {
+    const ids: number[] = []
+    for (let id = Math.max(pack.first, fromId); id < pack.first + pack.count; id++)
+      if (log.markOf(id) >= 0) ids.push(id)
+    drop(context, log, pack, found, ids, cause)
+    return null
+  }
 }
 
 /** Add to `entries` what the pack has from `fromId` on and the log still holds. */
@@ -63,11 +84,23 @@ function unpack(
       return entries.length < limit
     },
   )
-  for (const id of damaged) log.remove(id)
-  if (damaged.length > 0) {
-    const text = `${damaged.length} of the messages in ${log.name} cannot be read; first ${damaged[0]}. They are dropped.`
-    context.onFault(new EventflowError('STORE_CORRUPT', text))
-  }
+  drop(context, log, pack, bytes, damaged, undefined)
+}
+
+function drop(
+  { damage }: ReadContext,
+  log: Log,
+  pack: PackView,
+  found: Buffer | undefined,
+  ids: readonly number[],
+  cause: unknown,
+): void {
+  if (ids.length === 0) return
+  if (found !== undefined) damage.keep(pack.key, found)
+  for (const id of ids) log.remove(id)
+  const fate = found === undefined ? 'lost' : 'set aside'
+  const text = `${ids.length} messages of ${log.space} ${log.name} cannot be read, from ${ids[0]} to ${ids.at(-1)}: ${fate}.`
+  damage.tell(text, cause)
 }
 
 async function load({ database }: ReadContext, keys: string[]): Promise<(Buffer | undefined)[]> {
@@ -81,6 +114,6 @@ async function load({ database }: ReadContext, keys: string[]): Promise<(Buffer 
 }
 
 function damagedOrThrow(cause: unknown): undefined {
-  if ((cause as { code?: unknown }).code === 'LEVEL_CORRUPTION') return undefined
+  if (isCorruption(cause)) return undefined
   throw new EventflowError('STORE_FAILED', 'The store cannot read.', { cause })
 }

@@ -1,28 +1,29 @@
 /** The RetainedStore port: one key a topic. */
 
-import { EventflowError } from '../../core/errors.ts'
 import type { Message } from '../../core/message.ts'
 import { decodeRecord, encodeRecord, recordBound } from '../record.ts'
 import type { RetainedStore } from '../store.ts'
+import { unsealed } from './checksum.ts'
 import type { Commit } from './commit.ts'
+import type { Damage } from './damage.ts'
 import type { Database } from './database.ts'
 import { key, nameOf, rangeOf } from './keys.ts'
 
 export interface RetainedStoreContext {
   database: Database
   commit: Commit
-  onFault: (error: Error) => void
+  damage: Damage
 }
 
 export class LevelRetainedStore implements RetainedStore {
   readonly #database: Database
   readonly #commit: Commit
-  readonly #onFault: (error: Error) => void
+  readonly #damage: Damage
 
   constructor(context: RetainedStoreContext) {
     this.#database = context.database
     this.#commit = context.commit
-    this.#onFault = context.onFault
+    this.#damage = context.damage
   }
 
   async *load(): AsyncIterable<Message> {
@@ -45,10 +46,11 @@ export class LevelRetainedStore implements RetainedStore {
 
   #decode(key: string, value: Buffer): Message | null {
     try {
-      return decodeRecord(value, 0, value.length).message
+      const record = unsealed(key, value)
+      return decodeRecord(record, 0, record.length).message
     } catch (cause) {
-      const text = `The retained message of ${nameOf('retained', key)} cannot be read.`
-      this.#onFault(new EventflowError('STORE_CORRUPT', text, { cause }))
+      this.#damage.setAside(key, value)
+      this.#damage.tell(`The retained message of ${nameOf('retained', key)} cannot be read: set aside.`, cause)
       return null
     }
   }

@@ -1,28 +1,28 @@
 /** The SessionStore port. Records are small and rare: JSON (session-record.ts). */
 
-import { EventflowError } from '../../core/errors.ts'
 import type { MessageLog, SessionRecord, SessionStore, StoredSession } from '../store.ts'
+import { unsealed } from './checksum.ts'
 import type { Commit, Part } from './commit.ts'
-import { type Chain, type Database, visit } from './database.ts'
-import { key, nameOf, rangeOf } from './keys.ts'
+import type { Damage } from './damage.ts'
+import { type Database, visit } from './database.ts'
+import { key, logKeys, nameOf, parsePackKey, rangeBehind, rangeOf } from './keys.ts'
+import type { Operations } from './operations.ts'
 import { decodeSession, encodeSession } from './session-record.ts'
 
 export interface SessionStoreContext {
   database: Database
   commit: Commit
   outgoing: MessageLog
-  onFault: (error: Error) => void
+  damage: Damage
 }
 
 export class LevelSessionStore implements SessionStore, Part {
   readonly outgoing: MessageLog
   readonly #database: Database
   readonly #commit: Commit
-  readonly #onFault: (error: Error) => void
+  readonly #damage: Damage
   /** Sets that changed since the last batch; null: the session is gone. */
   readonly #changed = new Map<string, ReadonlySet<number> | null>()
-  /** The same, in the batch that is being written. */
-  #sealed: [string, ReadonlySet<number> | null][] = []
   /** Whose set may be on disk. Most are empty again before they get there, and then cost nothing. */
   readonly #stored = new Set<string>()
 
@@ -30,7 +30,7 @@ export class LevelSessionStore implements SessionStore, Part {
     this.outgoing = context.outgoing
     this.#database = context.database
     this.#commit = context.commit
-    this.#onFault = context.onFault
+    this.#damage = context.damage
   }
 
   static async open(context: SessionStoreContext): Promise<LevelSessionStore> {
@@ -43,17 +43,27 @@ export class LevelSessionStore implements SessionStore, Part {
     await this.#commit.durable()
     const received = new Map<string, number[]>()
     await visit(this.#database.iterator(rangeOf('received')), ([key, value]) => {
-      received.set(nameOf('received', key), decodeIdentifiers(value))
+      const clientId = nameOf('received', key)
+      try {
+        received.set(clientId, decodeIdentifiers(unsealed(key, value)))
+      } catch (cause) {
+        this.#damage.setAside(key, value)
+        const text = `What ${clientId} has sent at QoS 2 and not released cannot be read: set aside.`
+        this.#damage.tell(`${text} It may be taken twice.`, cause)
+      }
     })
     const sessions: StoredSession[] = []
+    const damaged: Array<{ clientId: string; cause: unknown }> = []
     await visit(this.#database.iterator(rangeOf('session')), ([key, value]) => {
       const clientId = nameOf('session', key)
       try {
-        sessions.push({ ...decodeSession(value), received: received.get(clientId) ?? [] })
+        sessions.push({ ...decodeSession(unsealed(key, value)), received: received.get(clientId) ?? [] })
       } catch (cause) {
-        this.#onFault(new EventflowError('STORE_CORRUPT', `The session of ${clientId} cannot be read.`, { cause }))
+        this.#damage.keep(key, value)
+        damaged.push({ clientId, cause })
       }
     })
+    for (const { clientId, cause } of damaged) await this.#setAside(clientId, cause)
     return sessions
   }
 
@@ -71,28 +81,31 @@ export class LevelSessionStore implements SessionStore, Part {
     this.#change(clientId, identifiers)
   }
 
-  seal(chain: Chain): void {
-    this.#sealed = [...this.#changed]
-    this.#changed.clear()
-    for (const [clientId, identifiers] of this.#sealed) {
+  seal(operations: Operations): void {
+    for (const [clientId, identifiers] of this.#changed) {
       const received = key('received', clientId)
       if (identifiers !== null && identifiers.size > 0) {
         this.#stored.add(clientId)
-        chain.put(received, encodeIdentifiers(identifiers))
+        operations.put(received, encodeIdentifiers(identifiers))
       } else if (this.#stored.delete(clientId)) {
-        chain.del(received)
+        operations.del(received)
       }
     }
+    this.#changed.clear()
   }
 
-  settled(failed: boolean): void {
-    if (failed) {
-      for (const [clientId, identifiers] of this.#sealed) {
-        this.#stored.add(clientId)
-        if (!this.#changed.has(clientId)) this.#changed.set(clientId, identifiers)
-      }
+  /** A session that cannot be read goes with its messages: the client begins anew, and must not find them in its way. */
+  async #setAside(clientId: string, cause: unknown): Promise<void> {
+    const { packs, marks } = logKeys('outgoing', clientId)
+    let count = 0
+    for (const prefix of [packs, marks]) {
+      await visit(this.#database.iterator(rangeBehind(prefix)), ([key, value]) => {
+        this.#damage.keep(key, value)
+        if (prefix === packs) count += parsePackKey('outgoing', key)?.count ?? 0
+      })
     }
-    this.#sealed = []
+    this.remove(clientId)
+    this.#damage.tell(`The session of ${clientId} cannot be read: set aside, with ${count} messages at most.`, cause)
   }
 
   #change(clientId: string, identifiers: ReadonlySet<number> | null): void {

@@ -177,7 +177,14 @@ describe('a will over a restart', () => {
 test('a will is published in the batch that takes it out of the store: once, whenever the broker is killed', async () => {
   const database = new FakeDatabase()
   const onFault = (error: Error): void => expect.unreachable(error.message)
-  const store = await LevelStore.open({ kind: 'fake', path: 'nowhere', database, onFault })
+  const store = await LevelStore.open({
+    kind: 'fake',
+    path: 'nowhere',
+    database,
+    onFault,
+    clock: new FakeClock(),
+    onRecovered() {},
+  })
   const { clock, connect, leave } = await (await makeWorld(store)).start(({ namespaces }) => {
     const accept = (message: Message): void => store.retained.put(message)
     namespaces.claim('kept/', { accept, subscribe: () => undefined, unsubscribe() {} })

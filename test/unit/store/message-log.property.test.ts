@@ -2,9 +2,11 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { EventflowError } from '../../../src/core/errors.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { stored, textOf, turns } from '../../contract/harness.ts'
+import { FakeClock } from '../../helpers/fake-clock.ts'
 import { FakeDatabase } from './fake-database.ts'
 
 interface ModelEntry {
@@ -60,6 +62,7 @@ test('a log is a sorted list, whatever happens to it', async () => {
 
 class History {
   readonly #database = new FakeDatabase()
+  readonly #clock = new FakeClock()
   readonly #model = new Map<string, ModelEntry[]>(LOGS.map((name) => [name, []]))
   /** The highest id that each log ever gave out. */
   readonly #highest = new Map<string, number>()
@@ -73,9 +76,11 @@ class History {
       kind: 'test',
       database: this.#database,
       path: 'memory',
+      clock: this.#clock,
       onFault: (error) => {
-        if (!this.#database.failing) throw error
+        if ((error as EventflowError).code !== 'STORE_FAILED') throw error
       },
+      onRecovered: () => {},
     })
   }
 
@@ -115,9 +120,22 @@ class History {
       this.#release = this.#database.hold()
     }
     if (step.do === 'durable' || step.do === 'reopen') this.#release()
-    if (step.do === 'durable') await this.#store.durable().catch(() => expect(this.#database.failing).toBe(true))
+    if (step.do === 'durable') {
+      let done = false
+      void this.#store.durable().then(() => {
+        done = true
+      })
+      for (let turn = 0; turn < 10; turn++) {
+        await turns(1)
+        this.#clock.advance(5_000) // what failed is tried again
+      }
+      if (!this.#database.failing) expect(done).toBe(true)
+    }
     if (step.do === 'disk breaks') this.#database.failing = true
-    if (step.do === 'disk works' || step.do === 'reopen') this.#database.failing = false
+    if (step.do === 'disk works' || step.do === 'reopen') {
+      this.#database.failing = false
+      this.#clock.advance(5_000)
+    }
     if (step.do === 'reopen') {
       await this.#store.close()
       await this.open()

@@ -4,6 +4,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Counters } from '../../../src/core/counters.ts'
+import { EventflowError } from '../../../src/core/errors.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Broker } from '../../../src/transport/broker.ts'
@@ -87,7 +88,7 @@ async function make(durable?: () => Promise<void>) {
     onTestFinished(() => void theirs.destroy())
     return new Peer(theirs, version)
   }
-  return { broker, kernel, namespace, connect, clock, heard, types }
+  return { broker, kernel, namespace, connect, clock, heard, types, store }
 }
 
 const WILL = { topic: 'will', payload: Buffer.from('gone'), qos: 0 as const, retain: false }
@@ -135,6 +136,31 @@ describe('packets behind a CONNECT that is being decided', () => {
     expect(peer.received).toMatchObject([{ cmd: 'connack', reasonCode: 0x87 }])
     expect(namespace.calls).toEqual([])
     expect(types()).toContain('client.connecting-refused')
+  })
+})
+
+describe('PUBREL whose identifier cannot be released for good', () => {
+  it.each([4, 5] as const)('ends the connection: MQTT %i has no PUBCOMP that says no', async (version) => {
+    const { connect, store } = await make()
+    const peer = connect(version)
+    const expiry = { properties: { sessionExpiryInterval: 100 } }
+    const connectPacket = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId: 'me', keepalive: 0 }
+    peer.stream.write(generate({ ...connectPacket, clean: version === 5, ...(version === 5 ? expiry : {}) } as Packet))
+    const publish = {
+      cmd: 'publish',
+      topic: 'a',
+      payload: 'x',
+      qos: 2,
+      messageId: 1,
+      dup: false,
+      retain: false,
+    } as const
+    peer.stream.write(generate(publish, { protocolVersion: version }))
+    await peer.packets(2)
+    store.durable = async () => Promise.reject(new EventflowError('STORE_FAILED', 'no'))
+    peer.stream.write(generate({ cmd: 'pubrel', messageId: 1 }, { protocolVersion: version }))
+    await until('the connection is closed', () => peer.ended)
+    expect(peer.commands).toEqual(['connack', 'pubrec', ...(version === 5 ? ['disconnect'] : [])])
   })
 })
 

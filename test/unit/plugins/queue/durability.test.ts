@@ -19,7 +19,7 @@ async function slowStore() {
     }
     return batch.promise
   }
-  const slow: Store = { ...store, queues: store.queues, durable, close: () => store.close() }
+  const slow: Store = { ...store, queues: store.queues, accepting: true, durable, close: () => store.close() }
   const end = async (error?: Error): Promise<void> => {
     const ended = batch
     batch = null

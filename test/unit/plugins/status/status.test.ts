@@ -167,9 +167,9 @@ describe('nothing is built', () => {
     expect(wanted()).toEqual([])
     const [one, other] = [new Reader('one'), new Reader('other')]
     subscribe(one, '$eventflow/events/store/+')
-    expect(wanted()).toEqual(['store.opened', 'store.failed'])
+    expect(wanted()).toEqual(['store.opened', 'store.recovered', 'store.failed'])
     subscribe(other, '$eventflow/events/+/failed')
-    expect(wanted()).toEqual(['listener.failed', 'store.opened', 'store.failed'])
+    expect(wanted()).toEqual(['listener.failed', 'store.opened', 'store.recovered', 'store.failed'])
     namespace.unsubscribe(one, '$eventflow/events/store/+')
     expect(wanted()).toEqual(['listener.failed', 'store.failed'])
     subscribe(one, '$eventflow/status')
