@@ -40,7 +40,7 @@ export class ByteCount {
   }
 
   remove(id: number, bytes: number): void {
-    if (!this.#isUnread(id)) this.total -= bytes
+    if (this.#unread.length === 0 || !this.#isUnread(id)) this.total -= bytes
     else if (this.#reading) this.#gone.add(id)
   }
 

@@ -14,12 +14,14 @@ const AGAIN_MS = 1000
 interface Batch {
   readonly queues: Queue[]
   readonly entries: Entry[]
+  /** Those that were elsewhere in the store before; null: none. */
+  moved: Set<Entry> | null
 }
 
 export class Commits {
   readonly #context: PluginContext<QueueOptions>
   #promise: Promise<void> | null = null
-  #batch: Batch = { queues: [], entries: [] }
+  #batch: Batch = { queues: [], entries: [], moved: null }
   readonly #timers = new Set<Timer>()
 
   constructor(context: PluginContext<QueueOptions>) {
@@ -29,26 +31,31 @@ export class Commits {
   /**
    * A message was appended to the log, just now. Returns the store's own promise: whoever waits for it tells batches
    * apart by it.
+   * @param moved it was elsewhere in the store before, so it must not be lost when the disk fails
    */
-  add(queue: Queue, entry: Entry): Promise<void> {
+  add(queue: Queue, entry: Entry, moved: boolean): Promise<void> {
     queue.state.appended(entry)
-    return this.#wait(queue, entry)
+    return this.#wait(queue, entry, moved)
   }
 
   stop(): void {
     for (const timer of this.#timers) timer.cancel()
   }
 
-  #wait(queue: Queue, entry: Entry): Promise<void> {
+  #wait(queue: Queue, entry: Entry, moved: boolean): Promise<void> {
     const promise = this.#context.store.durable()
     if (promise !== this.#promise) this.#begin(promise)
     this.#batch.queues.push(queue)
     this.#batch.entries.push(entry)
+    if (moved) {
+      this.#batch.moved ??= new Set()
+      this.#batch.moved.add(entry)
+    }
     return promise
   }
 
   #begin(promise: Promise<void>): void {
-    const batch: Batch = { queues: [], entries: [] }
+    const batch: Batch = { queues: [], entries: [], moved: null }
     this.#promise = promise
     this.#batch = batch
     promise.then(
@@ -83,12 +90,12 @@ export class Commits {
    * It could not be written. A publisher has its message still, and sends it again. One that was moved here from elsewhere
    * in the store has nobody but us: the store keeps what it could not write, so it is waited for again.
    */
-  #fail({ queues, entries }: Batch): void {
+  #fail({ queues, entries, moved }: Batch): void {
     for (let i = 0; i < entries.length; i++) {
       const queue = queues[i]!
       const entry = entries[i]!
-      if (!entry.moved) queue.failed(entry)
-      else this.#later(() => void this.#wait(queue, entry))
+      if (!moved?.has(entry)) queue.failed(entry)
+      else this.#later(() => void this.#wait(queue, entry, true))
     }
   }
 

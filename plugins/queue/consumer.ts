@@ -29,8 +29,6 @@ export class Entry implements Linked<Entry> {
   dueAt = 0
   /** It has left the queue. */
   gone = false
-  /** It was moved here from elsewhere in the store, so it must not be lost when the disk fails. */
-  moved = false
   previous: Entry | null = null
   next: Entry | null = null
   list: LinkedList<Entry> | null = null

@@ -104,6 +104,7 @@ export class Engine implements Namespace {
   accept(message: Message): Promise<void> {
     if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
     const queue = this.#queues.open(message.topic)
+    if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
     if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
@@ -137,8 +138,7 @@ export class Engine implements Namespace {
     const stored: StoredMessage = { message, qos, retain: false, identifiers: null, packetId }
     const id = queue.log.append(stored, lane)
     const entry = new Entry(id, message, 0, queue.forDeadLetters ? null : groupOf(message))
-    entry.moved = moved
-    return this.#commits.add(queue, entry)
+    return this.#commits.add(queue, entry, moved)
   }
 
   /** Both writes are in one batch: on disk it is in one of the two queues, always. */

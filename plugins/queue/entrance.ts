@@ -37,6 +37,8 @@ export interface EntranceParts {
 
 export class Entrance {
   policy: QueuePolicy
+  /** Whether any message could be refused, or drop another. */
+  guarded: boolean
   readonly #parts: EntranceParts
   readonly #dedup: Dedup
   readonly #schedule: Schedule
@@ -50,6 +52,7 @@ export class Entrance {
   constructor(parts: EntranceParts) {
     this.#parts = parts
     this.policy = parts.policy
+    this.guarded = isGuarded(parts.policy)
     const { name, context, policy, checkUse } = parts
     const { clock, log, store } = context
     const windowMs = policy.dedupWindow
@@ -138,6 +141,7 @@ export class Entrance {
   /** Another policy from now on. */
   change(policy: QueuePolicy): void {
     this.policy = policy
+    this.guarded = isGuarded(policy)
     this.#dedup.windowMs = policy.dedupWindow
   }
 
@@ -191,6 +195,10 @@ export class Entrance {
     state.due(entry)
     append(message, instructionsOf(message).priority)
   }
+}
+
+function isGuarded({ maxLength, maxBytes, exclusive }: QueuePolicy): boolean {
+  return maxLength !== null || maxBytes !== null || exclusive === 'producer' || exclusive === 'both'
 }
 
 function dueAt(message: Message): number {

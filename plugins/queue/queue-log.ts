@@ -61,8 +61,8 @@ export class QueueLog {
 
   /** Append, and return the id that the message has in the queue. */
   append(entry: StoredMessage, lane: number): number {
-    const id = this.#log.append(this.nameOf(lane), entry)
-    return lane === 0 ? id : lane * LANE + id
+    if (lane === 0) return this.#log.append(this.#name, entry)
+    return lane * LANE + this.#log.append(this.nameOf(lane), entry)
   }
 
   remove(id: number): void {

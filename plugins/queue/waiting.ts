@@ -6,27 +6,23 @@ import { firstIdOf, laneOf } from './queue-log.ts'
 import { Ready } from './ready.ts'
 
 export class Waiting {
-  /** By lane; most are not there. */
-  readonly #lanes: Array<Ready | undefined> = [new Ready(0)]
+  readonly #plain = new Ready(0)
+  /** Those of the other priorities, and the plain one, by priority; null while there is only that. */
+  #lanes: Array<Ready | undefined> | null = null
 
   /** How many are in memory. */
   get length(): number {
-    let length = 0
-    for (let i = 0; i < this.#lanes.length; i++) length += this.#lanes[i]?.length ?? 0
-    return length
+    return this.#lanes === null ? this.#plain.length : this.#sum((lane) => lane.length)
   }
 
   /** How many are on disk only. */
   get onDisk(): number {
-    let count = 0
-    for (let i = 0; i < this.#lanes.length; i++) count += this.#lanes[i]?.backlog.length ?? 0
-    return count
+    return this.#sum((lane) => lane.backlog.length)
   }
 
   /** Whether any message looks for somebody else. */
   get choosy(): boolean {
-    for (let i = 0; i < this.#lanes.length; i++) if (this.#lanes[i]?.choosy) return true
-    return false
+    return this.#lanes === null ? this.#plain.choosy : this.#all.some((lane) => lane.choosy)
   }
 
   /** What was found in the store. */
@@ -58,6 +54,7 @@ export class Waiting {
    * `fresh`: one that has not been looked at will do, too.
    */
   take(seat: Seat, alone: boolean, fresh: boolean): Entry | null {
+    if (this.#lanes === null) return this.#plain.take(seat, alone, fresh)
     for (let priority = this.#lanes.length - 1; priority >= 0; priority--) {
       const lane = this.#lanes[priority]
       if (lane === undefined) continue
@@ -71,8 +68,7 @@ export class Waiting {
 
   /** The oldest in memory of the lowest priority, whoever should not have it. A lane to be read first is named. */
   takeOldest(): Entry | Ready | null {
-    for (const lane of this.#lanes) {
-      if (lane === undefined) continue
+    for (const lane of this.#all) {
       const entry = lane.takeOldest()
       if (entry !== null) return entry
       if (lane.backlog.length > 0) return lane
@@ -82,14 +78,13 @@ export class Waiting {
 
   /** As Ready.extract(). */
   extract(id: number): Entry | null | undefined {
-    return this.#lanes[laneOf(id)]?.extract(id)
+    return this.#laneOf(id).extract(id)
   }
 
   /** All are gone. Returns those that were in memory, and tells ranges of ids of those that were not. */
   clear(onDisk: (from: number, to: number) => void): Entry[] {
     const entries: Entry[] = []
-    for (const lane of this.#lanes) {
-      if (lane === undefined) continue
+    for (const lane of this.#all) {
       entries.push(...lane.clear())
       const [from, to] = lane.backlog.clear()
       if (from < to) onDisk(from, to)
@@ -104,15 +99,24 @@ export class Waiting {
 
   /** Lanes of which messages on disk are to be read, for `load`. */
   load(read: (fromId: number, limit: number) => void): void {
-    for (let i = 0; i < this.#lanes.length; i++) {
-      const lane = this.#lanes[i]
-      if (lane?.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
-    }
+    if (this.#lanes === null && !this.#plain.wantsRead) return
+    for (const lane of this.#all) if (lane.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
   }
 
   #laneOf(id: number): Ready {
     const lane = laneOf(id)
+    if (lane === 0) return this.#plain
+    this.#lanes ??= [this.#plain]
     this.#lanes[lane] ??= new Ready(firstIdOf(lane))
     return this.#lanes[lane]
+  }
+
+  /** The lowest priority first. */
+  get #all(): Ready[] {
+    return this.#lanes === null ? [this.#plain] : this.#lanes.filter((lane) => lane !== undefined)
+  }
+
+  #sum(count: (lane: Ready) => number): number {
+    return this.#all.reduce((sum, lane) => sum + count(lane), 0)
   }
 }
