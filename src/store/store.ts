@@ -37,6 +37,11 @@ export interface StoredMessage {
   identifiers: readonly number[] | null
   /** The filter of the shared subscription that it is for, `$share/<group>/<filter>`; left out when it is for none. */
   share?: string
+  /**
+   * How the owner of the topic finds the message, which it keeps itself (1 to 2^53 - 1): this entry only says that the receiver
+   * has it, and its payload and properties are empty. Left out when the message is here.
+   */
+  reference?: number
 }
 
 export interface LogEntry extends StoredMessage {

@@ -16,8 +16,14 @@
 /**
  * Layout of keys and values. A store of another version is refused, not guessed at. It changes with whatever an older or a
  * newer broker would misread; not with what both may pass over (session-record.ts says when that is so).
+ *
+ * 2: records may have a reference (record.ts). A broker that reads 1 only would drop those, and give their packet identifiers,
+ * which clients still have in use at QoS 2, to other messages.
  */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
+
+/** Formats whose data is data of the present one too. Such a store becomes one of the present format when it is opened. */
+export const OLDER_VERSIONS: readonly string[] = ['1']
 
 export const VERSION_KEY = 'version'
 export const IDS_KEY = 'ids'

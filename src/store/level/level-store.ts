@@ -5,7 +5,7 @@ import type { MessageLog, RetainedStore, SessionStore, Store } from '../store.ts
 import { Commit } from './commit.ts'
 import type { Database } from './database.ts'
 import { Ids } from './ids.ts'
-import { FORMAT_VERSION, IDS_KEY, VERSION_KEY } from './keys.ts'
+import { FORMAT_VERSION, IDS_KEY, OLDER_VERSIONS, VERSION_KEY } from './keys.ts'
 import { LevelMessageLog } from './message-log.ts'
 import { LevelRetainedStore } from './retained.ts'
 import { LevelSessionStore } from './sessions.ts'
@@ -71,14 +71,15 @@ export class LevelStore implements Store {
 
 async function checkVersion({ database, path }: LevelStoreOptions): Promise<void> {
   const stored = await database.get(VERSION_KEY)
-  if (stored === undefined && (await isEmpty(database))) {
+  const found = stored?.toString() ?? 'no version'
+  if (found === String(FORMAT_VERSION)) return
+  if (OLDER_VERSIONS.includes(found) || (stored === undefined && (await isEmpty(database)))) {
     const chain = database.batch()
     chain.put(VERSION_KEY, Buffer.from(String(FORMAT_VERSION)))
     return chain.write({ sync: true })
   }
-  const found = stored?.toString() ?? 'no version'
-  if (found === String(FORMAT_VERSION)) return
-  const text = `The store in ${path} has format ${found}; this version of Eventflow reads format ${FORMAT_VERSION} only.`
+  const readable = [...OLDER_VERSIONS, FORMAT_VERSION].join(' and ')
+  const text = `The store in ${path} has format ${found}; this version of Eventflow reads formats ${readable}.`
   throw new EventflowError('STORE_VERSION', text)
 }
 

@@ -243,14 +243,29 @@ describe('a data directory', () => {
   test('is refused when it was written in another format, and left as it is', async () => {
     await (await openLevel()).close()
     const database = new ClassicLevel(path)
-    await database.put('version', '2')
+    await database.put('version', '3')
     await database.close()
     for (let round = 0; round < 2; round++) {
       await expect(openLevel()).rejects.toMatchObject({
         code: 'STORE_VERSION',
-        message: `The store in ${path} has format 2; this version of Eventflow reads format 1 only.`,
+        message: `The store in ${path} has format 3; this version of Eventflow reads formats 1 and 2.`,
       })
     }
+  })
+
+  test('of format 1 is read, and is of the present one from then on, so that an older broker refuses it', async () => {
+    const older = await openLevel()
+    appendAll(older.queues, 'orders', ['a'])
+    await older.close()
+    const database = new ClassicLevel(path)
+    await database.put('version', '1')
+    await database.close()
+    const store = await openLevel()
+    expect(await readTexts(store.queues, 'orders')).toEqual(['a'])
+    await store.close()
+    await database.open()
+    expect(await database.get('version')).toBe('2')
+    await database.close()
   })
 
   test('is refused when it holds a database that is not ours', async () => {
