@@ -22,6 +22,13 @@ export {
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'
-export type { OutboxContract, Outgoing, Receiver, Settlement } from './session/outbox-contract.ts'
+export type {
+  Interrupted,
+  OutboxContract,
+  Outgoing,
+  Receiver,
+  ResumingOutbox,
+  Settlement,
+} from './session/outbox-contract.ts'
 export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'
 export { userProperties } from './wire/properties.ts'

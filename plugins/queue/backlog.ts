@@ -35,6 +35,8 @@ export class Backlog {
   /** Ids beyond this one may be in the log, but are not yet safe: no read may take them. */
   #lastCommitted = -1
   #lastCommittedAtRead = -1
+  /** Ids of messages that clients had in hand when the broker ended: in memory, though they come after `nextId`. */
+  readonly #claimed = new Set<number>()
   #messageBytes = 16 * 1024
 
   /** What was found in the store. */
@@ -42,6 +44,21 @@ export class Backlog {
     this.length = count
     this.nextId = firstId
     this.#lastCommitted = nextId - 1
+  }
+
+  /** One of those that were found comes into memory before its turn. Returns whether it was here. */
+  claim(id: number): boolean {
+    if (id < this.nextId || id > this.#lastCommitted || this.#claimed.has(id)) return false
+    this.#claimed.add(id)
+    this.length--
+    return true
+  }
+
+  /** Whether a message that was read came into memory before. */
+  passesOver(id: number): boolean {
+    if (this.#claimed.size === 0 || !this.#claimed.delete(id)) return false
+    this.nextId = id + 1
+    return true
   }
 
   /** A message is safe, and is kept in memory. */

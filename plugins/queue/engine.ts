@@ -5,6 +5,7 @@ import type {
   Message,
   Namespace,
   PluginContext,
+  ResumingOutbox,
   SessionView,
   StoredMessage,
   Subscription,
@@ -18,6 +19,7 @@ import type { QueueOptions } from './options.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
+import { resume } from './resume.ts'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
@@ -54,6 +56,10 @@ export class Engine implements Namespace {
 
   unsubscribe(session: SessionView, filter: string): void {
     this.#consumers.unsubscribe(session, filter)
+  }
+
+  resume(session: SessionView, outbox: ResumingOutbox): Promise<void> {
+    return resume(session, outbox, { queues: this.#queues, consumers: this.#consumers })
   }
 
   attach(session: SessionView): void {

@@ -1,8 +1,15 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import type { PluginContext, SessionView, Settlement, Timer } from '../../src/plugin.ts'
-import type { Consumer, Entry, SeatOwner } from './consumer.ts'
-import { Seat } from './consumer.ts'
+import type {
+  Interrupted,
+  LogEntry,
+  PluginContext,
+  ResumingOutbox,
+  SessionView,
+  Settlement,
+  Timer,
+} from '../../src/plugin.ts'
+import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason } from './effects.ts'
 import { isDeadLetterQueue, topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
@@ -123,13 +130,36 @@ export class Queue implements Effects, SeatOwner {
     this.state.pump(now)
   }
 
+  /** After a restart, before anybody is attached: the seat's client has this message in hand, and goes on with it. */
+  resume(seat: Seat, { id, message, mark }: LogEntry, outbox: ResumingOutbox, interrupted: Interrupted): void {
+    const entry = new Entry(id, message, mark)
+    if (!this.state.resumed(entry, seat)) return
+    // Which protocol its client speaks is known when it comes; before 5.0 nobody looks at the properties.
+    const properties = this.#properties.of(entry)
+    outbox.resume(interrupted, { message, properties, receiver: seat, token: entry })
+  }
+
+  /** Messages as they are in the store. */
+  read(fromId: number, limit: number): Promise<LogEntry[]> {
+    return this.#context.store.queues.read(this.name, fromId, limit)
+  }
+
   // What the rules want.
 
   deliver(entry: Entry, seat: Seat): void {
     const { session, qos, identifiers } = seat.consumer
     const properties = session.protocolVersion === 5 ? this.#properties.of(entry) : null
     const { message, id, deliveries } = entry
-    session.outbox.deliver({ message, qos, retain: false, identifiers, properties, receiver: seat, token: entry })
+    session.outbox.deliver({
+      message,
+      qos,
+      retain: false,
+      identifiers,
+      properties,
+      receiver: seat,
+      token: entry,
+      reference: id,
+    })
     const { events } = this.#context
     if (!events.wants('queue.delivered')) return
     events.emit('queue.delivered', { queue: this.name, id, consumer: session.clientId, deliveries })
@@ -171,9 +201,8 @@ export class Queue implements Effects, SeatOwner {
   }
 
   load(fromId: number, limit: number): void {
-    const { store, clock, log } = this.#context
-    store.queues
-      .read(this.name, fromId, limit)
+    const { clock, log } = this.#context
+    this.read(fromId, limit)
       .then((found) => this.state.loaded(found, clock.now()))
       .catch((error: unknown) => {
         log.error({ err: error, queue: this.name }, 'the messages of a queue could not be read; trying again')

@@ -40,6 +40,11 @@ export class Queues {
     return this.#queues.values()
   }
 
+  /** The queue on a topic, if there is one. */
+  at(topic: string): Queue | undefined {
+    return this.#queues.get(topic)
+  }
+
   /**
    * The queue on a topic, made if there is none.
    * @throws Refusal 0x90 when no queue can live there

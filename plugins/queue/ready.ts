@@ -47,6 +47,10 @@ export class Ready {
     for (const { id, message, mark } of found) {
       // Large ones may fill the memory; what is left is read again.
       if (taken > 0 && this.#freshBytes >= WINDOW_BYTES) break
+      if (this.backlog.passesOver(id)) {
+        taken++
+        continue
+      }
       const entry = new Entry(id, message, mark)
       if (!this.backlog.take(id, entry.bytes)) continue
       this.#push(entry)
@@ -78,6 +82,8 @@ export class Ready {
     if (this.#returned.length > 0 && this.#returned.firstId < best.firstId) best = this.#returned
     if (this.#avoiding.size > 0) best = this.#amongThoseAvoiding(seat, alone, best)
     if (best.firstId === Infinity) return null
+    // After a restart one that came back may be from beyond what was read: what is on disk comes first, and is being read.
+    if (this.backlog.length > 0 && best.firstId >= this.backlog.nextId) return null
     const entry = best.shift()!
     if (best === this.#fresh) this.#freshBytes -= entry.bytes
     this.length--

@@ -54,6 +54,16 @@ export class QueueState {
     this.#ready.backlog.restore(count, firstId, nextId)
   }
 
+  /**
+   * After `restore`, before any seat is attached: the seat's client had this message in hand when the broker ended, and has it
+   * still. Returns false when that cannot be.
+   */
+  resumed(entry: Entry, seat: Seat): boolean {
+    if (!this.#ready.backlog.claim(entry.id)) return false
+    this.#hold(entry, seat)
+    return true
+  }
+
   /** A message is safe on disk. Ids ascend. Nothing is delivered before `pump`. */
   committed(entry: Entry): void {
     this.length++
@@ -199,16 +209,19 @@ export class QueueState {
   }
 
   #deliver(entry: Entry, seat: Seat, now: number): void {
-    const { consumer } = seat
-    entry.deliveries++
-    entry.holder = seat
     entry.avoid = null
     entry.since = now
-    seat.held.push(entry)
-    consumer.held++
+    this.#hold(entry, seat)
     this.#seats.served(seat)
     this.#effects.deliver(entry, seat)
     this.#wake(now + this.#rules.ackTimeoutMs)
+  }
+
+  #hold(entry: Entry, seat: Seat): void {
+    entry.deliveries++
+    entry.holder = seat
+    seat.held.push(entry)
+    seat.consumer.held++
   }
 
   #letGo(entry: Entry, seat: Seat): void {

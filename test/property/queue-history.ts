@@ -232,8 +232,10 @@ export class QueueHistory implements Effects, SeatOwner {
     return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, maxDeliveries: this.#maxDeliveries }, this)
   }
 
-  /** The process was killed and is back: all that is left is the log. */
+  /** The process was killed and is back: all that is left is the log, and what consumers at QoS 2 had in hand. */
   #restart(): void {
+    const kept = this.#seats.filter(({ consumer }) => consumer.qos === 2)
+    const inHand = kept.map((seat) => [...this.#holders].filter(([, holder]) => holder === seat).map(([id]) => id))
     this.#seats = []
     this.#handed = []
     this.#holders.clear()
@@ -245,6 +247,21 @@ export class QueueHistory implements Effects, SeatOwner {
     this.#state = this.#open()
     const firstId = Math.min(...this.#log.keys())
     if (this.#log.size > 0) this.#state.restore(this.#log.size, firstId, this.#nextId)
+    for (const [i, { consumer }] of kept.entries()) this.#resume(consumer, inHand[i]!)
+  }
+
+  /** A consumer whose session is kept has what it had. */
+  #resume({ session, filter, prefetch }: Consumer, inHand: readonly number[]): void {
+    const seat = new Seat(new Consumer(session, filter, prefetch), this)
+    seat.consumer.qos = 2
+    this.#seats.push(seat)
+    this.#state.seat(seat)
+    for (const id of inHand) {
+      const entry = this.#entries.get(id)!
+      assert(this.#state.resumed(entry, seat))
+      this.#holders.set(id, seat)
+      this.#handed.push({ entry, seat })
+    }
   }
 
   #attach(seat: Seat): void {
