@@ -91,8 +91,7 @@ export class Waiting {
     for (const lane of this.#lanes) {
       if (lane === undefined) continue
       entries.push(...lane.clear())
-      const [from, to] = lane.backlog.clear()
-      if (from < to) onDisk(from, to)
+      for (const [from, to] of lane.backlog.clear()) onDisk(from, to)
     }
     return entries
   }
