@@ -22,7 +22,14 @@ export {
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'
-export type { OutboxContract, Outgoing, Receiver, Settlement } from './session/outbox-contract.ts'
+export type {
+  Interrupted,
+  OutboxContract,
+  Outgoing,
+  Receiver,
+  ResumingOutbox,
+  Settlement,
+} from './session/outbox-contract.ts'
 export { Schedule, type ScheduleParts } from './store/schedule.ts'
 export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'
 export {

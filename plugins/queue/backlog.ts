@@ -37,7 +37,7 @@ export class Backlog {
   #lastCommittedAtRead = -1
   #nextIdAtRead = -1
   #messageBytes = 16 * 1024
-  /** Those left out, as far as a read may still bring them. */
+  /** Those left out, as far as a read may still bring them: taken out, or in memory before their turn. */
   readonly #extracted = new Set<number>()
 
   constructor(firstId: number) {
@@ -69,21 +69,28 @@ export class Backlog {
     return messages < LOW_WATER_MESSAGES && bytes < LOW_WATER_BYTES
   }
 
-  /** Leave out a message that is here, if it is: it is gone. */
+  /** Leave out a message that is here, if it is: it is gone, or in memory from now on. */
   extract(id: number): boolean {
     if (id < this.nextId || id > this.#lastCommitted || this.#extracted.has(id)) return false
     this.length--
     this.#extracted.add(id)
+    this.#skipRest()
     return true
   }
 
-  /** Leave out all of them. Returns their ids: from the first up to, and without, the second. */
-  clear(): [from: number, to: number] {
-    const from = this.nextId
-    if (this.length > 0) this.nextId = this.#lastCommitted + 1
+  /** Leave out all of them. Returns ranges of their ids: from the first up to, and without, the second. */
+  clear(): Array<[from: number, to: number]> {
+    const ranges: Array<[from: number, to: number]> = []
+    if (this.length === 0) return ranges
+    const end = this.#lastCommitted + 1
+    for (const id of [...this.#extracted, end].sort((a, b) => a - b)) {
+      if (id > this.nextId) ranges.push([this.nextId, id])
+      this.nextId = Math.max(this.nextId, id + 1)
+    }
+    this.nextId = end
     this.length = 0
     this.#extracted.clear()
-    return [from, this.nextId]
+    return ranges
   }
 
   /** A read begins, from `nextId` on. Returns how many messages to read. */
@@ -111,10 +118,17 @@ export class Backlog {
   endRead(): number {
     this.reading = false
     for (const id of this.#extracted) if (id < this.nextId) this.#extracted.delete(id)
-    if (this.length === 0) this.#extracted.clear()
-    if (this.nextId !== this.#nextIdAtRead || this.#lastCommitted !== this.#lastCommittedAtRead) return 0
-    const missing = this.length
-    this.length = 0
+    const asExpected = this.nextId !== this.#nextIdAtRead || this.#lastCommitted !== this.#lastCommittedAtRead
+    const missing = asExpected ? 0 : this.length
+    this.length -= missing
+    this.#skipRest()
     return missing
+  }
+
+  /** When nothing is left here, the next read begins after all that was left out: the log may have that still. */
+  #skipRest(): void {
+    if (this.length > 0 || this.reading) return
+    this.nextId = Math.max(this.nextId, this.#lastCommitted + 1)
+    this.#extracted.clear()
   }
 }

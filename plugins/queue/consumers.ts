@@ -8,7 +8,7 @@ import {
   type SessionView,
   type Subscription,
 } from '../../src/plugin.ts'
-import { Consumer } from './consumer.ts'
+import { Consumer, type Seat } from './consumer.ts'
 import { checkFilter, nameOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
@@ -76,6 +76,12 @@ export class Consumers {
         consumer.resume(this.#context.clock.now())
       }
     }
+  }
+
+  /** Where the session is at a queue; of several seats one for QoS 2. Undefined: nowhere. */
+  seatAt(queue: Queue, session: SessionView): Seat | undefined {
+    const seats = this.#of(session).flatMap((consumer) => [...consumer.seats].filter(({ owner }) => owner === queue))
+    return seats.find(({ consumer }) => consumer.qos === 2) ?? seats[0]
   }
 
   /** A new queue: seats for those whose filter matches it. */

@@ -7,6 +7,7 @@ import {
   type PluginContext,
   ReasonCode,
   Refusal,
+  type ResumingOutbox,
   type SessionView,
   type StoredMessage,
   type Subscription,
@@ -24,6 +25,7 @@ import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
 import { Receipts } from './receipts.ts'
+import { resume } from './resume.ts'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
@@ -119,6 +121,10 @@ export class Engine implements Namespace {
 
   unsubscribe(session: SessionView, filter: string): void {
     this.#consumers.unsubscribe(session, filter)
+  }
+
+  resume(session: SessionView, outbox: ResumingOutbox): Promise<void> {
+    return resume(session, outbox, { queues: this.#queues, consumers: this.#consumers })
   }
 
   attach(session: SessionView): void {

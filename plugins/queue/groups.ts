@@ -49,6 +49,11 @@ export class Groups {
     return false
   }
 
+  /** A message of a group is in a consumer's hands without having been admitted: since before a restart. */
+  occupy(entry: Entry): void {
+    if (!this.#groups.has(entry.group!)) this.#groups.set(entry.group!, { current: entry, waiting: [] })
+  }
+
   /** A message of a group has left the queue. Returns the next of its group, which is on its way now; null: none. */
   left(entry: Entry): Entry | null {
     const group = this.#groups.get(entry.group!)

@@ -1,9 +1,19 @@
 /** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
 
-import { Message, type PluginContext, type SessionView, type Settlement, type Timer } from '../../src/plugin.ts'
+import {
+  type Interrupted,
+  type LogEntry,
+  Message,
+  type PluginContext,
+  type ResumingOutbox,
+  type SessionView,
+  type Settlement,
+  type Timer,
+} from '../../src/plugin.ts'
 import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
 import { Entrance } from './entrance.ts'
+import { groupOf } from './instructions.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import type { Policies } from './policies.ts'
@@ -270,6 +280,16 @@ export class Queue implements Effects, SeatOwner {
     this.state.pump(now)
   }
 
+  /** After a restart, before anybody is attached: the seat's client has this message in hand, and goes on with it. */
+  resumeDelivery(seat: Seat, stored: LogEntry, outbox: ResumingOutbox, interrupted: Interrupted): void {
+    const { id, message, mark } = stored
+    const entry = new Entry(id, message, mark, this.forDeadLetters ? null : groupOf(message))
+    if (!this.state.resumed(entry, seat)) return
+    // Which protocol its client speaks is known when it comes; before 5.0 nobody looks at the properties.
+    const properties = this.#properties.of(entry)
+    outbox.resume(interrupted, { message, properties, receiver: seat, token: entry })
+  }
+
   #rules(): Rules {
     const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow, exclusive } = this.#policy
     return {
@@ -290,7 +310,16 @@ export class Queue implements Effects, SeatOwner {
     const { session, qos, identifiers } = seat.consumer
     const properties = session.protocolVersion === 5 ? this.#properties.of(entry) : null
     const { message, id, deliveries } = entry
-    session.outbox.deliver({ message, qos, retain: false, identifiers, properties, receiver: seat, token: entry })
+    session.outbox.deliver({
+      message,
+      qos,
+      retain: false,
+      identifiers,
+      properties,
+      receiver: seat,
+      token: entry,
+      reference: id,
+    })
     const { events } = this.#context
     if (!events.wants('queue.delivered')) return
     events.emit('queue.delivered', { queue: this.name, id, consumer: session.clientId, deliveries })

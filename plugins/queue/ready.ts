@@ -89,14 +89,19 @@ export class Ready {
     let best = fresh ? this.#fresh : this.#returned
     if (this.#returned.length > 0 && this.#returned.firstId < best.firstId) best = this.#returned
     if (this.#avoiding.size > 0) best = this.#amongThoseAvoiding(seat, alone, best)
-    return this.#takeFrom(best)
+    return fresh && this.#isBeyondRead(best) ? null : this.#takeFrom(best)
   }
 
   /** The first of all, whoever should not have it; null when none is in memory. */
   takeOldest(): Entry | null {
     let best = this.#fresh
     for (const list of [this.#returned, ...this.#avoiding.values()]) if (list.firstId < best.firstId) best = list
-    return this.#takeFrom(best)
+    return this.#isBeyondRead(best) ? null : this.#takeFrom(best)
+  }
+
+  /** After a restart one that came back may be from beyond what was read: what is on disk comes first, and is read first. */
+  #isBeyondRead({ firstId }: IdList<Entry>): boolean {
+    return this.backlog.length > 0 && firstId >= this.backlog.nextId
   }
 
   #takeFrom(best: IdList<Entry>): Entry | null {

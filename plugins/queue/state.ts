@@ -79,6 +79,17 @@ export class QueueState {
     this.bytes.restore(firstId, nextId)
   }
 
+  /**
+   * After `restore`, before any seat is attached: the seat's client had this message in hand when the broker ended, and has it
+   * still. Returns false when that cannot be.
+   */
+  resumed(entry: Entry, seat: Seat): boolean {
+    if (this.#waiting.extract(entry.id) === undefined) return false
+    if (entry.group !== null) this.#groups.occupy(entry)
+    this.#hold(entry, seat)
+    return true
+  }
+
   /** The limit that one more message of so many bytes would go beyond; null: there is room. */
   limitFor(bytes: number): Limit | null {
     const { maxLength, maxBytes } = this.#rules
@@ -346,16 +357,19 @@ export class QueueState {
   }
 
   #deliver(entry: Entry, seat: Seat, now: number): void {
-    const { consumer } = seat
-    entry.deliveries++
-    entry.holder = seat
     entry.avoid = null
     entry.since = now
-    seat.held.push(entry)
-    consumer.held++
+    this.#hold(entry, seat)
     this.#seats.served(seat)
     this.#effects.deliver(entry, seat)
     this.#wake(now + this.#rules.ackTimeoutMs)
+  }
+
+  #hold(entry: Entry, seat: Seat): void {
+    entry.deliveries++
+    entry.holder = seat
+    seat.held.push(entry)
+    seat.consumer.held++
   }
 
   #letGo(entry: Entry, seat: Seat): void {

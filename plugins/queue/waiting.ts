@@ -86,8 +86,7 @@ export class Waiting {
     const entries: Entry[] = []
     for (const lane of this.#all) {
       entries.push(...lane.clear())
-      const [from, to] = lane.backlog.clear()
-      if (from < to) onDisk(from, to)
+      for (const [from, to] of lane.backlog.clear()) onDisk(from, to)
     }
     return entries
   }

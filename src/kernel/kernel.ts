@@ -70,7 +70,10 @@ export class Kernel {
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
   async loadSessions(): Promise<void> {
-    for (const session of await this.sessions.load()) await this.subscriptions.restore(session)
+    for (const session of await this.sessions.load()) {
+      await this.subscriptions.restore(session)
+      await this.subscriptions.resume(session)
+    }
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
 import type { Refusal } from '../core/reason-codes.ts'
-import type { OutboxContract } from '../session/outbox-contract.ts'
+import type { OutboxContract, ResumingOutbox } from '../session/outbox-contract.ts'
 import type { Store, SubscriptionRecord } from '../store/store.ts'
 
 /** One client's session as a namespace sees it. */
@@ -61,6 +61,12 @@ export interface Namespace {
     restored: boolean,
   ): undefined | AfterGrant | Promise<undefined | AfterGrant>
   unsubscribe(session: SessionView, filter: string): void
+  /**
+   * At the start of the broker, when the session's subscriptions were restored: go on with what was on its way to the client at
+   * QoS 2 when the broker ended, as far as it was handed over with a reference. Called only for sessions that have a subscription
+   * in this namespace. The broker does not start when this rejects.
+   */
+  resume?(session: SessionView, outbox: ResumingOutbox): void | Promise<void>
   /**
    * The session's connection is up (again), its CONNACK sent, its unacknowledged messages resent. Called only for
    * sessions that have a subscription in this namespace.

@@ -83,6 +83,13 @@ export class Subscriptions {
     }
   }
 
+  /** A session was found in the store, and is subscribed: what was on its way to its client goes on. */
+  async resume(session: Session): Promise<void> {
+    const { outbox } = session
+    if (outbox.interrupted.length === 0) return
+    for (const namespace of this.#ownersOf(session)) await namespace.resume?.(session, outbox)
+  }
+
   /** The session's client is back, and has its CONNACK. What it may no longer read is taken from it. */
   attach(session: Session): void {
     for (const filter of session.subscriptions.keys()) {

@@ -1,6 +1,7 @@
 /** One message on its way to one client, from the moment the outbox has it until the client has settled it. */
 
 import type { Message, QoS } from '../core/message.ts'
+import type { LogEntry } from '../store/store.ts'
 import type { PublishOptions } from '../wire/publish-options.ts'
 import type { Receiver } from './outbox-contract.ts'
 
@@ -8,6 +9,8 @@ export const WAITING = 0
 export const SENT = 1
 /** QoS 2: PUBREC was received, PUBREL was sent; PUBCOMP is to come. */
 export const RELEASED = 2
+/** In a mark only: the client may have it, but its namespace does not count on that any more. */
+const WITHDRAWN = 3
 
 export class Delivery implements PublishOptions {
   /** Null once it will not be sent again. */
@@ -16,7 +19,7 @@ export class Delivery implements PublishOptions {
   readonly retain: boolean
   dup = false
   readonly identifiers: readonly number[] | null
-  readonly properties: Buffer | null
+  properties: Buffer | null
   state: typeof WAITING | typeof SENT | typeof RELEASED = WAITING
   packetId = 0
   /**
@@ -32,7 +35,9 @@ export class Delivery implements PublishOptions {
   /** For the receiver. In one that was found in the store: the shared subscription, if any, that it waits to hear from. */
   token: unknown
   /** Its entry in the session's log; 0: not stored. */
-  readonly logId: number
+  logId: number
+  /** How the namespace that it is of finds the message in its own store; 0: not at all, or it is of publish/subscribe. */
+  reference = 0
   /** Bytes of payload. */
   readonly size: number
 
@@ -72,10 +77,23 @@ export function markOf(delivery: Delivery): number {
   return (delivery.packetId << 2) | delivery.state
 }
 
-export function restoreMark(delivery: Delivery, mark: number): void {
+export function withdrawnMarkOf(delivery: Delivery): number {
+  return (delivery.packetId << 2) | WITHDRAWN
+}
+
+/**
+ * A delivery as the store kept it. The message of one that has a reference is not here; and if the namespace had withdrawn it,
+ * all that is left to do is to have its identifier back.
+ */
+export function restored(entry: LogEntry): Delivery {
+  const { message, qos, retain, identifiers, share = null, reference = 0, id, mark } = entry
+  const delivery = new Delivery(message, qos, retain, identifiers, null, null, share, id, reference === 0)
+  delivery.reference = reference
+  if (reference !== 0) delivery.message = null
   delivery.packetId = mark >> 2
   const state = mark & 3
-  if (state !== SENT && state !== RELEASED) return
-  delivery.state = state
+  if (state === WAITING) return delivery
+  delivery.state = state === SENT ? SENT : RELEASED
   delivery.safe = true
+  return delivery
 }

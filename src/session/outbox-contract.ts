@@ -30,6 +30,18 @@ export interface Outgoing<Token> {
   properties: Buffer | null
   receiver: Receiver<Token> | null
   token: Token
+  /**
+   * How the receiver finds the message again in a store of its own, 1 to 2^53 - 1; 0 (the default): not at all. With it, what
+   * was sent at QoS 2 to a session that is kept is this client's after a restart too: see ResumingOutbox.
+   */
+  reference?: number
+}
+
+/** A delivery at QoS 2 that was under way when the broker ended: the client may have the message. */
+export interface Interrupted {
+  readonly topic: string
+  /** As it was handed over. */
+  readonly reference: number
 }
 
 export interface OutboxContract {
@@ -54,6 +66,19 @@ export interface OutboxContract {
    */
   withdraw<Token>(receiver: Receiver<Token>, token: Token): void
 }
+
+/** The outbox of a session that was found in the store, before its client comes. */
+export interface ResumingOutbox {
+  /**
+   * Deliveries that nobody has resumed. What is left of them when the client comes is ended without its message, which the
+   * client may have or not: only its identifier is had back.
+   */
+  readonly interrupted: readonly Interrupted[]
+  /** Go on with one of these, under the packet identifier that it had. */
+  resume<Token>(interrupted: Interrupted, resumed: Resumed<Token>): void
+}
+
+export type Resumed<Token> = Pick<Outgoing<Token>, 'message' | 'properties' | 'receiver' | 'token'>
 
 /**
  * An outbox as a shared subscription sees it: messages are lent to it. A lent one is the session's like its own, sent again

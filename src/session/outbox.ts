@@ -12,10 +12,20 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { LogEntry, MessageLog } from '../store/store.ts'
 import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
 import type { Carrier } from './carrier.ts'
-import { Delivery, markOf, RELEASED, restoreMark, SENT, WAITING } from './delivery.ts'
+import { Delivery, RELEASED, restored, SENT, WAITING } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 import { Inflight } from './inflight.ts'
-import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from './outbox-contract.ts'
+import { Ledger } from './ledger.ts'
+import type {
+  BorrowingOutbox,
+  Interrupted,
+  OutboxContract,
+  Outgoing,
+  Receiver,
+  Resumed,
+  ResumingOutbox,
+  Settlement,
+} from './outbox-contract.ts'
 import { Transmitter } from './transmitter.ts'
 import { isExpired, Waiting } from './waiting.ts'
 
@@ -41,19 +51,23 @@ export interface OutboxParts {
 /** What `enqueue` did with a message. */
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
-export class Outbox implements OutboxContract, BorrowingOutbox {
+export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   /** Called when there may be room again for what need not come now; null: nobody wants to hear of it. */
   onSpareRoom: (() => void) | null = null
   onRoom: (() => void) | null = null
   readonly #parts: OutboxParts
   readonly #transmitter: Transmitter
+  readonly #ledger: Ledger
   readonly #inflight = new Inflight()
   readonly #waiting = new Waiting()
   /** Those in flight that the present connection has not been sent yet. */
   readonly #again = new Fifo<Delivery>()
+  /** Those in flight whose messages a namespace has, and has not brought since the restart. */
+  #interrupted: readonly Delivery[] = NONE
 
   constructor(parts: OutboxParts) {
     this.#parts = parts
+    this.#ledger = new Ledger(parts)
     const { clientId, events, now, durable } = parts
     this.#transmitter = new Transmitter({
       clientId,
@@ -111,25 +125,45 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
   enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued {
-    const { log, clientId } = this.#parts
     if (this.#isFull) for (const expired of this.#waiting.removeExpired(this.#parts.now())) this.#expire(expired)
     if (this.#isFull) return 'dropped'
     let logId = 0
-    if (this.persistent) logId = log.append(clientId, { message: message.keep(), qos, retain, identifiers })
+    if (this.persistent) logId = this.#ledger.append({ message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
-    this.#count(delivery, 1)
+    this.#ledger.count(delivery, 1)
     this.#queue(delivery)
     return logId === 0 ? 'sent' : 'stored'
   }
 
   deliver<Token>(outgoing: Outgoing<Token>): void {
-    const { message, qos, retain, identifiers, properties, receiver, token } = outgoing
+    const { message, qos, retain, identifiers, properties, receiver, token, reference = 0 } = outgoing
     const known = receiver as Receiver<unknown> | null
-    this.#queue(new Delivery(message, qos, retain, identifiers, properties, known, token, 0, false))
+    const delivery = new Delivery(message, qos, retain, identifiers, properties, known, token, 0, false)
+    delivery.reference = reference
+    this.#queue(delivery)
   }
 
   withdraw<Token>(receiver: Receiver<Token>, token: Token): void {
-    this.#waiting.withdraw(receiver as Receiver<unknown>, token)
+    const known = receiver as Receiver<unknown>
+    this.#waiting.withdraw(known, token)
+    if (!this.persistent) return
+    for (const delivery of this.#inflight.values()) {
+      if (delivery.receiver === known && delivery.token === token) this.#ledger.withdraw(delivery)
+    }
+  }
+
+  get interrupted(): readonly Interrupted[] {
+    return this.#interrupted
+  }
+
+  resume<Token>(interrupted: Interrupted, { message, properties, receiver, token }: Resumed<Token>): void {
+    const delivery = this.#interrupted.find((one) => one === interrupted)
+    if (delivery === undefined) return
+    this.#interrupted = this.#interrupted.filter((one) => one !== delivery)
+    delivery.message = message
+    delivery.properties = properties
+    delivery.receiver = receiver as Receiver<unknown> | null
+    delivery.token = token
   }
 
   takes(qos: QoS): boolean {
@@ -168,19 +202,21 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   /** Take up what the store kept for this session. */
   restore(entries: readonly LogEntry[]): void {
-    for (const { message, qos, retain, identifiers, share = null, id, mark } of entries) {
-      const delivery = new Delivery(message, qos, retain, identifiers, null, null, share, id, true)
-      restoreMark(delivery, mark)
-      this.#count(delivery, 1)
-      if (delivery.state === WAITING) this.#waiting.push(delivery)
-      else this.#inflight.restore(delivery)
+    for (const delivery of entries.map(restored)) {
+      this.#ledger.count(delivery, 1)
+      if (delivery.state !== WAITING) this.#inflight.restore(delivery)
+      else if (delivery.own) this.#waiting.push(delivery)
+      else this.#ledger.remove(delivery) // its identifier is not known, so it was not sent
     }
+    this.#interrupted = [...this.#inflight.values()].filter(({ own, state }) => !own && state === SENT)
   }
 
   /** The client is connected: send again what it has not settled, in order [MQTT-4.4.0-1], then what waits. */
   attach(carrier: Carrier): void {
     this.#transmitter.carrier = carrier
     carrier.out.onDrain = () => this.#pump()
+    for (const delivery of this.#interrupted) this.#release(delivery)
+    this.#interrupted = NONE
     for (const delivery of this.#inflight.values()) this.#again.push(delivery)
     this.#pump()
   }
@@ -226,10 +262,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
       return
     }
     if (delivery.state === SENT) {
-      delivery.state = RELEASED
-      this.#mark(delivery)
+      this.#release(delivery)
       this.#settled(delivery, reasonCode)
-      delivery.message = null
     }
     this.#transmitter.send(carrier, delivery)
   }
@@ -243,6 +277,13 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     this.#pump()
   }
 
+  /** The client has the message, or it need not have it: what is left of the exchange is its identifier. */
+  #release(delivery: Delivery): void {
+    delivery.state = RELEASED
+    delivery.message = null
+    this.#ledger.mark(delivery)
+  }
+
   /** Give up, in order, those that `leaves` names. */
   #lose(leaves: (delivery: Delivery) => boolean): void {
     const lost = [...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
@@ -250,7 +291,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
       if (delivery.packetId !== 0) this.#inflight.delete(delivery)
       const inDoubt = delivery.own && delivery.inDoubt
       // What was lent goes back to its lender, stored as it is.
-      if (inDoubt || delivery.receiver === null) this.#count(delivery, -1)
+      if (inDoubt || delivery.receiver === null) this.#ledger.count(delivery, -1)
       settle(delivery, inDoubt ? 'in-doubt' : 'lost', 0)
     }
   }
@@ -304,7 +345,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     }
     if (delivery.qos > 0) {
       this.#inflight.add(delivery)
-      this.#mark(delivery)
+      if (delivery.reference !== 0 && delivery.qos === 2 && this.persistent) this.#ledger.assign(delivery)
+      this.#ledger.mark(delivery)
     }
     this.#transmitter.send(carrier, delivery)
   }
@@ -316,17 +358,9 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   #expire(delivery: Delivery): void {
     const { clientId, events } = this.#parts
-    this.#forget(delivery) // [MQTT-3.3.2-5]
+    this.#ledger.remove(delivery) // [MQTT-3.3.2-5]
     if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: delivery.topic })
     if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
-  }
-
-  /** Keep its state and identifier with it in the store. */
-  #mark(delivery: Delivery): void {
-    const { log, clientId } = this.#parts
-    if (delivery.logId === 0) return
-    log.mark(clientId, delivery.logId, markOf(delivery))
-    delivery.safe = delivery.qos < 2
   }
 
   /** As if it had been delivered [MQTT-3.1.2-25]. */
@@ -340,22 +374,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
 
   #finish(delivery: Delivery): void {
     this.#inflight.delete(delivery)
-    this.#forget(delivery)
-  }
-
-  /** It need not be stored any more. */
-  #forget(delivery: Delivery): void {
-    if (delivery.logId === 0) return
-    this.#parts.log.remove(this.#parts.clientId, delivery.logId)
-    this.#count(delivery, -1)
-  }
-
-  /** One more, or less, that is stored. */
-  #count({ logId, size }: Delivery, sign: 1 | -1): void {
-    if (logId === 0) return
-    const { counters } = this.#parts
-    counters.queuedMessages += sign
-    counters.queuedBytes += sign * size
+    this.#ledger.remove(delivery)
   }
 
   /** The client has settled a message: tell whoever handed it over. */
@@ -368,6 +387,9 @@ export class Outbox implements OutboxContract, BorrowingOutbox {
     }
   }
 }
+
+/** Stands for every empty list of interrupted deliveries. */
+const NONE: readonly Delivery[] = []
 
 function settle(delivery: Delivery, settlement: Settlement, reasonCode: number): void {
   const { receiver } = delivery

@@ -3,7 +3,8 @@
  * decoded on memory of its own, so that one kept message does not hold the whole pack that it was read from.
  *
  *     flags u8 | present u8 | receivedAt f64? | expiresAt f64? | topic u16+utf8 | from u16+utf8?
- *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | packetId u16? | payload (the rest)
+ *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | packetId u16? | reference f64?
+ *     | payload (the rest)
  *
  * This format is part of FORMAT_VERSION (level/keys.ts): changing what it says of old records is a new version.
  */
@@ -24,6 +25,7 @@ const PROPERTIES = 0x08
 const IDENTIFIERS = 0x10
 const SHARE = 0x20
 const PACKET_ID = 0x40 // since format 2
+const REFERENCE = 0x80 // since format 2
 
 const SHORT_TEXT = 48
 
@@ -33,12 +35,12 @@ export function recordBound(entry: StoredMessage): number {
   const properties = message.properties === null ? 0 : message.properties.length
   const identifierCount = identifiers === null ? 0 : identifiers.length
   const text = message.topic.length + message.from.length + (share === undefined ? 0 : share.length)
-  return 32 + 3 * text + properties + 4 * identifierCount + message.payloadLength
+  return 40 + 3 * text + properties + 4 * identifierCount + message.payloadLength
 }
 
 /** Write `entry` into `target` from `start` on, where `recordBound` has room, and return where it ends. */
 export function encodeRecord(entry: StoredMessage, target: Buffer, start: number): number {
-  const { message, identifiers, share } = entry
+  const { message, identifiers, share, reference } = entry
   const { properties, from, receivedAt, expiresAt } = message
   let present = 0
   let at = start + 2
@@ -73,6 +75,10 @@ export function encodeRecord(entry: StoredMessage, target: Buffer, start: number
     present |= PACKET_ID
     at = target.writeUInt16BE(entry.packetId, at)
   }
+  if (reference !== undefined) {
+    present |= REFERENCE
+    at = target.writeDoubleBE(reference, at)
+  }
   target[start] = entry.qos | (message.qos << 2) | (entry.retain ? RETAIN : 0) | (message.retain ? PUBLISHED_RETAIN : 0)
   target[start + 1] = present
   return at + message.bytes.copy(target, at, message.payloadStart, message.end)
@@ -95,7 +101,7 @@ function decode(bytes: Buffer): StoredMessage {
   // The read functions of Buffer throw when they would read beyond the end; text and subarray() do not: see take().
   const flags = bytes.readUInt8(0)
   const present = bytes.readUInt8(1)
-  if (flags > 0x3f || present > 0x7f) throw corrupt('its flags are unknown')
+  if (flags > 0x3f) throw corrupt('its flags are unknown')
   let at = 2
   let receivedAt = 0
   let expiresAt = 0
@@ -139,6 +145,12 @@ function decode(bytes: Buffer): StoredMessage {
     packetId = bytes.readUInt16BE(at)
     at += 2
   }
+  let reference = 0
+  if (present & REFERENCE) {
+    reference = bytes.readDoubleBE(at)
+    if (!Number.isSafeInteger(reference) || reference < 1) throw corrupt('its reference is none')
+    at += 8
+  }
   const published = qosFrom(flags >> 2)
   const retain = (flags & PUBLISHED_RETAIN) !== 0
   const { length } = bytes
@@ -164,6 +176,7 @@ function decode(bytes: Buffer): StoredMessage {
     identifiers,
     ...(share === null ? {} : { share }),
     ...(packetId === 0 ? {} : { packetId }),
+    ...(reference === 0 ? {} : { reference }),
   }
 }
 

@@ -47,6 +47,11 @@ export interface StoredMessage {
   share?: string
   /** The packet identifier that its publisher knows it by, to be kept with it (`Message.packetId`); left out for 0. */
   packetId?: number
+  /**
+   * How the owner of the topic finds the message, which it keeps itself (1 to 2^53 - 1): this entry only says that the receiver
+   * has it, and its payload and properties are empty. Left out when the message is here.
+   */
+  reference?: number
 }
 
 export interface LogEntry extends StoredMessage {

@@ -44,12 +44,12 @@ export function messageLogContract(kind: string, harness: StoreHarness, pick: (s
         receivedAt: 1_700_000_000_123.5,
         expiresAt: 1_800_000_000_000,
       })
-      const [share, identifiers] = ['$share/größe/#', [1, 268_435_455]]
-      log.append('orders', { message, qos: 1, retain: true, identifiers, share })
+      const [share, identifiers, reference] = ['$share/größe/#', [1, 268_435_455], Number.MAX_SAFE_INTEGER]
+      log.append('orders', { message, qos: 1, retain: true, identifiers, share, reference })
       for (const written of [false, true]) {
         if (written) await store.durable()
         const [entry] = await readAll(log, 'orders')
-        expect(entry).toMatchObject({ qos: 1, retain: true, identifiers, share, mark: 0 })
+        expect(entry).toMatchObject({ qos: 1, retain: true, identifiers, share, reference, mark: 0 })
         const { topic, qos, retain, properties, from, receivedAt, expiresAt, payload } = entry!.message
         expect({ topic, qos, retain, from, receivedAt, expiresAt }).toEqual({
           topic: 'größe/€/🙂',

@@ -6,7 +6,7 @@ import { type BrokerProcess, startProcess, temporaryFolder } from '../helpers/br
 import { Chance } from '../helpers/chance.ts'
 import { Producer, Subscriber } from '../helpers/exchanges.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
-import { connectRaw } from '../helpers/raw-client.ts'
+import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 
 const ROUNDS = 3
@@ -22,9 +22,13 @@ function lasting(clientId: string, protocolVersion: 4 | 5): Partial<IConnectPack
 }
 
 /** A lasting subscriber, from its SUBACK on until the connection breaks. */
-async function read(port: number, version: 4 | 5, subscriber: Subscriber): Promise<void> {
+async function read(port: number, version: 4 | 5, subscriber: Subscriber, filter = 'news/#'): Promise<void> {
   const client = await connectRaw(port, lasting('subscriber', version))
-  client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'news/#', qos: 2 }] })
+  await readBy(client, subscriber, filter)
+}
+
+async function readBy(client: RawClient, subscriber: Subscriber, filter: string): Promise<void> {
+  client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: filter, qos: 2 }] })
   await client.next('suback').then(
     () => subscriber.run(client),
     () => {}, // The broker was killed.
@@ -103,28 +107,73 @@ describe.each(VERSIONS)('on MQTT $name', ({ version }) => {
     expect({ missing: missing(), twice }, chance.told).toEqual({ missing: [], twice: [] })
   })
 
-  it('programs with the mqtt package ride out kill -9: each QoS 2 message is there once, in order', {
-    timeout: 60_000,
+  it('a lasting consumer of a queue gets each QoS 2 message once, whoever is killed or cut off', {
+    timeout: 90_000,
   }, async () => {
+    const chance = new Chance()
     const folder = await temporaryFolder()
-    const options = (clientId: string) => ({
-      ...{ clientId, clean: false, reconnectPeriod: 20, protocolVersion: version },
-      ...(version === 5 ? { properties: { sessionExpiryInterval: 3600 } } : {}),
-    })
-    let broker = await startProcess(folder)
+    const producer = new Producer(() => ({ topic: 'queue/work', qos: 2 }))
+    const subscriber = new Subscriber()
+    let broker: BrokerProcess = await startProcess(folder)
     const { port } = broker
-    const reader = await connectClient(port, options('reader'))
-    await reader.mqtt.subscribeAsync('news', { qos: 2 })
-    const writer = await connectClient(port, options('writer'))
-    const sent = Array.from({ length: 600 }, (_, i) => String(i))
-    const published = sent.map((payload) => writer.mqtt.publishAsync('news', payload, { qos: 2 }))
-    for (const enough of [100, 300]) {
-      await reader.messages(enough)
-      await broker.end('SIGKILL')
+    const far = async (): Promise<void> => {
+      const enough = producer.answers + chance.between(50, 300)
+      await until('the producer has come so far', () => producer.answers >= enough, 30_000)
+    }
+    for (let round = 1; round <= ROUNDS; round++) {
+      const consuming = await connectRaw(port, lasting('subscriber', version))
+      const reading = readBy(consuming, subscriber, 'queue/work')
+      const producing = await connectRaw(port, lasting('producer', version))
+      const running = producer.run(producing)
+      await far()
+      consuming.socket.destroy()
+      await reading
+      const again = read(port, version, subscriber, 'queue/work')
+      await far()
+      if (round === 2) producing.socket.destroy()
+      await broker.end(round === 1 ? 'SIGTERM' : 'SIGKILL')
+      await Promise.all([running, again])
       broker = await startProcess(folder, {}, port)
     }
-    await Promise.all(published)
-    await until('all have arrived', () => reader.payloads.length >= sent.length, 30_000)
-    expect(reader.payloads).toEqual(sent)
+    producer.finish()
+    void read(port, version, subscriber, 'queue/work')
+    await producer.run(await connectRaw(port, lasting('producer', version)))
+
+    const missing = (): string[] => producer.sent.filter((payload) => !subscriber.taken.has(payload))
+    await until('all have arrived', () => missing().length === 0).catch(() => {})
+    const twice = producer.sent.filter((payload) => (subscriber.taken.get(payload) ?? 0) > 1)
+    expect({ missing: missing(), twice }, chance.told).toEqual({ missing: [], twice: [] })
   })
+
+  it.each([
+    ['subscribe', 'news'],
+    ['consume', 'queue/news'],
+  ])(
+    'programs that %s with the mqtt package ride out kill -9: each QoS 2 message is there once, in order',
+    {
+      timeout: 60_000,
+    },
+    async (_what, topic) => {
+      const folder = await temporaryFolder()
+      const options = (clientId: string) => ({
+        ...{ clientId, clean: false, reconnectPeriod: 20, protocolVersion: version },
+        ...(version === 5 ? { properties: { sessionExpiryInterval: 3600 } } : {}),
+      })
+      let broker = await startProcess(folder)
+      const { port } = broker
+      const reader = await connectClient(port, options('reader'))
+      await reader.mqtt.subscribeAsync(topic, { qos: 2 })
+      const writer = await connectClient(port, options('writer'))
+      const sent = Array.from({ length: 600 }, (_, i) => String(i))
+      const published = sent.map((payload) => writer.mqtt.publishAsync(topic, payload, { qos: 2 }))
+      for (const enough of [100, 300]) {
+        await reader.messages(enough)
+        await broker.end('SIGKILL')
+        broker = await startProcess(folder, {}, port)
+      }
+      await Promise.all(published)
+      await until('all have arrived', () => reader.payloads.length >= sent.length, 30_000)
+      expect(reader.payloads).toEqual(sent)
+    },
+  )
 })

@@ -274,8 +274,10 @@ export class QueueHistory implements Effects, SeatOwner {
     return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this)
   }
 
-  /** The process was killed and is back: all that is left is the log. */
+  /** The process was killed and is back: all that is left is the log, and what consumers at QoS 2 had in hand. */
   #restart(): void {
+    const kept = this.#seats.filter(({ consumer }) => consumer.qos === 2)
+    const inHand = kept.map((seat) => [...this.#holders].filter(([, holder]) => holder === seat).map(([id]) => id))
     this.#seats = []
     this.#owner = null
     this.#handed = []
@@ -292,7 +294,23 @@ export class QueueHistory implements Effects, SeatOwner {
       const ids = [...this.#log.keys()].filter((id) => laneOf(id) === lane)
       if (ids.length > 0) this.#state.restore(ids.length, Math.min(...ids), firstIdOf(lane) + this.#nextId)
     }
+    for (const [i, { consumer }] of kept.entries()) this.#resume(consumer, inHand[i]!)
     this.#state.pump(this.#now)
+  }
+
+  /** A consumer whose session is kept has what it had. */
+  #resume({ session, filter, prefetch }: Consumer, inHand: readonly number[]): void {
+    const seat = new Seat(new Consumer(session, filter, prefetch), this)
+    seat.consumer.qos = 2
+    this.#seats.push(seat)
+    this.#state.seat(seat)
+    for (const id of inHand) {
+      const entry = this.#entries.get(id)!
+      assert(this.#state.resumed(entry, seat))
+      this.#holders.set(id, seat)
+      this.#touched.add(id)
+      this.#handed.push({ entry, seat })
+    }
   }
 
   #attach(seat: Seat): void {

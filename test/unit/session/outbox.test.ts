@@ -46,8 +46,18 @@ function deliver(
   token: string,
   qos: QoS,
   given: Message = message(token),
+  reference = 0,
 ) {
-  outbox.deliver({ message: given, qos, retain: false, identifiers: null, properties: null, receiver, token })
+  outbox.deliver({
+    message: given,
+    qos,
+    retain: false,
+    identifiers: null,
+    properties: null,
+    receiver,
+    token,
+    reference,
+  })
 }
 
 describe('a message at QoS 0', () => {
@@ -694,6 +704,122 @@ describe('a message that was handed over by `deliver` settles', () => {
       }),
       { numRuns: 200 },
     )
+  })
+})
+
+describe('a message that its namespace finds again, at QoS 2 in a session that is kept', () => {
+  /** Four of them in one window of three: released, sent, withdrawn, waiting. */
+  async function interrupted() {
+    const before = await make({ persistent: true, limits: { maxInflight: 3 } })
+    const { outbox, connect, store } = before
+    const settlements = new Settlements()
+    const connection = connect()
+    for (const [i, payload] of ['released', 'sent', 'withdrawn', 'waiting'].entries()) {
+      deliver(outbox, settlements, payload, 2, message(payload), 40 + i)
+    }
+    await connection.received()
+    outbox.received(1, 0)
+    outbox.withdraw(settlements, 'withdrawn')
+    await store.durable()
+    const after = await make({ persistent: true, store })
+    after.outbox.restore(await before.entries())
+    return { ...before, after }
+  }
+
+  it('is on disk as assigned, without what it says, before it is sent', async () => {
+    const { outbox, connect, entries, store, counters } = await make({ persistent: true })
+    const connection = connect()
+    deliver(outbox, new Settlements(), 'a', 2, message('a', { topic: 'queue/a' }), 42)
+    await turn()
+    const [entry] = await entries()
+    expect(entry).toMatchObject({ qos: 2, reference: 42, mark: (1 << 2) | 1 })
+    expect([entry!.message.topic, entry!.message.payloadLength]).toEqual(['queue/a', 0])
+    await store.durable()
+    expect(await connection.received()).toEqual(['PUBLISH 1 a'])
+    expect(counters.queuedMessages).toBe(0)
+  })
+
+  it.each([
+    ['at QoS 1', true, 1, 42],
+    ['to a session that ends with its connection', false, 2, 42],
+    ['of a namespace that does not find it again', true, 2, 0],
+  ] as const)('%s costs the store nothing', async (_what, persistent, qos, reference) => {
+    const { outbox, connect, stored } = await make({ persistent })
+    const connection = connect()
+    deliver(outbox, new Settlements(), 'a', qos, message('a'), reference)
+    expect([stored(), await connection.received()]).toEqual([0, ['PUBLISH 1 a']])
+  })
+
+  it('waits to be released until it is on disk that PUBREC came, and is forgotten with PUBCOMP', async () => {
+    const { outbox, connect, entries, stored, store } = await make({ persistent: true })
+    const connection = connect()
+    const settlements = new Settlements()
+    deliver(outbox, settlements, 'a', 2, message('a'), 42)
+    await connection.received()
+    let safe = false
+    outbox.received(1, 0)
+    void store.durable().then(() => {
+      safe = connection.sink.pieces.length === 0
+    })
+    expect((await entries())[0]).toMatchObject({ reference: 42, mark: (1 << 2) | 2 })
+    expect(await connection.received()).toEqual(['PUBREL 1'])
+    expect([safe, settlements.all]).toEqual([true, ['a acknowledged']])
+    outbox.completed(1)
+    expect(stored()).toBe(0)
+  })
+
+  it('is forgotten when the client refuses it', async () => {
+    const { outbox, connect, stored } = await make({ persistent: true })
+    const connection = connect()
+    deliver(outbox, new Settlements(), 'a', 2, message('a'), 42)
+    await connection.received()
+    outbox.received(1, 0x97)
+    expect(stored()).toBe(0)
+  })
+
+  it('goes on after a restart with the message that its namespace brings, under the same identifier', async () => {
+    const { after } = await interrupted()
+    const { outbox, connect } = after
+    expect(outbox.interrupted.map(({ topic, reference }) => `${topic} ${reference}`)).toEqual(['t 41'])
+    const settlements = new Settlements()
+    const resumed = { message: message('sent'), properties: null, receiver: settlements, token: 'sent' }
+    outbox.resume(outbox.interrupted[0]!, resumed)
+    expect(outbox.interrupted).toEqual([])
+    expect(await connect().received()).toEqual(['PUBREL 1', 'PUBLISH DUP 2 sent', 'PUBREL 3'])
+    outbox.received(2, 0)
+    expect(settlements.all).toEqual(['sent acknowledged'])
+    for (const id of [1, 2, 3]) outbox.completed(id)
+    expect([after.stored(), outbox.size]).toEqual([0, 0])
+  })
+
+  it('is ended when nobody brings it, and its identifier used again only then', async () => {
+    const { after } = await interrupted()
+    const { outbox, connect, enqueue, entries } = after
+    expect((await connect().received()).sort()).toEqual(['PUBREL 1', 'PUBREL 2', 'PUBREL 3'])
+    expect((await entries()).map(({ mark }) => mark & 3)).toEqual([2, 2, 3])
+    outbox.received(2, 0)
+    outbox.detach(false)
+    const second = connect()
+    outbox.completed(2)
+    enqueue('new')
+    expect(await second.received()).toEqual(['PUBREL 1', 'PUBREL 2', 'PUBREL 3', 'PUBLISH 2 new'])
+  })
+
+  it('goes back to its namespace when the session ends before its client comes', async () => {
+    const { outbox } = (await interrupted()).after
+    const settlements = new Settlements()
+    const resumed = { message: message('sent'), properties: null, receiver: settlements, token: 'sent' }
+    outbox.resume(outbox.interrupted[0]!, resumed)
+    outbox.detach(true)
+    expect([settlements.all, outbox.size]).toEqual([['sent lost'], 0])
+  })
+
+  it('whose state was lost with a damaged mark was not sent: its namespace has it anyway', async () => {
+    const { outbox, entries, store } = await make({ persistent: true })
+    const fields = { message: message(''), qos: 2 as const, retain: false, identifiers: null, reference: 42 }
+    store.sessions.outgoing.append('me', fields)
+    outbox.restore(await entries())
+    expect([outbox.size, await entries()]).toEqual([0, []])
   })
 })
 

@@ -28,6 +28,7 @@ const entry: fc.Arbitrary<StoredMessage> = fc.record(
     identifiers: fc.option(fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 5 })),
     share: text,
     packetId: fc.integer({ min: 1, max: 65_535 }),
+    reference: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   },
   { requiredKeys: ['message', 'qos', 'retain', 'identifiers'] },
 )
@@ -67,7 +68,7 @@ describe('a message record', () => {
     ['nothing', []],
     ['QoS 3', [3, 0, 0, 0]],
     ['unknown flags', [0x40, 0, 0, 0]],
-    ['unknown fields', [0, 0x20, 0, 0]],
+    ['a reference that is none', [0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
     ['a topic that is too long', [0, 0, 0, 2, 65]],
   ])('refuses %s', (_, bytes) => {
     expect(() => decodeRecord(Buffer.from(bytes), 0, bytes.length)).toThrow(
@@ -76,13 +77,13 @@ describe('a message record', () => {
   })
 })
 
-function plain({ message, qos, retain, identifiers, share, packetId }: StoredMessage): unknown {
+function plain({ message, qos, retain, identifiers, share, packetId, reference }: StoredMessage): unknown {
   const { topic, properties, from, receivedAt, expiresAt, payload } = message
   const fields = { topic, qos: message.qos, retain: message.retain, from, receivedAt, expiresAt }
   return {
     ...fields,
     properties: properties && [...properties],
     payload: [...payload],
-    deliver: [qos, retain, identifiers, share, packetId],
+    deliver: [qos, retain, identifiers, share, packetId, reference],
   }
 }

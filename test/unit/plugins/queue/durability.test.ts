@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Store } from '../../../../src/plugin.ts'
+import type { ResumingOutbox, Settlement, Store } from '../../../../src/plugin.ts'
+import type { Resumed } from '../../../../src/session/outbox-contract.ts'
 import { openStore } from '../../../../src/store/open.ts'
 import { Bench, FakeClient } from './fakes.ts'
 
@@ -163,5 +164,93 @@ describe('a queue that was stopped', () => {
     a.acknowledge('1')
     expect(a.got).toEqual(['1'])
     expect(bench.clock.pending).toBe(0)
+  })
+})
+
+describe('what a consumer at QoS 2 had in hand when the broker was restarted', () => {
+  /** What the outbox of a session found in the store. */
+  const found = (...references: number[]) => {
+    const resumed: Array<{ reference: number; text: string; outgoing: Resumed<unknown> }> = []
+    const outbox: ResumingOutbox = {
+      interrupted: references.map((reference) => ({ topic: 'queue/jobs', reference })),
+      resume: ({ reference }, outgoing) =>
+        void resumed.push({ reference, text: outgoing.message.payload.toString(), outgoing: outgoing as never }),
+    }
+    const settle = (text: string, settlement: Settlement): void => {
+      const { receiver, token } = resumed.find((one) => one.text === text)!.outgoing
+      receiver?.settled(token, settlement, 0)
+    }
+    return { outbox, resumed, settle }
+  }
+
+  /** Twenty messages; a broker, that knows of no consumer yet, finds them. */
+  const restarted = async () => {
+    const bench = await Bench.open()
+    await bench.publish('queue/jobs', ...Array.from({ length: 20 }, (_, i) => String(i + 1)))
+    const ids = bench.told('queue.enqueued').map(({ id }) => id)
+    const again = await Bench.open({}, bench.store)
+    const a = new FakeClient('a')
+    a.persistent = true
+    a.connected = false
+    return { again, a, ids }
+  }
+
+  it('is still in its hand, and nobody gets it again', async () => {
+    const { again, a, ids } = await restarted()
+    again.grant(a, 'queue/jobs', 2)
+    const { outbox, resumed, settle } = found(ids[2]!, ids[17]!)
+    await again.engine.resume(a, outbox)
+    expect(resumed.map(({ reference, text }) => [reference, text])).toEqual([
+      [ids[2], '3'],
+      [ids[17], '18'],
+    ])
+    const others = Array.from({ length: 20 }, (_, i) => String(i + 1)).filter((text) => text !== '3' && text !== '18')
+    const b = again.consumer('b', 'queue/jobs')
+    await expect.poll(() => b.got.length).toBe(16)
+    again.connect(a)
+    settle('3', 'acknowledged')
+    b.acknowledge(...b.holding)
+    expect([...b.got, ...a.got].sort()).toEqual(others.sort())
+  })
+
+  it('comes back in its place when the session ends, as one delivery more', async () => {
+    const { again, a, ids } = await restarted()
+    again.grant(a, 'queue/jobs', 2)
+    const { outbox, settle } = found(ids[2]!)
+    await again.engine.resume(a, outbox)
+    settle('3', 'lost')
+    again.engine.detach(a, true)
+    const b = again.consumer('b', 'queue/jobs')
+    await expect.poll(() => b.got.slice(0, 4)).toEqual(['1', '2', '3', '4'])
+    expect(again.told('queue.delivered').map(({ deliveries }) => deliveries)).toContain(2)
+  })
+
+  it('is not when it has left the queue, nor when the session has, nor twice', async () => {
+    const { again, a, ids } = await restarted()
+    const c = new FakeClient('c')
+    for (const client of [a, c]) again.grant(client, 'queue/+', 2)
+    again.store.queues.remove('jobs', ids[0]!)
+    const of = async (client: FakeClient, ...references: number[]) => {
+      const { outbox, resumed } = found(...references)
+      await again.engine.resume(client, outbox)
+      return resumed.map(({ text }) => text)
+    }
+    expect(await of(a, ids[0]!, ids[1]!, 1e15)).toEqual(['2'])
+    expect(await of(c, ids[1]!, ids[2]!)).toEqual(['3'])
+    expect(await of(new FakeClient('gone'), ids[3]!)).toEqual([])
+  })
+
+  it('takes room in its prefetch', async () => {
+    const bench = await Bench.open({ prefetch: 2 })
+    await bench.publish('queue/jobs', '1', '2', '3')
+    const again = await Bench.open({ prefetch: 2 }, bench.store)
+    const a = new FakeClient('a')
+    again.grant(a, 'queue/jobs', 2)
+    const { outbox, settle } = found(bench.told('queue.enqueued')[0]!.id)
+    await again.engine.resume(a, outbox)
+    again.connect(a)
+    await expect.poll(() => a.got).toEqual(['2'])
+    settle('1', 'acknowledged')
+    expect(a.got).toEqual(['2', '3'])
   })
 })

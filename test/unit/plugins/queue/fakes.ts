@@ -145,9 +145,14 @@ export class Bench {
 
   static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
     const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
-    const bench = new Bench(own, options)
+    const bench = Bench.found(own, options)
     await bench.engine.start()
     return bench
+  }
+
+  /** What sessions find that were in the store: nothing has started yet. */
+  static found(store: Store, options: Partial<QueueOptions> = {}): Bench {
+    return new Bench(store, options)
   }
 
   /** Publish one message for each payload, and wait until they are safe. */

@@ -91,4 +91,36 @@ describe('a backlog', () => {
     expect(backlog.endRead()).toBe(0)
     expect(backlog.length).toBe(4)
   })
+
+  it('passes over what was taken out of it, however much of it there is', () => {
+    const backlog = new Backlog(0)
+    backlog.restore(3, 1, 4)
+    for (const id of [2, 3]) expect([backlog.extract(id), backlog.extract(id)]).toEqual([true, false])
+    backlog.left(4)
+    backlog.beginRead()
+    expect([1, 2, 3, 4].filter((id) => backlog.take(id, 100))).toEqual([1, 4])
+    expect([backlog.endRead(), backlog.length]).toEqual([0, 0])
+  })
+
+  it('reads on behind what was taken out when that was all', () => {
+    const backlog = new Backlog(0)
+    backlog.restore(2, 1, 3)
+    for (const id of [2, 1]) backlog.extract(id)
+    expect(backlog.nextId).toBe(3)
+    backlog.left(3)
+    backlog.beginRead()
+    backlog.extract(3)
+    expect([backlog.nextId, backlog.endRead(), backlog.nextId]).toEqual([3, 0, 4])
+  })
+
+  it('clears all but what was taken out', () => {
+    const backlog = new Backlog(0)
+    backlog.restore(5, 1, 8)
+    for (const id of [1, 4, 5]) backlog.extract(id)
+    expect(backlog.clear()).toEqual([
+      [2, 4],
+      [6, 8],
+    ])
+    expect([backlog.length, backlog.nextId, backlog.clear()]).toEqual([0, 8, []])
+  })
 })
