@@ -36,15 +36,44 @@ export class ConsumerEnd {
   readonly clientId: string
   line: Line | null = null
   readonly #world: World
-  #left = false
+  #wants = true
+  #left = true
+  #running: Promise<void> = Promise.resolve()
 
   constructor(world: World, clientId: string) {
     this.#world = world
     this.clientId = clientId
   }
 
-  /** Until it leaves. */
-  async run(): Promise<void> {
+  get left(): boolean {
+    return this.#left
+  }
+
+  /** Consume until it leaves. Resolves then. */
+  run(): Promise<void> {
+    this.#left = false
+    this.#running = this.#running.then(() => this.#run())
+    return this.#running
+  }
+
+  /** Go, and stay away. */
+  leave(): void {
+    this.#left = true
+    this.line?.cut()
+  }
+
+  subscribe(): void {
+    this.#wants = true
+    this.#tell()
+  }
+
+  unsubscribe(): void {
+    this.#wants = false
+    this.subscriber.subscribed = false
+    this.#tell()
+  }
+
+  async #run(): Promise<void> {
     const { subscriber } = this
     while (!this.#left) {
       const connected = await this.#world.connect(this.clientId)
@@ -52,18 +81,15 @@ export class ConsumerEnd {
       const { line, connack } = connected
       if (!connack.sessionPresent) this.#sessionIsGone()
       this.line = line
-      if (!subscriber.subscribed) {
-        line.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: TOPIC, qos: 2 }] })
-      }
+      if (!subscriber.subscribed) this.#tell()
       if (this.#left) line.cut()
       await subscriber.run(line)
     }
   }
 
-  /** Go, and stay away. */
-  leave(): void {
-    this.#left = true
-    this.line?.cut()
+  #tell(): void {
+    if (this.#wants) this.line?.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: TOPIC, qos: 2 }] })
+    else this.line?.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [TOPIC] })
   }
 
   #sessionIsGone(): void {

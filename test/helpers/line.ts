@@ -39,6 +39,10 @@ export class Line implements PacketStream {
     stream.on('error', () => this.cut())
   }
 
+  get open(): boolean {
+    return !this.#cut
+  }
+
   send(packet: Packet): void {
     if (this.#cut || this.#deaf) return
     const fate = this.#scissors.next()

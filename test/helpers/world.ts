@@ -49,6 +49,8 @@ export class World {
   /** What the broker has reported as wrong. */
   readonly faults: unknown[] = []
   #house: House | null = null
+  /** Broker processes so far. */
+  #process = 0
   #opened: Array<() => void> = []
   readonly #lines = new Set<Line>()
 
@@ -60,7 +62,10 @@ export class World {
 
   /** A line that has its CONNACK; null when it was cut before. */
   async connect(clientId: string): Promise<{ line: Line; connack: IConnackPacket } | null> {
-    const { broker } = await this.house()
+    await this.house()
+    // It may have been killed in between: then nobody would ever answer, nor cut the line.
+    if (this.#house === null) return null
+    const { broker } = this.#house
     const [ours, theirs] = duplexPair({ allowHalfOpen: true })
     broker.attach(ours, 'here')
     const line = new Line(theirs, this.version, this.scissors)
@@ -70,6 +75,11 @@ export class World {
     line.send({ cmd: 'connect', ...protocol, clientId, clean: false, keepalive: 0, ...properties })
     const connack = await line.connack().catch(() => null)
     return connack === null ? null : { line, connack }
+  }
+
+  /** Whether there is a broker now. */
+  get isUp(): boolean {
+    return this.#house !== null
   }
 
   /** The broker that there is, or the next one. */
@@ -99,9 +109,12 @@ export class World {
   }
 
   #open(): void {
+    const process = ++this.#process
     const opening = this.journal.open().then((database) => this.#start(database))
     opening.then(
       (house) => {
+        // It was killed while it started.
+        if (process !== this.#process) return this.#takeDown(house)
         this.#house = house
         for (const tell of this.#opened.splice(0)) tell()
       },
@@ -143,6 +156,7 @@ export class World {
     this.#lines.clear()
     const house = this.#house
     this.#house = null
+    this.#process++
     for (const line of lines) line.deafen()
     const cut = (): void => {
       for (const line of lines) line.cut()
