@@ -16,7 +16,8 @@ import { NEVER_EXPIRES } from './session/session.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
-import { TcpListener } from './transport/listeners/tcp.ts'
+import type { Listener } from './transport/listeners/listener.ts'
+import { makeListeners } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
@@ -31,13 +32,25 @@ export interface EventflowOptions {
   openStore?: (options: OpenStoreOptions) => Promise<Store>
 }
 
+export interface ListenerAddress {
+  /** As in the configuration: `tcp`, `tls`, `ws`, `wss`, `unix`. */
+  name: string
+  /** An address or host name; the path of a Unix socket. */
+  host: string
+  /** 0 for a Unix socket. */
+  port: number
+  /** `mqtt://127.0.0.1:1883`, `wss://127.0.0.1:8084/mqtt`, `unix:/run/eventflow.sock` */
+  url: string
+}
+
 /** Everything that runs between start() and stop(). */
 interface Running {
   store: Store
   kernel: Kernel
   pubsub: PubSub
   broker: Broker
-  listener: TcpListener
+  /** The one on TCP first. */
+  listeners: [Listener, ...Listener[]]
   local: LocalClients
 }
 
@@ -64,10 +77,15 @@ export class Eventflow {
     return this.#bus
   }
 
-  /** Where the broker listens. @throws EventflowError NOT_RUNNING */
+  /** Where the broker listens on TCP. @throws EventflowError NOT_RUNNING */
   get address(): { host: string; port: number } {
-    const { host, port } = this.#parts.listener
+    const { host, port } = this.#parts.listeners[0]
     return { host, port }
+  }
+
+  /** Everywhere the broker listens, TCP first; `url` is for clients. @throws EventflowError NOT_RUNNING */
+  get listeners(): ListenerAddress[] {
+    return this.#parts.listeners.map(({ name, host, port, url }) => ({ name, host, port, url }))
   }
 
   /** @throws EventflowError STORE_LOCKED, STORE_VERSION, ACCESS_FILE_INVALID, LISTEN_FAILED … */
@@ -91,10 +109,11 @@ export class Eventflow {
     })
     const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
     const broker = this.#makeBroker(kernel, store, counters)
-    const listener = this.#makeListener(broker)
+    const attach = broker.attach.bind(broker)
+    const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const running: Running = { store, kernel, pubsub, broker, listener, local }
+    const running: Running = { store, kernel, pubsub, broker, listeners, local }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -108,7 +127,7 @@ export class Eventflow {
       await kernel.plugins.start()
       kernel.start()
       await broker.start()
-      await listener.start()
+      for (const listener of listeners) await listener.start()
     } catch (error) {
       await this.#takeDown(running)
       throw error
@@ -116,11 +135,15 @@ export class Eventflow {
     this.#running = running
     this.#stopping = null
     this.#bus.emit('broker.started', { version: VERSION, node: config.node })
-    const { host, port } = listener
-    const { kind, path } = config.store
-    const data = kind === 'memory' ? 'memory' : path
-    const text = `Eventflow ${VERSION} listens on mqtt://${host}:${port}, data in ${data}`
-    this.#log.info({ listener: 'tcp', host, port, store: kind, version: VERSION }, text)
+    this.#tellWhere(listeners)
+  }
+
+  /**
+   * Read again what files say that may have changed: certificates. One that is not right is told of by the event
+   * `config.rejected` and in the log, and what was read before stays in force.
+   */
+  async reload(): Promise<void> {
+    for (const listener of this.#parts.listeners) await listener.reload()
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */
@@ -198,10 +221,15 @@ export class Eventflow {
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
   }
 
-  #makeListener(broker: Broker): TcpListener {
-    const { host, port } = this.config.listeners.tcp
-    const attach = broker.attach.bind(broker)
-    return new TcpListener({ name: 'tcp', host, port, attach, events: this.#bus })
+  /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
+  #tellWhere([tcp, ...others]: Running['listeners']): void {
+    for (const { name, host, port, url } of others) {
+      this.#log.info({ listener: name, host, port }, `Eventflow listens on ${url}`)
+    }
+    const { kind, path } = this.config.store
+    const data = kind === 'memory' ? 'memory' : path
+    const text = `Eventflow ${VERSION} listens on ${tcp.url}, data in ${data}`
+    this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
   }
 
   #optionsOf(name: string): unknown {
@@ -210,7 +238,7 @@ export class Eventflow {
 
   async #stop(running: Running): Promise<void> {
     this.#bus.emit('broker.stopping', {})
-    await running.listener.stop()
+    for (const listener of running.listeners) await listener.stop()
     // What clients have sent is made safe and acknowledged before they are sent away, as far as time allows.
     await Promise.race([running.store.durable().catch(() => {}), pause(this.config.shutdownTimeout)])
     await pause(0)
@@ -220,10 +248,10 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listener, local }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listeners, local }: Running): Promise<void> {
     const steps = [
       () => local.stop(),
-      () => listener.stop(),
+      ...listeners.map((listener) => () => listener.stop()),
       () => broker.stop(),
       () => kernel.plugins.stop(),
       () => kernel.stop(),

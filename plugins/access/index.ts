@@ -4,6 +4,7 @@
  */
 
 import { type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
+import { CertificateUsers } from './certificate-users.ts'
 import { readUsers } from './password-file.ts'
 import { PasswordUsers } from './password-users.ts'
 import { type Rule, Rules } from './rules.ts'
@@ -11,6 +12,8 @@ import { type Rule, Rules } from './rules.ts'
 export interface AccessOptions {
   /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
   readonly passwordFile: string | null
+  /** Where in its certificate the name of a client is; none: certificates name nobody. */
+  readonly certificateUser: 'none' | 'cn' | 'san'
   readonly rules: readonly Rule[]
   /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport. */
   readonly publishDenied: 'close' | 'ignore'
@@ -19,10 +22,12 @@ export interface AccessOptions {
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    const { passwordFile, rules } = context.options
-    const open = passwordFile === null && rules.length === 0
-    context.authenticator(passwordFile === null ? ANYONE : new PasswordUsers(await readUsers(passwordFile)))
-    if (open) {
+    const { passwordFile, certificateUser, rules } = context.options
+    if (certificateUser !== 'none') context.authenticator(new CertificateUsers(certificateUser))
+    if (passwordFile !== null) context.authenticator(new PasswordUsers(await readUsers(passwordFile)))
+    const anonymous = isAnonymous(context.options)
+    if (anonymous) context.authenticator(ANYONE)
+    if (anonymous && rules.length === 0) {
       context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })
     } else {
       const inForce = new Rules(rules)
@@ -37,9 +42,15 @@ export const access = definePlugin<AccessOptions>({
 
 const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
 
+/** Whether there are no users: everyone is let in. */
+function isAnonymous({ passwordFile, certificateUser }: AccessOptions): boolean {
+  return passwordFile === null && certificateUser === 'none'
+}
+
 /** What an operator should know before the first client does. */
-function tell(log: Logger, { passwordFile, rules }: AccessOptions): void {
-  if (passwordFile === null) {
+function tell(log: Logger, options: AccessOptions): void {
+  const { passwordFile, rules } = options
+  if (isAnonymous(options)) {
     log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
   } else if (rules.length === 0) {
     log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')

@@ -55,6 +55,14 @@ export function group<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return schema.prefault(() => ({}) as z.input<typeof schema>)
 }
 
+/** A group of options for what is not there by default: null. */
+export function optionalGroup<Shape extends z.core.$ZodLooseShape>(meaning: string, shape: Shape) {
+  const schema = z.strictObject(shape, {
+    error: (issue) => (issue.code === 'invalid_type' ? 'a group of options, or null' : undefined),
+  })
+  return schema.nullable().prefault(null).describe(meaning)
+}
+
 function quantity(units: Record<string, number>, min: number, max: number, error: string) {
   return z.union([z.number(), z.string()], { error }).transform((value, context) => {
     const amount = typeof value === 'number' ? value : quantityOf(units, value)

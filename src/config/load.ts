@@ -109,7 +109,7 @@ function readYaml(text: string): unknown {
 function place(values: Record<string, unknown>, keys: readonly string[], value: unknown): void {
   let group = values
   for (const key of keys.slice(0, -1)) {
-    if (!Object.hasOwn(group, key)) group[key] = {}
+    if (!Object.hasOwn(group, key) || group[key] === null) group[key] = {}
     const next = group[key]
     if (!isGroup(next)) return
     group = next

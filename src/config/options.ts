@@ -8,7 +8,7 @@ export interface Option {
   readonly path: string
   /** Its environment variable: `EVENTFLOW_SESSION_MAX_QUEUED`. */
   readonly variable: string
-  /** As a user would write it: '64MB', not 67108864. */
+  /** As a user would write it: '64MB', not 67108864. Undefined: its group cannot do without it. */
   readonly default: unknown
   /** One line. */
   readonly meaning: string
@@ -20,12 +20,15 @@ export function listOptions(): Option[] {
   return [...walk(configSchema, '')]
 }
 
-/** Every group of options: `listeners`, `listeners.tcp`. */
+/** Every group of options that is always there: `listeners`, `listeners.tcp`. */
 export function listGroups(): string[] {
   const groups = new Set<string>()
-  for (const { path } of listOptions()) {
+  const options = listOptions()
+  for (const { path } of options) {
     for (let end = path.indexOf('.'); end !== -1; end = path.indexOf('.', end + 1)) groups.add(path.slice(0, end))
   }
+  // A group that may be null is an option itself: null means something.
+  for (const { path } of options) groups.delete(path)
   return [...groups]
 }
 
@@ -38,14 +41,17 @@ export function namesWithin(path: string): string[] {
 
 function* walk(schema: z.core.$ZodType, path: string): Generator<Option> {
   const bare = schema instanceof z.ZodPrefault ? schema.unwrap() : schema
-  if (bare instanceof z.ZodObject) {
-    for (const [key, part] of Object.entries(bare.shape)) yield* walk(part, path === '' ? key : `${path}.${key}`)
-  } else if (schema instanceof z.ZodPrefault && schema.description !== undefined) {
-    const meaning = schema.description
-    yield { path, variable: variableOf(path), default: schema.def.defaultValue, meaning, schema }
-  } else {
-    throw new TypeError(`the option ${path} lacks a default or a description`)
-  }
+  if (!(bare instanceof z.ZodObject)) yield optionOf(schema, path)
+  const group = bare instanceof z.ZodNullable ? bare.unwrap() : bare
+  if (!(group instanceof z.ZodObject)) return
+  for (const [key, part] of Object.entries(group.shape)) yield* walk(part, path === '' ? key : `${path}.${key}`)
+}
+
+function optionOf(schema: z.core.$ZodType, path: string): Option {
+  const meaning = (schema as z.ZodType).description
+  if (meaning === undefined) throw new TypeError(`the option ${path} lacks a description`)
+  const value = schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined
+  return { path, variable: variableOf(path), default: value, meaning, schema: schema as z.ZodType }
 }
 
 function variableOf(path: string): string {

@@ -9,7 +9,7 @@ export type Path = readonly PropertyKey[]
 export type Origin = (path: Path) => string | null
 
 /** Options whose values are kept out of messages, which end up in logs. */
-const SECRET = new Set(['access.passwordFile'])
+const SECRET = new Set(['access.passwordFile', 'listeners.tls.passphraseFile', 'listeners.wss.passphraseFile'])
 const LONGEST_SHOWN = 60
 
 export function configError(problems: readonly string[], cause?: unknown): EventflowError {

@@ -3,10 +3,11 @@
  * environment variables, `config/eventflow.yaml` and `docs/configuration.md` follow it; tests hold them to it.
  */
 
-import { BlockList, isIP } from 'node:net'
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
 import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { listenerProblems } from './listener-problems.ts'
+import { listeners } from './listeners.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -109,14 +110,7 @@ const groups = z.strictObject(
       .regex(/^[\w.-]{1,128}$/, { error: name })
       .prefault('eventflow')
       .describe('Name of this node: the source of its events.'),
-    listeners: group({
-      tcp: group({
-        host: text('an address or a host name')
-          .prefault('127.0.0.1')
-          .describe('Address to listen on. Anything but loopback needs users: see access.passwordFile.'),
-        port: port.prefault(1883).describe('TCP port for MQTT; 0 takes any free one.'),
-      }),
-    }),
+    listeners,
     http: group({
       port: z
         .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
@@ -233,6 +227,9 @@ const groups = z.strictObject(
         .union([text('a path'), z.null()], { error: 'the path of a password file, or null' })
         .prefault(null)
         .describe('File of users and their passwords, as written by eventflow passwd or mosquitto_passwd.'),
+      certificateUser: oneOf(['none', 'cn', 'san'])
+        .prefault('none')
+        .describe('Name in a client certificate that is the user: common name, or first subject alternative name.'),
       rules: z
         .array(rule, { error: 'a list of rules' })
         .prefault([])
@@ -246,13 +243,11 @@ const groups = z.strictObject(
 )
 
 export const configSchema = groups
-  .refine(({ access, listeners }) => access?.passwordFile !== null || isLoopback(listeners?.tcp?.host), {
-    ...always,
-    path: ['listeners', 'tcp', 'host'],
-    error:
-      'a loopback address (without users the broker listens on loopback only; ' +
-      'name a password file in access.passwordFile)',
-  })
+  .superRefine(({ listeners, access }, context) => {
+    for (const { path, expected } of listenerProblems(listeners, access)) {
+      context.addIssue({ code: 'custom', path, message: expected })
+    }
+  }, always)
   .refine(({ queue }) => !(queue?.backoff?.max < queue?.backoff?.initial), {
     ...always,
     path: ['queue', 'backoff', 'max'],
@@ -276,14 +271,3 @@ export const configSchema = groups
 export type Config = z.output<typeof configSchema>
 /** What a user may give: any of the options, durations and sizes as text too. A Config is one as well. */
 export type ConfigInput = z.input<typeof configSchema>
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8)
-loopback.addAddress('::1', 'ipv6')
-
-/** Whether only this machine can connect. What is no text is another check's problem. */
-function isLoopback(host: unknown): boolean {
-  if (typeof host !== 'string') return true
-  const family = isIP(host)
-  return family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')
-}

@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   STORE_FAILED: 'The store could not read or write.',
   STORE_CORRUPT: 'A record in the store cannot be read, or the store is damaged so that it cannot be opened.',
   LISTEN_FAILED: 'A listener could not be opened.',
+  TLS_FILE_INVALID: 'A certificate, its key or the authorities of a listener cannot be read, or do not fit together.',
   PLUGIN_FAILED: 'A plugin could not be set up, started or stopped.',
   NAMESPACE_TAKEN: 'Two plugins claim the same topic prefix.',
   TRANSPORT_UNSUPPORTED: 'The installed MQTT transport is not the version that Eventflow was built for.',

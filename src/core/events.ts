@@ -153,6 +153,11 @@ export interface EventMap {
   'store.recovered': { durationMs: number }
   /** Nothing can be written, and is acknowledged, until store.recovered (STORE_FAILED); or something is damaged (STORE_CORRUPT). */
   'store.failed': { code: string; message: string }
+
+  /** Files were read again that had changed, and are in force; `what`: the group of options that names them. */
+  'config.reloaded': { what: string }
+  /** A file that has changed is not right; what was read before stays in force. */
+  'config.rejected': { what: string; message: string }
 }
 
 export type EventType = keyof EventMap
@@ -258,4 +263,6 @@ export const EVENT_TYPES = Object.keys({
   'store.opened': 0,
   'store.recovered': 0,
   'store.failed': 0,
+  'config.reloaded': 0,
+  'config.rejected': 0,
 } satisfies Record<EventType, 0>) as EventType[]

@@ -12,6 +12,12 @@ const MAX_REMEMBERED = 1_000
 /** Longer topics are asked about each time: ten thousand clients that make them up must not fill the memory. */
 const MAX_REMEMBERED_LENGTH = 256
 
+export interface Admission {
+  /** Name of the authenticator. */
+  readonly by: string
+  readonly username: string | null
+}
+
 export class Access {
   readonly #authenticators: Authenticator[] = []
   readonly #authorizers: Authorizer[] = []
@@ -29,13 +35,17 @@ export class Access {
     this.#open = this.#authorizers[0]!.allowsAll ?? false
   }
 
-  /** Who lets these credentials in: an authenticator's name; null when nobody does. */
-  async authenticate(credentials: Credentials): Promise<string | null> {
+  /** Who lets these credentials in, and as which user; null when nobody does. */
+  async authenticate(credentials: Credentials): Promise<Admission | null> {
+    const { username } = credentials
     for (const authenticator of this.#authenticators) {
+      const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
-      if (decision !== null) return decision === 'allow' ? authenticator.name : null
+      if (decision === 'deny') return null
+      if (decision === 'allow') return { by, username }
+      if (decision !== null) return { by, username: decision.username }
     }
-    return this.#authenticators.length === 0 ? 'nobody asked' : null
+    return this.#authenticators.length === 0 ? { by: 'nobody asked', username } : null
   }
 
   /** Remembered by session and topic: on the path of every message. */

@@ -42,14 +42,17 @@ export class Clients {
     this.#parts = parts
   }
 
-  /** Resolves when the client may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87 (none given). */
-  async admit(credentials: Credentials): Promise<void> {
+  /**
+   * Resolves with the user that the client is when it may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87
+   * (none given).
+   */
+  async admit(credentials: Credentials): Promise<string | null> {
     const { clientId, username, address } = credentials
     const { access, events } = this.#parts
-    const by = await access.authenticate(credentials)
-    if (by !== null) {
-      events.emit('access.authenticated', { clientId, username, address, by })
-      return
+    const admission = await access.authenticate(credentials)
+    if (admission !== null) {
+      events.emit('access.authenticated', { clientId, address, ...admission })
+      return admission.username
     }
     events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
     if (username === null) throw new Refusal(ReasonCode.NotAuthorized, 'a user name and password are required')

@@ -80,21 +80,42 @@ export interface Namespace {
   detach?(session: SessionView, ended: boolean): void
 }
 
+/** A certificate that a client has proved to be its own, and that an authority of the listener has signed. */
+export interface ClientCertificate {
+  /** Common name of its subject; null: it has none, or more than one. */
+  readonly commonName: string | null
+  /** The whole subject, one attribute a line: `CN=device-7`. */
+  readonly subject: string
+  /** Subject alternative names in their order, with their kind: `DNS:device-7.example`, `URI:urn:device:7`. */
+  readonly san: readonly string[]
+  /** SHA-256 of the certificate: 32 bytes in hexadecimal, with colons. */
+  readonly fingerprint: string
+}
+
 /** Who wants in. Secrets are for the authenticator alone: never logged, never put into an event. */
 export interface Credentials {
   readonly clientId: string
   readonly username: string | null
   readonly password: Buffer | null
   readonly address: string
+  /** Name of the listener that the client came by: `tcp`. */
+  readonly listener: string
+  /** What the client has proved in TLS; null: no certificate, or no TLS. */
+  readonly certificate: ClientCertificate | null
 }
 
 /** 'allow' and 'deny' decide; null leaves it to the next in the chain. */
 export type Decision = 'allow' | 'deny' | null
 
+/** Let in under a name that was proved, whatever user name the client gave. */
+export interface Identity {
+  readonly username: string
+}
+
 export interface Authenticator {
   readonly name: string
   /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
-  authenticate(credentials: Credentials): Decision | Promise<Decision>
+  authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
 }
 
 export interface Authorizer {

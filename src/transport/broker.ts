@@ -9,6 +9,7 @@ import { type Desk, Desks } from './desk.ts'
 import { Lane, type LaneHost } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
+import type { Peer } from './peer.ts'
 
 /** How often silence and slow handshakes are looked for. */
 const SWEEP_MS = 500
@@ -80,10 +81,10 @@ export class Broker implements LaneHost {
     this.#sweeper.unref()
   }
 
-  /** Serve a connection: any byte stream, from `address`. */
-  attach(stream: Duplex, address: string): void {
+  /** Serve a connection: any byte stream. */
+  attach(stream: Duplex, peer: Peer): void {
     this.#parts.scheduler.counters.sockets++
-    this.#lanes.add(new Lane(stream, address, this.#parts, this))
+    this.#lanes.add(new Lane(stream, peer, this.#parts, this))
   }
 
   /** Send every client away, and stop. */

@@ -18,12 +18,13 @@ import { readSubscribe, readUnsubscribe } from '../wire/subscribe.ts'
 import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import type { Peer } from './peer.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
 import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
-  readonly address: string
+  readonly peer: Peer
   readonly desks: Desks
   write(packet: Buffer): void
   /** Serve no further packet until `release`. */
@@ -84,10 +85,11 @@ export class Conversation implements Visitor {
   /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
   async admit(): Promise<Refusal | null> {
     if (this.#session !== null) return null // it was admitted before: Aedes is being reminded of it
-    const { username, password } = this.#connect!
-    const { address } = this.#host
+    const connect = this.#connect!
+    const { username, password } = connect
     try {
-      await this.#parts.clients.admit({ clientId: this.clientId, username, password, address })
+      const credentials = { clientId: this.clientId, username, password, ...this.#host.peer }
+      connect.username = await this.#parts.clients.admit(credentials)
       this.#host.claim(this.clientId)
       await this.#open()
       return null
@@ -191,7 +193,7 @@ export class Conversation implements Visitor {
 
   #connecting(connect: ConnectPacket): Connecting {
     const { clean, username, will, sessionExpirySeconds: expirySeconds } = connect
-    const { address } = this.#host
+    const { address } = this.#host.peer
     const keepAlive = keepAliveSeconds(connect, this.#parts.limits)
     return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds: keepAlive }
   }
@@ -237,7 +239,7 @@ export class Conversation implements Visitor {
   }
 
   #refused(reason: string, reasonCode: number): void {
-    const { address } = this.#host
+    const { address } = this.#host.peer
     this.#parts.events.emit('client.connecting-refused', { clientId: this.clientId, address, reason, reasonCode })
   }
 

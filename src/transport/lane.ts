@@ -23,6 +23,7 @@ import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Messages } from './messages.ts'
+import type { Peer } from './peer.ts'
 import { keepAliveSeconds } from './welcome.ts'
 
 /** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
@@ -40,7 +41,7 @@ export interface LaneHost {
 }
 
 export class Lane implements ConversationHost {
-  readonly address: string
+  readonly peer: Peer
   readonly conversation: Conversation
   readonly openedAt: number
   lastSeenAt: number
@@ -60,8 +61,8 @@ export class Lane implements ConversationHost {
   #closed = false
 
   /** @param socket one with allowHalfOpen, so that what a client sent before its FIN is served */
-  constructor(socket: Duplex, address: string, parts: LaneParts, host: LaneHost) {
-    this.address = address
+  constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost) {
+    this.peer = peer
     this.#parts = parts
     this.#host = host
     this.#socket = socket
@@ -82,7 +83,8 @@ export class Lane implements ConversationHost {
       this.#peerEnded = true
       this.#work()
     })
-    socket.on('error', () => this.#networkGone())
+    // A layer below may find that what the client sends is none of its protocol: that is no fault of the network.
+    socket.on('error', (error) => (error instanceof Refusal ? this.#failed(error) : this.#networkGone()))
     socket.on('close', () => this.#networkGone())
   }
 
@@ -150,7 +152,8 @@ export class Lane implements ConversationHost {
     if (session !== null) {
       if (reason === 'protocol-error' || reason === 'error' || reason === 'not-authorized') {
         const { clientId } = session
-        this.#parts.events.emit('client.error', { clientId, address: this.address, message: text, reasonCode })
+        const { address } = this.peer
+        this.#parts.events.emit('client.error', { clientId, address, message: text, reasonCode })
       }
       if (session.protocolVersion === 5) {
         const maxBytes = session.carrier?.maximumPacketSize || Infinity
@@ -224,7 +227,7 @@ export class Lane implements ConversationHost {
   #failed(error: unknown): void {
     const refusal = asRefusal(error)
     if (refusal !== error) {
-      this.#parts.log.error({ error, address: this.address }, 'a packet could not be served')
+      this.#parts.log.error({ error, address: this.peer.address }, 'a packet could not be served')
       this.#parts.events.emit('broker.error', { code: 'UNEXPECTED', message: 'a packet could not be served' })
     }
     if (this.#session === null) this.conversation.reject(refusal)

@@ -1,11 +1,12 @@
 /** A client that speaks MQTT packet by packet, for what no well-behaved client would send. */
 
 import { connect as connectTcp, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { generate, type IConnackPacket, type IConnectPacket, type Packet, parser } from 'mqtt-packet'
 import { onTestFinished } from 'vitest'
 
-export class RawClient {
-  readonly socket: Socket
+export class RawClient<Stream extends Duplex = Socket> {
+  readonly socket: Stream
   readonly version: 3 | 4 | 5
   readonly received: Packet[] = []
   /** Every packet that was received, as the bytes that came: for what a parser hides. Nothing is taken out of it. */
@@ -15,7 +16,7 @@ export class RawClient {
   #waiting: Array<() => void> = []
   #unframed: Buffer = Buffer.alloc(0)
 
-  constructor(socket: Socket, version: 3 | 4 | 5) {
+  constructor(socket: Stream, version: 3 | 4 | 5) {
     this.socket = socket
     this.version = version
     const reader = parser({ protocolVersion: version })
@@ -116,8 +117,13 @@ export async function connectRaw(
   port: number,
   options: Partial<IConnectPacket> = {},
 ): Promise<RawClient & { connack: IConnackPacket }> {
-  const version = (options.protocolVersion ?? 4) as 3 | 4 | 5
-  const client = await openRaw(port, version)
+  const client = await openRaw(port, (options.protocolVersion ?? 4) as 3 | 4 | 5)
+  return Object.assign(client, { connack: await greet(client, options) })
+}
+
+/** Send CONNECT on a connection of any kind, and take the CONNACK. */
+export async function greet(client: RawClient<Duplex>, options: Partial<IConnectPacket> = {}): Promise<IConnackPacket> {
+  const { version } = client
   client.send({
     cmd: 'connect',
     protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
@@ -131,5 +137,5 @@ export async function connectRaw(
   if ((connack.returnCode ?? connack.reasonCode ?? 0) !== 0) {
     throw new Error(`refused: ${JSON.stringify(connack)}`)
   }
-  return Object.assign(client, { connack })
+  return connack
 }

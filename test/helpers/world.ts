@@ -67,7 +67,7 @@ export class World {
     if (this.#house === null) return null
     const { broker } = this.#house
     const [ours, theirs] = duplexPair({ allowHalfOpen: true })
-    broker.attach(ours, 'here')
+    broker.attach(ours, { address: 'here', listener: 'test', certificate: null })
     const line = new Line(theirs, this.version, this.scissors)
     this.#lines.add(line)
     const properties = this.version === 5 ? { properties: { sessionExpiryInterval: SESSION_SECONDS } } : {}

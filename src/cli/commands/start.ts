@@ -33,6 +33,7 @@ async function serve(config: Config, logger: pino.Logger): Promise<number> {
   const signal = nextSignal()
   const broker = new Eventflow({ config, logger })
   await broker.start()
+  process.on('SIGHUP', () => void broker.reload().catch((error) => logger.warn({ error }, 'nothing is read again')))
   if (config.http.port !== null) {
     logger.warn({ port: config.http.port }, 'http.port is set, but nothing listens there in this version')
   }

@@ -36,16 +36,27 @@ describe('where values come from', () => {
     const yaml = 'listeners: { tcp: { port: 1 } }\nstore: { path: from-file }\nlog: { level: warn }\n'
     const env = { EVENTFLOW_LISTENERS_TCP_PORT: '2', EVENTFLOW_STORE_PATH: 'from-variable' }
     const config = load(yaml, { env, flags: { port: '3' } })
-    expect(config.listeners.tcp).toEqual({ host: '127.0.0.1', port: 3 })
+    expect(config.listeners.tcp).toMatchObject({ host: '127.0.0.1', port: 3 })
     expect(config.store).toEqual({ kind: 'level', path: 'from-variable' })
     expect(config.log.level).toBe('warn')
+  })
+
+  it('a variable of a group that is off opens it; the variable of the whole group takes all of it', () => {
+    const env = {
+      EVENTFLOW_LISTENERS_TLS_CERT: 'c.pem',
+      EVENTFLOW_LISTENERS_TLS_KEY: 'k.pem',
+      EVENTFLOW_LISTENERS_WS: '{ port: 80 }',
+    }
+    const { tls, ws, wss } = load('listeners:\n  tls: null\n', { env }).listeners
+    expect(tls).toMatchObject({ host: '127.0.0.1', port: 8883, cert: 'c.pem', key: 'k.pem' })
+    expect([ws!.port, ws!.path, wss]).toEqual([80, '/mqtt', null])
   })
 
   it('every flag sets its option', () => {
     const config = load('', {
       flags: { host: '::1', port: '0', data: 'd', store: 'memory', 'http-port': '8080', 'log-level': 'silent' },
     })
-    expect(config.listeners.tcp).toEqual({ host: '::1', port: 0 })
+    expect(config.listeners.tcp).toMatchObject({ host: '::1', port: 0 })
     expect(config.store).toEqual({ kind: 'memory', path: 'd' })
     expect(config.http.port).toBe(8080)
     expect(config.log.level).toBe('silent')
@@ -82,6 +93,7 @@ describe('where values come from', () => {
     expect(config.queue.backoff.max).toBe(300_000)
     expect(config.access).toEqual({
       passwordFile: null,
+      certificateUser: 'none',
       rules: [{ allow: 'publish', topics: ['a/%u/#'] }],
       publishDenied: 'close',
     })

@@ -18,7 +18,8 @@ const withUsers = (rules: unknown[]) => ({ access: { passwordFile: 'passwords', 
 describe('options of a program', () => {
   it('are all there by default', () => {
     const config = resolveConfig()
-    expect(config.listeners.tcp).toEqual({ host: '127.0.0.1', port: 1883 })
+    const tcp = { host: '127.0.0.1', port: 1883, maxConnections: null, proxyProtocol: [] }
+    expect(config.listeners).toEqual({ tcp, tls: null, ws: null, wss: null, unix: null })
     expect(config.queue).toEqual({
       prefetch: 16,
       ackTimeout: 60_000,
@@ -177,5 +178,59 @@ describe('access', () => {
     ['allow', 'access.rules[0]: expected a rule'],
   ])('refuses the rule %o', (rule, problem) => {
     expect(problems(withUsers([rule]))).toEqual([expect.stringContaining(problem)])
+  })
+})
+
+describe('listeners', () => {
+  const tls = { cert: 'cert.pem', key: 'key.pem' }
+
+  it('are off but for TCP, and have their usual ports when they are on', () => {
+    const { listeners } = resolveConfig({ listeners: { tls, ws: {}, wss: tls, unix: { path: 'mqtt.sock' } } })
+    const { tcp, ws, wss, unix } = listeners
+    expect([tcp.port, listeners.tls!.port, ws!.port, wss!.port]).toEqual([1883, 8883, 8083, 8084])
+    expect(unix).toEqual({ path: 'mqtt.sock', mode: '0660', maxConnections: null })
+  })
+
+  it.each(['tls', 'ws', 'wss'] as const)('without users %s may listen on loopback only', (name) => {
+    const given = { listeners: { [name]: { ...(name === 'ws' ? {} : tls), host: '0.0.0.0' } } }
+    expect(problems(given)[0]).toMatch(new RegExp(`^listeners\\.${name}\\.host: expected a loopback address`))
+    expect(problems({ ...given, ...withUsers([]) })).toEqual([])
+  })
+
+  it('clients that certificates name are users', () => {
+    const secured = { ...tls, host: '0.0.0.0', ca: 'ca.pem', clientCertificate: 'require' }
+    expect(problems({ listeners: { tls: secured }, access: { certificateUser: 'cn' } })).toEqual([])
+  })
+
+  it.each([
+    [{ tls: {} }, 'listeners.tls.cert: expected the path of a PEM file, found nothing'],
+    [{ tls: true }, 'listeners.tls: expected a group of options, or null, found true'],
+    [
+      { tls: { ...tls, clientCertificate: 'require' } },
+      'listeners.tls.ca: expected a PEM file, for clientCertificate is require',
+    ],
+    [{ wss: { ...tls, minVersion: 'SSLv3' } }, 'listeners.wss.minVersion: expected one of TLSv1.2, TLSv1.3'],
+    [{ ws: { path: 'mqtt' } }, 'listeners.ws.path: expected a path that begins with /'],
+    [{ ws: { origins: ['example.com'] } }, 'listeners.ws.origins[0]: expected an origin such as https://example.com'],
+    [{ ws: { maxConnections: 0 } }, 'listeners.ws.maxConnections: expected a whole number from 1 to 10000000'],
+    [
+      { tcp: { proxyProtocol: ['10.0.0.0/33'] } },
+      'listeners.tcp.proxyProtocol[0]: expected an IP address, or a network',
+    ],
+    [{ tcp: { proxyProtocol: ['proxy.example'] } }, 'listeners.tcp.proxyProtocol[0]: expected an IP address'],
+    [{ unix: { path: 'x'.repeat(108) } }, 'listeners.unix.path: expected a path of 1 to 107 bytes'],
+    [
+      { unix: { path: 's', mode: 660 } },
+      'listeners.unix.mode: expected permissions as text, such as "0660", found 660',
+    ],
+    [{ unix: { path: 's', proxyProtocol: [] } }, 'listeners.unix.proxyProtocol: no such option'],
+  ])('%o is refused', (listeners, problem) => {
+    expect(problems({ listeners })).toEqual(expect.arrayContaining([expect.stringContaining(problem)]))
+  })
+
+  it('certificates name nobody where no listener asks for them', () => {
+    expect(problems({ access: { certificateUser: 'cn' }, listeners: { tls } })).toEqual([
+      'access.certificateUser: expected none, or a listener tls or wss whose clientCertificate is request or require, found "cn"',
+    ])
   })
 })

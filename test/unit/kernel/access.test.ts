@@ -3,7 +3,14 @@ import { Access } from '../../../src/kernel/access.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { makeSessions } from './support.ts'
 
-const CREDENTIALS = { clientId: 'me', username: 'anna', password: Buffer.from('secret'), address: 'here' }
+const CREDENTIALS = {
+  clientId: 'me',
+  username: 'anna',
+  password: Buffer.from('secret'),
+  address: 'here',
+  listener: 'tcp',
+  certificate: null,
+}
 
 function authenticator(name: string, decision: Decision | Promise<Decision>, asked: string[] = []) {
   return {
@@ -27,7 +34,7 @@ function authorizer(decide: (action: string, topic: string) => Decision, asked: 
 
 describe('authentication', () => {
   it('lets everyone in when there is nobody to ask', async () => {
-    expect(await new Access().authenticate(CREDENTIALS)).toEqual(expect.any(String))
+    expect(await new Access().authenticate(CREDENTIALS)).toEqual({ by: expect.any(String), username: 'anna' })
   })
 
   it('is by the first who decides; the rest is not asked', async () => {
@@ -36,8 +43,14 @@ describe('authentication', () => {
     access.addAuthenticator(authenticator('first', null, asked))
     access.addAuthenticator(authenticator('second', Promise.resolve('allow'), asked))
     access.addAuthenticator(authenticator('third', 'deny', asked))
-    expect(await access.authenticate(CREDENTIALS)).toBe('second')
+    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'second', username: 'anna' })
     expect(asked).toEqual(['first', 'second'])
+  })
+
+  it('may be under a name that was proved, whatever name was given', async () => {
+    const access = new Access()
+    access.addAuthenticator({ name: 'certificate', authenticate: () => ({ username: 'device-7' }) })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'certificate', username: 'device-7' })
   })
 
   it('is refused by the first who says so', async () => {

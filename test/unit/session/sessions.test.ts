@@ -375,7 +375,14 @@ describe('clients', () => {
   it('that nobody vouches for are not let in: 0x87 without, 0x86 with wrong credentials', async () => {
     const { kernel, heard } = await makeKernel()
     const { clients, access } = kernel
-    const credentials = { clientId: 'me', username: 'anna', password: null, address: 'here' }
+    const credentials = {
+      clientId: 'me',
+      username: 'anna',
+      password: null,
+      address: 'here',
+      listener: 'tcp',
+      certificate: null,
+    }
     await clients.admit(credentials)
     expect(heard.at(-1)).toMatchObject({ type: 'access.authenticated', username: 'anna' })
     access.addAuthenticator({ name: 'no', authenticate: () => null })

@@ -75,7 +75,7 @@ async function make(durable?: () => Promise<void>) {
   onTestFinished(() => broker.stop())
   const connect = (version: 4 | 5 = 5): Peer => {
     const [ours, theirs] = duplexPair({ allowHalfOpen: true })
-    broker.attach(ours, 'here')
+    broker.attach(ours, { address: 'here', listener: 'tcp', certificate: null })
     onTestFinished(() => void theirs.destroy())
     return new Peer(theirs, version)
   }

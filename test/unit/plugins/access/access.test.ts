@@ -22,7 +22,7 @@ async function run(options: Partial<AccessOptions>) {
   const authorizers: Authorizer[] = []
   const warnings: string[] = []
   const context = {
-    options: { passwordFile: null, rules: [], publishDenied: 'close', ...options },
+    options: { passwordFile: null, certificateUser: 'none', rules: [], publishDenied: 'close', ...options },
     log: { warn: (_data: object, text: string) => warnings.push(text) },
     authenticator: (authenticator: Authenticator) => authenticators.push(authenticator),
     authorizer: (authorizer: Authorizer) => authorizers.push(authorizer),
@@ -37,6 +37,8 @@ async function run(options: Partial<AccessOptions>) {
       authenticator.authenticate({
         clientId: 'c1',
         address: '127.0.0.1',
+        listener: 'tcp',
+        certificate: null,
         username,
         password: password === null ? null : Buffer.from(password),
       }),

@@ -6,7 +6,14 @@ import { Turns } from '../../../../plugins/access/turns.ts'
 vi.mock('../../../../plugins/access/password-hash.ts', { spy: true })
 
 function credentials(username: string | null, password: string | null) {
-  return { clientId: 'c', address: '', username, password: password === null ? null : Buffer.from(password) }
+  return {
+    clientId: 'c',
+    address: '',
+    listener: 'tcp',
+    certificate: null,
+    username,
+    password: password === null ? null : Buffer.from(password),
+  }
 }
 
 describe('a client', async () => {

@@ -1,0 +1,29 @@
+/**
+ * What a connection passes between the listener's door and the broker: the PROXY protocol, TLS, WebSocket. Each layer takes
+ * its own bytes off and hands on what is inside, so that they stack in any order that makes sense.
+ */
+
+import type { Duplex } from 'node:stream'
+import type { ClientCertificate } from '../../kernel/plugin-contract.ts'
+
+/** A connection on its way in. */
+export interface Arrival {
+  readonly stream: Duplex
+  readonly address: string
+  readonly certificate: ClientCertificate | null
+}
+
+export interface Layer {
+  /** Take a connection: it goes on by `passage.next`, or is refused, or the time for its handshakes runs out. */
+  pass(arrival: Arrival, passage: Passage): void
+  /** Look at files again that may have changed. */
+  reload?(): Promise<void>
+  start?(): Promise<void>
+  stop?(): void
+}
+
+export interface Passage {
+  next(arrival: Arrival): void
+  /** Turn the connection away, which is told by an event; `farewell` is sent on its stream first. */
+  refuse(reason: string, farewell?: string): void
+}

@@ -1,0 +1,152 @@
+/**
+ * A listener: a door, and the layers that a connection passes before it is served. It knows no broker.
+ *
+ * Handshakes have a time limit and no place in the broker yet: what is refused here has cost a socket and nothing else.
+ * Without layers there is nothing to wait for, and a connection is handed on as it is.
+ */
+
+import { createServer, type DropArgument, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../core/clock.ts'
+import { EventflowError } from '../../core/errors.ts'
+import type { Events } from '../../core/events.ts'
+import { ReasonCode } from '../../core/reason-codes.ts'
+import type { Peer } from '../peer.ts'
+import { Entry } from './entry.ts'
+import type { Arrival, Layer } from './layer.ts'
+import type { Place } from './place.ts'
+import { troubleOf } from './trouble.ts'
+
+export interface ListenerParts {
+  /** As in the configuration: `tcp`. */
+  name: string
+  place: Place
+  /** The address for clients, of a place: `mqtt://127.0.0.1:1883`. */
+  urlOf: (place: Place) => string
+  layers: readonly Layer[]
+  /** Connections at once; null: any number. */
+  maxConnections: number | null
+  /** Time for the handshakes of all layers together. */
+  handshakeTimeoutMs: number
+  attach: (stream: Duplex, peer: Peer) => void
+  clock: Clock
+  events: Events
+}
+
+export class Listener {
+  readonly #parts: ListenerParts
+  readonly #arriving = new Set<Socket>()
+  #server: Server | null = null
+
+  constructor(parts: ListenerParts) {
+    this.#parts = parts
+  }
+
+  get name(): string {
+    return this.#parts.name
+  }
+
+  /** Where it listens: an address, or the path of a Unix socket. */
+  get host(): string {
+    return this.#parts.place.host
+  }
+
+  /** The port that it listens on: once started, never 0, but for a Unix socket. */
+  get port(): number {
+    return this.#parts.place.port
+  }
+
+  get url(): string {
+    return this.#parts.urlOf(this.#parts.place)
+  }
+
+  /** @throws EventflowError LISTEN_FAILED, TLS_FILE_INVALID */
+  async start(): Promise<void> {
+    const { place, layers, maxConnections, events } = this.#parts
+    // Half open: what a client sent before its FIN is served before the connection is closed.
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+    if (maxConnections !== null) server.maxConnections = maxConnections
+    server.on('drop', (dropped) => this.#dropped(dropped))
+    try {
+      for (const layer of layers) await layer.start?.()
+      await place.open(server)
+    } catch (cause) {
+      this.#stopLayers()
+      const error = cause instanceof EventflowError ? cause : this.#cannotListen(cause as NodeJS.ErrnoException)
+      this.#failed(error.message)
+      throw error
+    }
+    server.on('error', ({ message }) => this.#failed(message))
+    this.#server = server
+    events.emit('listener.listening', this.#description)
+  }
+
+  /** Read again what was read from files. A file that is not right is told of, and what was read before stays in force. */
+  async reload(): Promise<void> {
+    for (const layer of this.#parts.layers) await layer.reload?.()
+  }
+
+  /** Take no more connections; those that are served stay. */
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === null) return
+    this.#server = null
+    server.close()
+    this.#stopLayers()
+    for (const socket of this.#arriving) socket.destroy()
+    this.#parts.events.emit('listener.closed', this.#description)
+  }
+
+  #stopLayers(): void {
+    for (const layer of this.#parts.layers) layer.stop?.()
+  }
+
+  #accept(socket: Socket): void {
+    const { place, layers, handshakeTimeoutMs, clock } = this.#parts
+    const arrival = { stream: socket, address: place.addressOf(socket), certificate: null }
+    if (layers.length === 0) {
+      this.#arrived(arrival)
+      return
+    }
+    this.#arriving.add(socket)
+    const entry = new Entry(socket, {
+      layers,
+      timeoutMs: handshakeTimeoutMs,
+      clock,
+      arrived: (inner) => this.#arrived(inner),
+      refused: (address, reason, reasonCode) => this.#refused(address, reason, reasonCode),
+      over: () => this.#arriving.delete(socket),
+    })
+    entry.next(arrival)
+  }
+
+  #arrived({ stream, address, certificate }: Arrival): void {
+    this.#parts.attach(stream, { address, listener: this.#parts.name, certificate })
+  }
+
+  /** One more than may be: the system has accepted it, and Node.js has closed it. */
+  #dropped(dropped: DropArgument | undefined): void {
+    const { name, place, maxConnections } = this.#parts
+    const reason = `the listener ${name} has all of its ${maxConnections} connections`
+    this.#refused(place.addressOf(dropped ?? {}), reason, ReasonCode.QuotaExceeded)
+  }
+
+  #refused(address: string, reason: string, reasonCode: number): void {
+    this.#parts.events.emit('client.connecting-refused', { clientId: '', address, reason, reasonCode })
+  }
+
+  #cannotListen(cause: NodeJS.ErrnoException): EventflowError {
+    const { name, place } = this.#parts
+    const text = `cannot listen on ${place.text}: ${troubleOf(cause)} (listeners.${name})`
+    return new EventflowError('LISTEN_FAILED', text, { cause })
+  }
+
+  #failed(message: string): void {
+    this.#parts.events.emit('listener.failed', { ...this.#description, message })
+  }
+
+  get #description(): { listener: string; host: string; port: number } {
+    const { name, place } = this.#parts
+    return { listener: name, host: place.host, port: place.port }
+  }
+}

@@ -1,0 +1,57 @@
+/** The listeners that a configuration asks for: which place, and which layers on it. */
+
+import type { Duplex } from 'node:stream'
+import type { Config } from '../../config/schema.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Events } from '../../core/events.ts'
+import type { Logger } from '../../kernel/plugin-contract.ts'
+import type { Peer } from '../peer.ts'
+import type { Layer } from './layer.ts'
+import { Listener } from './listener.ts'
+import { type Place, TcpPlace, UnixPlace } from './place.ts'
+import { ProxyLayer } from './proxy-layer.ts'
+import type { TlsOptions } from './tls-files.ts'
+import { TlsLayer } from './tls-layer.ts'
+import { WebSocketLayer } from './web-socket-layer.ts'
+
+export interface MakingParts {
+  attach: (stream: Duplex, peer: Peer) => void
+  clock: Clock
+  events: Events
+  log: Logger
+}
+
+/** The one on TCP first: it is always there. */
+export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): [tcp: Listener, ...others: Listener[]] {
+  const { tcp, tls, ws, wss, unix } = listeners
+  const handshakeTimeoutMs = mqtt.connectTimeout
+
+  const make = (name: string, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
+    const { maxConnections, proxyProtocol = [] } = options
+    const all = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol), ...layers] : layers
+    const urlOf = ({ text }: Place): string => `${scheme}${text}${path}`
+    return new Listener({ ...parts, name, place, urlOf, layers: all, maxConnections, handshakeTimeoutMs })
+  }
+  const secure = (name: string, options: TlsOptions): Layer =>
+    new TlsLayer({ ...parts, options, where: `listeners.${name}`, handshakeTimeoutMs })
+  const webSocket = ({ path, origins }: { path: string; origins: string[] | null }): Layer =>
+    new WebSocketLayer({ path, origins, maxPacketSize: mqtt.maxPacketSize })
+  const port = ({ host, port }: { host: string; port: number }): Place => new TcpPlace(host, port)
+
+  const all: [Listener, ...Listener[]] = [make('tcp', tcp, port(tcp), 'mqtt://', '', [])]
+  if (tls !== null) all.push(make('tls', tls, port(tls), 'mqtts://', '', [secure('tls', tls)]))
+  if (ws !== null) all.push(make('ws', ws, port(ws), 'ws://', ws.path, [webSocket(ws)]))
+  if (wss !== null) {
+    all.push(make('wss', wss, port(wss), 'wss://', wss.path, [secure('wss', wss), webSocket(wss)]))
+  }
+  if (unix !== null) {
+    const place = new UnixPlace(unix.path, Number.parseInt(unix.mode, 8))
+    all.push(make('unix', unix, place, 'unix:', '', []))
+  }
+  return all
+}
+
+interface Limits {
+  readonly maxConnections: number | null
+  readonly proxyProtocol?: readonly string[]
+}

@@ -1,0 +1,124 @@
+/**
+ * TLS: what comes in is encrypted, and the client may have to show a certificate. Files that change are read again, and
+ * serve those who connect from then on; who is connected stays.
+ *
+ * Node.js's TLS server does the handshakes, but listens nowhere: connections are handed to it, since something may have
+ * been read from them before. So that each is found again when it is secure, they are kept by both of their ends.
+ */
+
+import type { Socket } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Events } from '../../core/events.ts'
+import type { Logger } from '../../kernel/plugin-contract.ts'
+import { describeCertificate } from './client-certificate.ts'
+import { watchFiles } from './file-watch.ts'
+import type { Arrival, Layer, Passage } from './layer.ts'
+import { filesOf, readTlsFiles, type TlsOptions } from './tls-files.ts'
+
+export interface TlsLayerParts {
+  options: TlsOptions
+  /** The group of options, for what is told of files: `listeners.tls`. */
+  where: string
+  handshakeTimeoutMs: number
+  events: Events
+  log: Logger
+}
+
+interface Arriving {
+  readonly arrival: Arrival
+  readonly passage: Passage
+}
+
+export class TlsLayer implements Layer {
+  readonly #parts: TlsLayerParts
+  readonly #arriving = new Map<string, Arriving>()
+  #server: Server | null = null
+  #unwatch: (() => void) | null = null
+
+  constructor(parts: TlsLayerParts) {
+    this.#parts = parts
+  }
+
+  /** @throws EventflowError TLS_FILE_INVALID */
+  async start(): Promise<void> {
+    const { options, where, handshakeTimeoutMs } = this.#parts
+    const files = await readTlsFiles(options, where)
+    this.#server = createServer(
+      {
+        ...files,
+        requestCert: options.clientCertificate !== 'none',
+        rejectUnauthorized: false, // we do, and say why
+        handshakeTimeout: handshakeTimeoutMs + 1_000, // the entry's own limit comes first
+      },
+      (secure) => this.#secured(secure),
+    )
+    this.#server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
+    this.#unwatch = watchFiles(filesOf(options), () => void this.reload())
+  }
+
+  stop(): void {
+    this.#unwatch?.()
+    this.#unwatch = null
+  }
+
+  /** Never rejects: with a file that is not right, what was in force stays. */
+  async reload(): Promise<void> {
+    const { options, where, events, log } = this.#parts
+    const { cert, key, ca } = options
+    try {
+      this.#server?.setSecureContext(await readTlsFiles(options, where))
+      events.emit('config.reloaded', { what: where })
+      log.info({ cert, key, ca }, `${where}: certificates were read again`)
+    } catch (error) {
+      const { message } = error as Error
+      events.emit('config.rejected', { what: where, message })
+      log.error({ error }, `${message}; the certificates of before stay in force`)
+    }
+  }
+
+  pass(arrival: Arrival, passage: Passage): void {
+    const socket = arrival.stream as Socket
+    const arriving = { arrival, passage }
+    const ends = endsOf(socket)
+    this.#arriving.set(ends, arriving)
+    socket.once('close', () => {
+      if (this.#arriving.get(ends) === arriving) this.#arriving.delete(ends)
+    })
+    this.#server!.emit('connection', socket)
+  }
+
+  #secured(secure: TLSSocket): void {
+    const arriving = this.#take(secure)
+    if (arriving === null) {
+      secure.destroy()
+      return
+    }
+    const { arrival, passage } = arriving
+    const certificate = secure.getPeerX509Certificate()
+    const { clientCertificate } = this.#parts.options
+    if (clientCertificate === 'require' && certificate === undefined) passage.refuse('it has no client certificate')
+    else if (certificate !== undefined && !secure.authorized) {
+      passage.refuse(`its client certificate is not accepted: ${secure.authorizationError}`)
+    } else {
+      const described = certificate === undefined ? null : describeCertificate(certificate)
+      passage.next({ ...arrival, stream: secure, certificate: described })
+    }
+  }
+
+  /** The handshake failed. Whoever only looked whether somebody listens is not worth a word. */
+  #failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const passage = this.#take(socket)?.passage
+    if (error.code !== 'ECONNRESET') passage?.refuse(`the TLS handshake failed: ${error.message}`)
+  }
+
+  #take(socket: Socket): Arriving | null {
+    const ends = endsOf(socket)
+    const arriving = this.#arriving.get(ends) ?? null
+    this.#arriving.delete(ends)
+    return arriving
+  }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}

@@ -1,0 +1,100 @@
+/**
+ * WebSocket: what comes in begins as an HTTP request, whose path, origin and subprotocol are checked. The HTTP server
+ * listens nowhere: connections are handed to it, from TCP or from TLS.
+ */
+
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import type { Arrival, Layer, Passage } from './layer.ts'
+import { WebSocketStream } from './web-socket-stream.ts'
+
+/** What a server may select: the second is of MQTT 3.1, before there was a standard. */
+const SUBPROTOCOLS = ['mqtt', 'mqttv3.1']
+const MAX_HEADER_BYTES = 8_192
+/** A message may hold several packets: never so little that a client which gathers small ones would not get through. */
+const MIN_MAX_MESSAGE_BYTES = 65_536
+
+export interface WebSocketLayerParts {
+  /** `/mqtt` */
+  path: string
+  /** Origins whose pages may connect; null: any. */
+  origins: readonly string[] | null
+  /** Bytes of the largest MQTT packet that is taken. */
+  maxPacketSize: number
+}
+
+interface Arriving {
+  readonly arrival: Arrival
+  readonly passage: Passage
+}
+
+export class WebSocketLayer implements Layer {
+  readonly #parts: WebSocketLayerParts
+  readonly #http: Server
+  readonly #upgrades: WebSocketServer
+  readonly #arriving = new WeakMap<Duplex, Arriving>()
+
+  constructor(parts: WebSocketLayerParts) {
+    this.#parts = parts
+    this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false })
+    this.#http.on('request', (request) => this.#answer(request))
+    this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
+    this.#http.on('clientError', (error, stream) => this.#refuse(stream, 400, `it sends no HTTP: ${error.message}`))
+    this.#upgrades = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      // A compressed message may be a thousand times larger than what was received.
+      perMessageDeflate: false,
+      maxPayload: Math.max(parts.maxPacketSize, MIN_MAX_MESSAGE_BYTES),
+      autoPong: false,
+      handleProtocols: (offered) => subprotocolOf(offered) ?? false, // [MQTT-6.0.0-4]
+    })
+    this.#upgrades.on('wsClientError', (error, stream) => this.#refuse(stream, 400, error.message))
+  }
+
+  pass(arrival: Arrival, passage: Passage): void {
+    this.#arriving.set(arrival.stream, { arrival, passage })
+    this.#http.emit('connection', arrival.stream)
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { origins } = this.#parts
+    const { origin } = request.headers
+    const offered = new Set((request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()))
+    if (!this.#isOurs(request)) this.#refuse(stream, 404, `WebSocket is not at ${request.url}`)
+    else if (origins !== null && origin !== undefined && !origins.includes(origin)) {
+      this.#refuse(stream, 403, `pages of ${origin} may not connect`)
+    } else if (subprotocolOf(offered) === null) {
+      this.#refuse(stream, 400, 'it does not offer the subprotocol mqtt') // [MQTT-6.0.0-3]
+    } else {
+      this.#upgrades.handleUpgrade(request, stream, head, (socket) => {
+        const arriving = this.#arriving.get(stream)
+        arriving?.passage.next({ ...arriving.arrival, stream: new WebSocketStream(socket, stream) })
+      })
+    }
+  }
+
+  /** A request that asks for no WebSocket. */
+  #answer(request: IncomingMessage): void {
+    if (!this.#isOurs(request)) this.#refuse(request.socket, 404, `nothing is at ${request.url}`)
+    else this.#refuse(request.socket, 426, 'it asks for no WebSocket', 'Upgrade: websocket\r\n')
+  }
+
+  #isOurs({ url }: IncomingMessage): boolean {
+    return url?.split('?', 1)[0] === this.#parts.path
+  }
+
+  #refuse(stream: Duplex, status: number, reason: string, header = ''): void {
+    const text = `${STATUS_CODES[status]}: ${reason}\n`
+    const answer =
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${header}` +
+      `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+    this.#arriving.get(stream)?.passage.refuse(reason, answer)
+  }
+}
+
+/** The first of ours that a client offers, by our order. */
+function subprotocolOf(offered: ReadonlySet<string>): string | null {
+  return SUBPROTOCOLS.find((name) => offered.has(name)) ?? null
+}
