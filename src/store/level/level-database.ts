@@ -83,6 +83,10 @@ export class LevelDatabase implements Database {
 
   async reopen(): Promise<void> {
     if (this.#level.status === 'open') await checkDisk(this.#level.location)
+    await this.release()
+  }
+
+  async release(): Promise<void> {
     this.#closed ??= newClosed()
     await this.#level.close()
     await this.#level.open()
