@@ -16,6 +16,8 @@ export interface Database {
    * read after. Left out where a write that failed leaves no traces.
    */
   reopen?(): Promise<void>
+  /** Give back the memory that much reading has taken; nothing may be written or read meanwhile. */
+  release?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -20,6 +20,12 @@ import type { KeyRange } from './keys.ts'
  */
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 
+/**
+ * LevelDB maps the files that it has open into memory, 2 to 16 MiB each, and closes none before there are too many. This is
+ * the fewest that it lets itself be limited to.
+ */
+const MAX_OPEN_FILES = 74
+
 /** Opening sorts what is in the log into tables: two write buffers at most. */
 const NEEDED_BYTES = 2 * WRITE_BUFFER_BYTES
 
@@ -35,6 +41,7 @@ export async function openLevel(path: string): Promise<LevelDatabase> {
       keyEncoding: 'utf8',
       valueEncoding: 'buffer',
       writeBufferSize: WRITE_BUFFER_BYTES,
+      maxOpenFiles: MAX_OPEN_FILES,
     })
     await level.open()
     return new LevelDatabase(level)
@@ -76,6 +83,10 @@ export class LevelDatabase implements Database {
 
   async reopen(): Promise<void> {
     if (this.#level.status === 'open') await checkDisk(this.#level.location)
+    await this.release()
+  }
+
+  async release(): Promise<void> {
     this.#closed ??= newClosed()
     await this.#level.close()
     await this.#level.open()

@@ -248,8 +248,10 @@ describe('damaged files', () => {
   })
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
+  /** The largest file of that name. */
   function file(pattern: RegExp): string {
-    return join(path, readdirSync(path).find((name) => pattern.test(name))!)
+    const files = readdirSync(path).filter((name) => pattern.test(name))
+    return files.map((name) => join(path, name)).sort((a, b) => statSync(b).size - statSync(a).size)[0]!
   }
 
   function change(pattern: RegExp, edit: (bytes: Buffer) => void): void {
