@@ -177,7 +177,7 @@ export interface PluginContext<Options = unknown> {
   publish(message: Message): void | Promise<void>
 }
 
-/** A plugin in operation. All is optional; the functions and are called once each, in the order of setup and in reverse. */
+/** A plugin in operation. All is optional. `start` is called in the order of setup, `stop` in reverse, once each. */
 export interface PluginInstance {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
