@@ -106,7 +106,7 @@ function readIdentifier(reader: Reader): number {
 
 /** 0x8f is for filters that are filters, but not allowed (section 2.4): an empty one is none. */
 function readFilter(reader: Reader): string {
-  const filter = reader.text()
+  const filter = reader.name()
   if (filter === '') throw malformed('a filter is empty') // [MQTT-4.7.3-1]
   return filter
 }
