@@ -9,6 +9,7 @@ export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, matches, topicProblem } from './core/topics.ts'
 export {
   type AfterGrant,
+  type Apply,
   type Authenticator,
   type Authorizer,
   type ClientCertificate,

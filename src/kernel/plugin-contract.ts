@@ -177,10 +177,26 @@ export interface PluginContext<Options = unknown> {
   publish(message: Message): void | Promise<void>
 }
 
+/** Puts in force what `reload` has found right. Must not fail. */
+export type Apply = () => void
+
 /** A plugin in operation. All is optional. `start` is called in the order of setup, `stop` in reverse, once each. */
 export interface PluginInstance {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
+  /**
+   * Take other options while the broker runs, or the same ones again because a file has changed that they name. Check all of
+   * it, files included, and throw an error that says what is not right, with file and line: what was in force stays. Return
+   * a function that puts it in force: it is called once every other part of the configuration was found right too. (A plugin
+   * that returns none has done it already: then the new options stay in force even if a part that is asked later refuses its own.)
+   *
+   * A plugin without `reload` keeps its options until the next start, which whoever changes them is told.
+   */
+  reload?(options: unknown): void | Apply | Promise<void> | Promise<Apply>
+  /** Of a plugin with `reload`: options that it keeps until the next start all the same, `topic`. */
+  readonly fixed?: readonly string[]
+  /** Paths of the files that the present options name: `reload` is called with these options when one of them has changed. */
+  files?(): readonly string[]
   /** What programs that embed the broker may call. */
   readonly api?: object
 }
