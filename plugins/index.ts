@@ -1,12 +1,13 @@
-/** The plugins that are built in, in the order in which they are set up. */
+/** The plugins that are built in, in the order in which they are set up: the first one sees what becomes of the others. */
 
 import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { delayed } from './delayed/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
+import { statusFile } from './status-file/index.ts'
 import { sys } from './sys/index.ts'
 
 export type { QueueControl } from './queue/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, access]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [statusFile, queue, delayed, status, sys, access]

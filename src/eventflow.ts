@@ -137,7 +137,10 @@ export class Eventflow {
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
-      await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)))
+      await kernel.plugins.setUp(
+        this.#plugins.filter(({ name }) => this.#optionsOf(name) !== null),
+        (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)),
+      )
       this.#bus.emit('config.loaded', { file: this.#configFile })
       await kernel.loadSessions()
       this.#bus.emit('store.opened', {
@@ -260,7 +263,7 @@ export class Eventflow {
     this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
   }
 
-  /** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`. */
+  /** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`; null: it is off. */
   #optionsOf(name: string): unknown {
     const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
     const options = name.split('-').reduce(within, this.config as unknown)
