@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { EVENT_TYPES } from '../../../src/core/events.ts'
+import { declaredEvents } from '../../helpers/declared-events.ts'
 
 const page = read('docs/events.md')
 const source = read('src/core/events.ts')
@@ -15,15 +16,6 @@ function between(text: string, start: string, end: string): string {
   return text.slice(from, text.indexOf(end, from))
 }
 
-/** Events and the names of their data, as EventMap declares them. */
-function declared(): Array<[event: string, fields: string[]]> {
-  const map = between(source, 'export interface EventMap {', '\n}\n').replaceAll(/\/\*\*.*?\*\//gs, '')
-  return [...map.matchAll(/'([\w.-]+)':\s*(?:\{(.*?)\}|Record<string, never>)/gs)].map(([, event, data]) => [
-    event!,
-    [...(data ?? '').matchAll(/(\w+)\??:/g)].map(([, field]) => field!),
-  ])
-}
-
 /** Events, the names of their data and their meaning, as the page's tables have them, by area. */
 function documented(): Array<{ area: string; event: string; fields: string[]; meaning: string }> {
   return page.split('\n## ').flatMap((section) => {
@@ -36,11 +28,11 @@ function documented(): Array<{ area: string; event: string; fields: string[]; me
 }
 
 it('EventMap is read whole', () => {
-  expect(declared().map(([event]) => event)).toEqual(EVENT_TYPES)
+  expect(declaredEvents().map(([event]) => event)).toEqual(EVENT_TYPES)
 })
 
 it('docs/events.md has every event with its data, and nothing else', () => {
-  expect(documented().map(({ event, fields }) => [event, fields])).toEqual(declared())
+  expect(documented().map(({ event, fields }) => [event, fields])).toEqual(declaredEvents())
 })
 
 it('docs/events.md has every event under its area, with a meaning', () => {
