@@ -111,6 +111,17 @@ describe('values that are not allowed', () => {
     [{ store: 'level' }, 'store: expected a group of options, found "level"'],
     [{ status: { topic: 'status' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
     [{ status: { topic: '$eventflow/' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
+    [
+      { status: { topic: '$eventflow/receipts/me' } },
+      'status.topic: expected a topic name that begins with $eventflow/ ($eventflow/receipts/ has other messages), found "$eventflow/receipts/me"',
+    ],
+    [{ status: { topic: '$eventflow/events' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
+    [{ status: { file: {} } }, 'status.file.path: expected the path of a file'],
+    [{ status: { file: { path: 'x', types: [] } } }, 'status.file.types: expected a list of areas'],
+    [
+      { status: { file: { path: 'x', types: ['client', 'queue.lost'] } } },
+      'status.file.types[1]: expected an area (client) or an event (client.connected)',
+    ],
     [{ status: { topic: '$eventflow/+' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
     [{ queue: { backoff: { initial: '2m' } } }, 'queue.backoff.max: expected no less than queue.backoff.initial'],
     ['nothing but text', 'expected a group of options, found "nothing but text"'],
