@@ -140,6 +140,90 @@ describe('a reader of everything', () => {
     expect(published().every(({ qos, retain }) => qos === 0 && !retain)).toBe(true)
   })
 
+  it('gets them as what they are: application/cloudevents+json on MQTT 5.0', async () => {
+    const { port } = await startBroker()
+    const reader = await readStatus(port)
+    await connectClient(port)
+    await until('there is an event', () => reader.packets.length > 0)
+    for (const { properties } of reader.packets) {
+      expect(properties).toMatchObject({ contentType: 'application/cloudevents+json' })
+    }
+  })
+
+  it('with overlapping subscriptions gets each message once, with all their identifiers', async () => {
+    const { port } = await startBroker()
+    const raw = await connectRaw(port, { protocolVersion: 5, clientId: 'reader' })
+    for (const [i, topic] of ['$eventflow/status', '$eventflow/#', '$eventflow/events/session/+'].entries()) {
+      const properties = { subscriptionIdentifier: i + 1 }
+      raw.send({ cmd: 'subscribe', messageId: i + 1, subscriptions: [{ topic, qos: 0 }], properties })
+      await raw.next('suback')
+    }
+    await raw.settled()
+    raw.received.length = 0
+    const actor = await connectClient(port, { clientId: 'actor' })
+    await actor.mqtt.endAsync()
+    const told = () =>
+      raw.received.flatMap((packet) => {
+        const event = packet.cmd === 'publish' ? (JSON.parse(packet.payload.toString()) as StatusEvent) : null
+        if (packet.cmd !== 'publish' || event?.type !== 'session.created' || event.data.clientId !== 'actor') return []
+        return [[packet.topic, packet.properties?.subscriptionIdentifier]]
+      })
+    await until('it is told', () => told().length >= 2)
+    await raw.settled()
+    expect(told()).toEqual([
+      ['$eventflow/status', [1, 2]],
+      ['$eventflow/events/session/created', [2, 3]],
+    ])
+  })
+
+  it('hears nothing more when it has unsubscribed', async () => {
+    const { port } = await startBroker()
+    const reader = await readStatus(port)
+    const actor = await connectClient(port, { clientId: 'actor' })
+    await until('there is an event', () => reader.types().includes('client.connected'))
+    await reader.mqtt.unsubscribeAsync('$eventflow/status')
+    const before = reader.payloads.length
+    await actor.mqtt.publishAsync('a', 'x', { qos: 1 })
+    await actor.mqtt.endAsync()
+    await reader.mqtt.publishAsync('fence', 'x', { qos: 1 })
+    expect(reader.payloads.length).toBe(before)
+  })
+
+  it('that never reads holds up nobody, and sees afterwards what it has missed', async () => {
+    const { port } = await startBroker({ session: { maxSocketBuffer: '64KB' } })
+    const slow = await connectRaw(port, { protocolVersion: 5, clientId: 'slow' })
+    slow.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: '$eventflow/status', qos: 0 }] })
+    await slow.next('suback')
+    slow.socket.pause()
+    const watcher = await readStatus(port, '$eventflow/events/status/dropped')
+    const subscriber = await connectClient(port, { clientId: 'subscriber' })
+    await subscriber.mqtt.subscribeAsync('n/+', { qos: 0 })
+    const publisher = await connectClient(port, { clientId: 'publisher' })
+    // What the kernel keeps for a socket that is not read is some megabytes: topics are long, to get there soon.
+    const topic = `n/${'x'.repeat(30_000)}`
+    for (let i = 1; i <= 300; i++) {
+      await publisher.mqtt.publishAsync(topic, '', { qos: 1 })
+      await subscriber.messages(i)
+    }
+    slow.socket.resume()
+    await watcher.messages(1)
+    const told = () =>
+      slow.received.flatMap((packet) =>
+        packet.cmd === 'publish' ? [JSON.parse(packet.payload.toString()) as StatusEvent] : [],
+      )
+    await until('it hears of it', () => told().some(({ type }) => type === 'status.dropped'))
+    const events = told()
+    const { data } = events.find(({ type }) => type === 'status.dropped')!
+    const { messages, firstSequence, lastSequence } = data as Record<string, number>
+    const numbers = events.map(({ sequence }) => Number(sequence))
+    const missed = Array.from({ length: numbers.at(-1)! - numbers[0]! }, (_, i) => numbers[0]! + i).filter(
+      (number) => !numbers.includes(number),
+    )
+    expect(missed.length).toBe(messages)
+    expect([missed[0], missed.at(-1)]).toEqual([firstSequence, lastSequence])
+    expect(data.clientId).toBe('slow')
+  })
+
   it('finds nothing retained: it hears what happens from now on', async () => {
     const { port } = await startBroker()
     const first = await readStatus(port)
@@ -220,7 +304,10 @@ describe.each([
   { name: '3.1.1', version: 4 },
   { name: '5.0', version: 5 },
 ] as const)('a client on MQTT $name', ({ version }) => {
-  const topics = ['$eventflow/status', '$eventflow/events/client/connected', '$SYS/broker/uptime', '$share/g/t']
+  const topics = [
+    ...['$eventflow/status', '$eventflow/events/client/connected', '$eventflow/receipts/forger', '$eventflow/else'],
+    ...['$SYS/broker/uptime', '$share/g/t', '$delayed/0/$eventflow/status', '$delayed/1/$SYS/x'],
+  ]
 
   it.each(topics)('cannot publish on %s', async (topic) => {
     const { port } = await startBroker()
@@ -234,6 +321,75 @@ describe.each([
     await until('it is told', () => reader.types().includes('message.refused'))
     expect(reader.payloads).not.toContain('forged')
     expect(everything.payloads).not.toContain('forged')
+  })
+
+  it.each(topics.slice(0, 5))('cannot have a will on %s', async (topic) => {
+    const { port } = await startBroker()
+    const reader = await readStatus(port, '$eventflow/#')
+    const will = { topic, payload: Buffer.from('forged'), qos: 1 as const, retain: true }
+    const forger = await connectRaw(port, { protocolVersion: version, clientId: 'forger', will })
+    forger.socket.destroy()
+    await until('it is told', () => reader.types().includes('message.refused'))
+    expect(reader.types()).not.toContain('message.will-published')
+    expect(reader.payloads).not.toContain('forged')
+  })
+
+  it.each(['$share/g/$eventflow/status', '$share/g/$eventflow/#', '$share/g/$SYS/#'])(
+    'cannot share %s',
+    async (topic) => {
+      const { port } = await startBroker()
+      const client = await connectRaw(port, { protocolVersion: version })
+      client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 0 }] })
+      expect((await client.next('suback')).granted).toEqual([version === 5 ? 0x9e : 0x80])
+    },
+  )
+})
+
+describe('a program', () => {
+  it('finds the last events, those of the start and the stop too', async () => {
+    const broker = await startBroker()
+    const client = await connectClient(broker.port, { clientId: 'me' })
+    await client.mqtt.publishAsync('queue/a', 'x', { qos: 1 })
+    await broker.stop()
+    const types = broker.status.recent().map(({ type }) => type)
+    expect(types[0]).toBe('config.loaded')
+    expect(types.at(-1)).toBe('broker.stopped')
+    expect(types).toEqual(expect.arrayContaining(['client.connected', 'queue.created', 'client.disconnected']))
+    expect(types.filter((type) => /^message|enqueued/.test(type))).toEqual([])
+    expect(broker.status.recent({ area: 'client' }).map(({ data }) => (data as { clientId: string }).clientId)).toEqual(
+      ['me', 'me'],
+    )
+    const [last] = broker.status.recent({ limit: 1 })
+    expect(broker.status.recent({ since: Number(last!.sequence) - 1 })).toEqual([last])
+  })
+
+  it('has as many as it wants, of messages too', async () => {
+    const broker = await startBroker({ status: { recent: 3, recentMessages: true } })
+    await broker.publish('a', 'x', { qos: 1 })
+    expect(
+      broker.status
+        .recent()
+        .map(({ type }) => type)
+        .at(-1),
+    ).toBe('message.published')
+    expect(broker.status.recent().length).toBe(3)
+    const none = await startBroker({ status: { recent: 0 } })
+    expect([none.status.recent(), none.events.wants('client.connected')]).toEqual([[], false])
+  })
+
+  it('follows events as their readers see them', async () => {
+    const broker = await startBroker()
+    const told: string[] = []
+    const stop = broker.status.follow(['client.connected'], (event) => told.push(event.json.toString()))
+    await connectClient(broker.port, { clientId: 'one' })
+    stop()
+    await connectClient(broker.port, { clientId: 'two' })
+    expect(told.map((text) => (JSON.parse(text) as StatusEvent).data.clientId)).toEqual(['one'])
+    const seen: string[] = []
+    await broker.subscribe('$eventflow/events/client/connected', (_topic, payload) => seen.push(payload.toString()))
+    await connectClient(broker.port, { clientId: 'three' })
+    await until('it is told', () => seen.length > 0)
+    expect((JSON.parse(seen[0]!) as StatusEvent).data.clientId).toBe('three')
   })
 })
 
