@@ -10,9 +10,11 @@ import { EventBus, type Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
 import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
 import { Kernel } from './kernel/kernel.ts'
-import type { Logger, Plugin } from './kernel/plugin-contract.ts'
+import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
-import { NEVER_EXPIRES } from './session/session.ts'
+import { maxExpirySeconds, sessionLimits, transportLimits } from './reload/limits.ts'
+import { isLive, optionsOf, partsOf, type Reloadable } from './reload/parts.ts'
+import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
@@ -24,6 +26,10 @@ import { WriteScheduler } from './wire/write-buffer.ts'
 export interface EventflowOptions {
   /** What differs from the defaults; see docs/configuration.md. */
   config?: ConfigInput
+  /** Says what the configuration is now, whenever it is to be read again. Left out: it stays, and only the files that it names are read. */
+  readConfig?: () => ConfigInput
+  /** The file that `readConfig` reads: when it changes, the configuration is read again. */
+  configFile?: string
   /** Where the broker logs to (pino, or anything with its four levels). Default: nowhere. */
   logger?: Logger
   /** Plugins besides the built-in ones. */
@@ -31,6 +37,8 @@ export interface EventflowOptions {
   /** Opens what outlives the process, in place of what `store.kind` names. Called at each start. */
   openStore?: (options: OpenStoreOptions) => Promise<Store>
 }
+
+export type { ReloadResult } from './kernel/plugin-contract.ts'
 
 export interface ListenerAddress {
   /** As in the configuration: `tcp`, `tls`, `ws`, `wss`, `unix`. */
@@ -52,10 +60,12 @@ interface Running {
   /** The one on TCP first. */
   listeners: [Listener, ...Listener[]]
   local: LocalClients
+  reloads: Reloads
 }
 
 export class Eventflow {
-  readonly config: Config
+  #config: Config
+  readonly #options: EventflowOptions
   readonly #log: Logger
   readonly #plugins: ReadonlyArray<Plugin<never>>
   readonly #open: (options: OpenStoreOptions) => Promise<Store>
@@ -65,11 +75,17 @@ export class Eventflow {
 
   /** @throws EventflowError CONFIG_INVALID, with every problem at once */
   constructor(options: EventflowOptions = {}) {
-    this.config = resolveConfig(options.config ?? {})
+    this.#config = resolveConfig(options.config ?? {})
+    this.#options = options
     this.#log = options.logger ?? SILENT
     this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
     this.#open = options.openStore ?? openStore
     this.#bus = new EventBus((error) => this.#log.error({ error }, 'an event listener failed'))
+  }
+
+  /** The configuration in force. What is to be another one at the next start has its old value. */
+  get config(): Config {
+    return this.#config
   }
 
   /** Every event in the broker, for programs: see docs/events.md. */
@@ -92,6 +108,8 @@ export class Eventflow {
   async start(): Promise<void> {
     if (this.#running !== null) return
     const { config } = this
+    const since = systemClock.now()
+    const limits = sessionLimits(config)
     const store = await this.#openStore()
     const counters = new Counters()
     const kernel = new Kernel({
@@ -103,21 +121,22 @@ export class Eventflow {
       node: config.node,
       version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
-      limits: config.session,
-      maxExpirySeconds:
-        config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
+      limits,
+      maxExpirySeconds: maxExpirySeconds(config),
+      reload: () => this.reload(),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
+    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits })
     const broker = this.#makeBroker(kernel, store, counters)
     const attach = broker.attach.bind(broker)
     const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const running: Running = { store, kernel, pubsub, broker, listeners, local }
+    const reloads = this.#makeReloads(since, { kernel, broker, listeners, limits })
+    const running: Running = { store, kernel, pubsub, broker, listeners, local, reloads }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
-      await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)))
+      await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)))
       await kernel.loadSessions()
       this.#bus.emit('store.opened', {
         kind: store.kind,
@@ -134,16 +153,20 @@ export class Eventflow {
     }
     this.#running = running
     this.#stopping = null
+    reloads.start()
     this.#bus.emit('broker.started', { version: VERSION, node: config.node })
     this.#tellWhere(listeners)
   }
 
   /**
-   * Read again what files say that may have changed: certificates. One that is not right is told of by the event
-   * `config.rejected` and in the log, and what was read before stays in force.
+   * Take another configuration while the broker runs, and read users, rules and certificates again: all of it takes effect, or
+   * none. Who is connected stays. Told by the event `config.reloaded` or `config.rejected`, and in the log.
+   * @param config the whole of it, as for the constructor; left out: what `readConfig` says, or else the present one with its files
+   * @returns which options have changed, and which of them keep their old values until the broker is started again
+   * @throws EventflowError that says what is not right, CONFIG_INVALID, TLS_FILE_INVALID, ACCESS_FILE_INVALID …; NOT_RUNNING
    */
-  async reload(): Promise<void> {
-    for (const listener of this.#parts.listeners) await listener.reload()
+  async reload(config?: ConfigInput): Promise<ReloadResult> {
+    return this.#parts.reloads.reload(config)
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */
@@ -203,22 +226,29 @@ export class Eventflow {
   }
 
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
-    const { mqtt, session, access } = this.config
+    const limits = transportLimits(this.config)
     const { clients, intake, subscriptions } = kernel
-    const limits = {
-      maxPacketSize: mqtt.maxPacketSize,
-      maxTopicLevels: mqtt.maxTopicLevels,
-      receiveMaximum: mqtt.receiveMaximum,
-      topicAliasMaximum: mqtt.topicAliasMaximum,
-      checkPayloadFormat: mqtt.checkPayloadFormat,
-      maxKeepAliveSeconds: mqtt.maxKeepAlive === 'none' ? 0 : Math.floor(mqtt.maxKeepAlive / 1000),
-      connectTimeoutMs: mqtt.connectTimeout,
-      maxSocketBuffer: session.maxSocketBuffer,
-      publishDenied: access.publishDenied,
-    }
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
+  }
+
+  #makeReloads(since: number, reloadable: Reloadable): Reloads {
+    const { readConfig = null, configFile = null } = this.#options
+    return new Reloads({
+      config: this.config,
+      parts: () => partsOf(reloadable),
+      isLive: (path) => isLive(reloadable.kernel, path),
+      read: readConfig,
+      configFile,
+      applied: (config) => {
+        this.#config = config
+      },
+      since,
+      clock: systemClock,
+      events: this.#bus,
+      log: this.#log,
+    })
   }
 
   /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
@@ -232,11 +262,8 @@ export class Eventflow {
     this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
   }
 
-  #optionsOf(name: string): unknown {
-    return (this.config as Record<string, unknown>)[name] ?? {}
-  }
-
   async #stop(running: Running): Promise<void> {
+    running.reloads.stop()
     this.#bus.emit('broker.stopping', {})
     for (const listener of running.listeners) await listener.stop()
     // What clients have sent is made safe and acknowledged before they are sent away, as far as time allows.

@@ -154,10 +154,13 @@ export interface EventMap {
   /** Nothing can be written, and is acknowledged, until store.recovered (STORE_FAILED); or something is damaged (STORE_CORRUPT). */
   'store.failed': { code: string; message: string }
 
-  /** Files were read again that had changed, and are in force; `what`: the group of options that names them. */
-  'config.reloaded': { what: string }
-  /** A file that has changed is not right; what was read before stays in force. */
-  'config.rejected': { what: string; message: string }
+  /**
+   * The configuration was read again, or files that it names, and is in force. Options by their paths, `queue.policies`; `files`:
+   * the groups of options, `listeners.tls`, whose files were read.
+   */
+  'config.reloaded': { changed: readonly string[]; needRestart: readonly string[]; files: readonly string[] }
+  /** The configuration, or a file that it names, is not right: nothing of it was taken, and what was in force stays. */
+  'config.rejected': { problems: readonly string[] }
 }
 
 export type EventType = keyof EventMap

@@ -6,6 +6,8 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { Config } from '../../config/schema.ts'
+import type { Apply } from '../../kernel/plugin-contract.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
 import { WebSocketStream } from './web-socket-stream.ts'
 
@@ -20,6 +22,8 @@ export interface WebSocketLayerParts {
   path: string
   /** Origins whose pages may connect; null: any. */
   origins: readonly string[] | null
+  /** The same of another configuration. */
+  originsIn: (config: Config) => readonly string[] | null
   /** Bytes of the largest MQTT packet that is taken. */
   maxPacketSize: number
 }
@@ -31,12 +35,14 @@ interface Arriving {
 
 export class WebSocketLayer implements Layer {
   readonly #parts: WebSocketLayerParts
+  #origins: readonly string[] | null
   readonly #http: Server
   readonly #upgrades: WebSocketServer
   readonly #arriving = new WeakMap<Duplex, Arriving>()
 
   constructor(parts: WebSocketLayerParts) {
     this.#parts = parts
+    this.#origins = parts.origins
     this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false })
     this.#http.on('request', (request) => this.#answer(request))
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
@@ -58,8 +64,15 @@ export class WebSocketLayer implements Layer {
     this.#http.emit('connection', arrival.stream)
   }
 
+  prepare(config: Config): Apply {
+    const origins = this.#parts.originsIn(config)
+    return () => {
+      this.#origins = origins
+    }
+  }
+
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const { origins } = this.#parts
+    const origins = this.#origins
     const { origin } = request.headers
     const offered = new Set((request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()))
     if (!this.#isOurs(request)) this.#refuse(stream, 404, `WebSocket is not at ${request.url}`)
