@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/schema.ts'
 
 /** Options of a TLS listener that new connections get. */
-const OF_CERTIFICATES = ['cert', 'key', 'passphraseFile', 'ca', 'minVersion']
+const OF_CERTIFICATES = ['cert', 'key', 'passphraseFile', 'ca', 'crl', 'minVersion']
 
 /**
  * Options outside of plugins that take effect while the broker runs: those of `mqtt` and of listeners for connections that
@@ -13,7 +13,7 @@ const OF_CERTIFICATES = ['cert', 'key', 'passphraseFile', 'ca', 'minVersion']
 export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   ...['tcp', 'tls', 'ws', 'wss', 'unix'].map((name) => `listeners.${name}.maxConnections`),
   ...['tls', 'wss'].flatMap((name) => OF_CERTIFICATES.map((option) => `listeners.${name}.${option}`)),
-  ...['ws', 'wss'].map((name) => `listeners.${name}.origins`),
+  ...['ws', 'wss'].flatMap((name) => [`listeners.${name}.origins`, `listeners.${name}.forwardedFor`]),
   'log.level',
   'shutdownTimeout',
   'mqtt.maxPacketSize',

@@ -12,7 +12,7 @@ import { type Place, TcpPlace, UnixPlace } from './place.ts'
 import { ProxyLayer } from './proxy-layer.ts'
 import type { TlsOptions } from './tls-files.ts'
 import { TlsLayer } from './tls-layer.ts'
-import { WebSocketLayer } from './web-socket-layer.ts'
+import { WebSocketLayer, type WebSocketOptions } from './web-socket-layer.ts'
 
 export interface MakingParts {
   attach: (stream: Duplex, peer: Peer) => void
@@ -37,9 +37,9 @@ export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): 
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
     return new TlsLayer({ options, optionsIn, where: `listeners.${name}`, handshakeTimeoutMs })
   }
-  const webSocket = (name: 'ws' | 'wss', { path, origins }: WebSocketOptions): Layer => {
-    const originsIn = ({ listeners }: Config) => listeners[name]?.origins ?? null
-    return new WebSocketLayer({ path, origins, originsIn, maxPacketSize: mqtt.maxPacketSize })
+  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & { path: string }): Layer => {
+    const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
+    return new WebSocketLayer({ path: options.path, options, optionsIn, maxPacketSize: mqtt.maxPacketSize })
   }
   const port = ({ host, port }: { host: string; port: number }): Place => new TcpPlace(host, port)
 
@@ -57,7 +57,6 @@ export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): 
 }
 
 type Name = keyof Config['listeners']
-type WebSocketOptions = Pick<NonNullable<Config['listeners']['ws']>, 'path' | 'origins'>
 
 interface Limits {
   readonly maxConnections: number | null
