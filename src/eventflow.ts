@@ -277,6 +277,7 @@ export class Eventflow {
   /** In reverse of how it was put up; each part even when another fails. */
   async #takeDown({ store, kernel, pubsub, broker, listeners, local }: Running): Promise<void> {
     const steps = [
+      // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.
       () => local.stop(),
       ...listeners.map((listener) => () => listener.stop()),
       () => broker.stop(),
