@@ -65,6 +65,8 @@ interface Running {
 
 export class Eventflow {
   #config: Config
+  /** What the next start begins with. */
+  #wanted: Config
   readonly #options: EventflowOptions
   readonly #log: Logger
   readonly #plugins: ReadonlyArray<Plugin<never>>
@@ -76,6 +78,7 @@ export class Eventflow {
   /** @throws EventflowError CONFIG_INVALID, with every problem at once */
   constructor(options: EventflowOptions = {}) {
     this.#config = resolveConfig(options.config ?? {})
+    this.#wanted = this.#config
     this.#options = options
     this.#log = options.logger ?? SILENT
     this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
@@ -107,6 +110,7 @@ export class Eventflow {
   /** @throws EventflowError STORE_LOCKED, STORE_VERSION, ACCESS_FILE_INVALID, LISTEN_FAILED … */
   async start(): Promise<void> {
     if (this.#running !== null) return
+    this.#config = this.#wanted
     const { config } = this
     const since = systemClock.now()
     const limits = sessionLimits(config)
@@ -241,8 +245,9 @@ export class Eventflow {
       isLive: (path) => isLive(reloadable.kernel, path),
       read: readConfig,
       configFile,
-      applied: (config) => {
+      applied: (config, wanted) => {
         this.#config = config
+        this.#wanted = wanted
       },
       since,
       clock: systemClock,

@@ -28,8 +28,8 @@ export interface ReloadsParts {
   read: (() => ConfigInput) | null
   /** Where it stands, to be looked at for changes. */
   configFile: string | null
-  /** Another one is in force. */
-  applied: (config: Config) => void
+  /** Another one is in force; `wanted` has what takes effect at the next start too. */
+  applied: (config: Config, wanted: Config) => void
   /** When the files began to be read that are in force. */
   since: number
   clock: Clock
@@ -111,7 +111,7 @@ export class Reloads {
     apply()
     this.#config = next
     this.#wanted = wanted
-    applied(next)
+    applied(next, wanted)
     this.#watch(since)
     const files = parts.filter((part) => part.files().length > 0).map(({ name }) => name)
     return this.#done({ changed: changed.filter(isLive), needRestart, files })

@@ -249,6 +249,10 @@ describe('a program that embeds the broker', () => {
     await back.settled()
     expect(back.received).toEqual([])
     expect(await broker.reload()).toEqual({ changed: [], needRestart: ['sys.interval'], files: [] })
+    await broker.stop()
+    await broker.start()
+    expect(broker.config.sys.interval).toBe(0)
+    expect(await broker.reload()).toEqual({ changed: [], needRestart: [], files: [] })
   })
 
   it('is told of all that is wrong, and of a broker that does not run', async () => {
