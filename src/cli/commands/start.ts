@@ -8,9 +8,11 @@ import pino from 'pino'
 import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
 import { configFileOf, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import { systemClock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import { Eventflow, type EventflowOptions } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
+import { Systemd } from '../systemd.ts'
 
 export const start: Command = {
   summary: 'Run the broker.',
@@ -49,10 +51,13 @@ async function serve(options: ServeOptions): Promise<number> {
   const started = broker.start()
   reloadOnSignal(broker, started)
   await started
+  const systemd = new Systemd({ env: process.env, pid: process.pid, clock: systemClock, log: logger })
+  systemd.ready()
   if (config.http.port !== null) {
     logger.warn({ port: config.http.port }, 'http.port is set, but nothing listens there in this version')
   }
   logger.info({ signal: await signal }, 'stopping')
+  systemd.stopping()
   await broker.stop()
   return 0
 }
