@@ -1,5 +1,6 @@
 /** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
 
+import { existsSync } from 'node:fs'
 import { builtInPlugins, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
@@ -13,9 +14,11 @@ import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
 import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
 import { Kernel } from './kernel/kernel.ts'
 import { OverloadWatch } from './kernel/overload-watch.ts'
-import type { Logger, Plugin } from './kernel/plugin-contract.ts'
+import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
-import { NEVER_EXPIRES } from './session/session.ts'
+import { maxExpirySeconds, sessionLimits, transportLimits } from './reload/limits.ts'
+import { isLive, optionsOf, partsOf, type Reloadable } from './reload/parts.ts'
+import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
@@ -27,8 +30,10 @@ import { WriteScheduler } from './wire/write-buffer.ts'
 export interface EventflowOptions {
   /** What differs from the defaults; see docs/configuration.md. */
   config?: ConfigInput
-  /** Path of the file that the configuration was read from, for the event `config.loaded`. Default: none. */
-  configFile?: string | null
+  /** Says what the configuration is now, whenever it is to be read again. Left out: it stays, and only the files that it names are read. */
+  readConfig?: () => ConfigInput
+  /** The file that `readConfig` reads: when it changes, the configuration is read again. */
+  configFile?: string
   /** Where the broker logs to (pino, or anything with its four levels). Default: nowhere. */
   logger?: Logger
   /** Plugins besides the built-in ones. */
@@ -36,6 +41,8 @@ export interface EventflowOptions {
   /** Opens what outlives the process, in place of what `store.kind` names. Called at each start. */
   openStore?: (options: OpenStoreOptions) => Promise<Store>
 }
+
+export type { ReloadResult } from './kernel/plugin-contract.ts'
 
 export interface ListenerAddress {
   /** As in the configuration: `tcp`, `tls`, `ws`, `wss`, `unix`. */
@@ -58,14 +65,17 @@ interface Running {
   listeners: [Listener, ...Listener[]]
   local: LocalClients
   watch: OverloadWatch
+  reloads: Reloads
 }
 
 export class Eventflow {
-  readonly config: Config
+  #config: Config
+  /** What the next start begins with. */
+  #wanted: Config
+  readonly #options: EventflowOptions
   readonly #log: Logger
   readonly #plugins: ReadonlyArray<Plugin<never>>
   readonly #open: (options: OpenStoreOptions) => Promise<Store>
-  readonly #configFile: string | null
   readonly #bus: EventBus
   readonly #chronicle: Chronicle
   #running: Running | null = null
@@ -73,16 +83,22 @@ export class Eventflow {
 
   /** @throws EventflowError CONFIG_INVALID, with every problem at once */
   constructor(options: EventflowOptions = {}) {
-    this.config = resolveConfig(options.config ?? {})
+    this.#config = resolveConfig(options.config ?? {})
+    this.#wanted = this.#config
+    this.#options = options
     this.#log = options.logger ?? SILENT
     this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
     this.#open = options.openStore ?? openStore
-    this.#configFile = options.configFile ?? null
     const onFault = (error: unknown): void => this.#log.error({ error }, 'an event listener failed')
     this.#bus = new EventBus(onFault)
     const { node, status } = this.config
     const { recent: keep, recentMessages: keepMessages } = status
     this.#chronicle = new Chronicle({ events: this.#bus, now: systemClock.now, node, keep, keepMessages, onFault })
+  }
+
+  /** The configuration in force. What is to be another one at the next start has its old value. */
+  get config(): Config {
+    return this.#config
   }
 
   /** Every event in the broker, for programs: see docs/events.md. */
@@ -109,7 +125,10 @@ export class Eventflow {
   /** @throws EventflowError STORE_LOCKED, STORE_VERSION, ACCESS_FILE_INVALID, LISTEN_FAILED … */
   async start(): Promise<void> {
     if (this.#running !== null) return
+    this.#config = this.#wanted
     const { config } = this
+    const since = systemClock.now()
+    const limits = sessionLimits(config)
     const store = await this.#openStore()
     const counters = new Counters()
     const kernel = new Kernel({
@@ -122,26 +141,28 @@ export class Eventflow {
       node: config.node,
       version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
-      limits: config.session,
-      maxExpirySeconds:
-        config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
+      limits,
+      maxExpirySeconds: maxExpirySeconds(config),
+      reload: () => this.reload(),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
+    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits })
     const broker = this.#makeBroker(kernel, store, counters)
     const attach = broker.attach.bind(broker)
     const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
     const watch = this.#makeWatch()
-    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch }
+    const reloads = this.#makeReloads(since, { kernel, broker, listeners, limits })
+    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, reloads }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
       await kernel.plugins.setUp(
-        this.#plugins.filter(({ name }) => this.#optionsOf(name) !== null),
-        (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)),
+        this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
+        (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
       )
-      this.#bus.emit('config.loaded', { file: this.#configFile })
+      const { configFile } = this.#options
+      this.#bus.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
       await kernel.loadSessions()
       this.#bus.emit('store.opened', {
         kind: store.kind,
@@ -159,16 +180,20 @@ export class Eventflow {
     }
     this.#running = running
     this.#stopping = null
+    reloads.start()
     this.#bus.emit('broker.started', { version: VERSION, node: config.node })
     this.#tellWhere(listeners)
   }
 
   /**
-   * Read again what files say that may have changed: certificates. One that is not right is told of by the event
-   * `config.rejected` and in the log, and what was read before stays in force.
+   * Take another configuration while the broker runs, and read users, rules and certificates again: all of it takes effect, or
+   * none. Who is connected stays. Told by the event `config.reloaded` or `config.rejected`, and in the log.
+   * @param config the whole of it, as for the constructor; left out: what `readConfig` says, or else the present one with its files
+   * @returns which options have changed, and which of them keep their old values until the broker is started again
+   * @throws EventflowError that says what is not right, CONFIG_INVALID, TLS_FILE_INVALID, ACCESS_FILE_INVALID …; NOT_RUNNING
    */
-  async reload(): Promise<void> {
-    for (const listener of this.#parts.listeners) await listener.reload()
+  async reload(config?: ConfigInput): Promise<ReloadResult> {
+    return this.#parts.reloads.reload(config)
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */
@@ -228,19 +253,8 @@ export class Eventflow {
   }
 
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
-    const { mqtt, session, access } = this.config
+    const limits = transportLimits(this.config)
     const { clients, intake, subscriptions } = kernel
-    const limits = {
-      maxPacketSize: mqtt.maxPacketSize,
-      maxTopicLevels: mqtt.maxTopicLevels,
-      receiveMaximum: mqtt.receiveMaximum,
-      topicAliasMaximum: mqtt.topicAliasMaximum,
-      checkPayloadFormat: mqtt.checkPayloadFormat,
-      maxKeepAliveSeconds: mqtt.maxKeepAlive === 'none' ? 0 : Math.floor(mqtt.maxKeepAlive / 1000),
-      connectTimeoutMs: mqtt.connectTimeout,
-      maxSocketBuffer: session.maxSocketBuffer,
-      publishDenied: access.publishDenied,
-    }
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
@@ -250,6 +264,25 @@ export class Eventflow {
     const { lag: limitMs, period: periodMs } = this.config.overload
     const uptime = (): number => performance.now()
     return new OverloadWatch({ clock: systemClock, uptime, events: this.#bus, log: this.#log, limitMs, periodMs })
+  }
+
+  #makeReloads(since: number, reloadable: Reloadable): Reloads {
+    const { readConfig = null, configFile = null } = this.#options
+    return new Reloads({
+      config: this.config,
+      parts: () => partsOf(reloadable),
+      isLive: (path) => isLive(reloadable.kernel, path),
+      read: readConfig,
+      configFile,
+      applied: (config, wanted) => {
+        this.#config = config
+        this.#wanted = wanted
+      },
+      since,
+      clock: systemClock,
+      events: this.#bus,
+      log: this.#log,
+    })
   }
 
   /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
@@ -263,14 +296,8 @@ export class Eventflow {
     this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
   }
 
-  /** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`; null: it is off. */
-  #optionsOf(name: string): unknown {
-    const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
-    const options = name.split('-').reduce(within, this.config as unknown)
-    return options === undefined ? {} : options
-  }
-
   async #stop(running: Running): Promise<void> {
+    running.reloads.stop()
     this.#bus.emit('broker.stopping', {})
     for (const listener of running.listeners) await listener.stop()
     // What clients have sent is made safe and acknowledged before they are sent away, as far as time allows.
@@ -285,6 +312,7 @@ export class Eventflow {
   async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Running): Promise<void> {
     const steps = [
       () => watch.stop(),
+      // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.
       () => local.stop(),
       ...listeners.map((listener) => () => listener.stop()),
       () => broker.stop(),

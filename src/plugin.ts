@@ -31,6 +31,7 @@ export {
   type Plugin,
   type PluginContext,
   type PluginInstance,
+  type ReloadResult,
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'

@@ -22,23 +22,53 @@ export interface AccessOptions {
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    const { passwordFile, certificateUser, rules } = context.options
-    if (certificateUser !== 'none') context.authenticator(new CertificateUsers(certificateUser))
-    if (passwordFile !== null) context.authenticator(new PasswordUsers(await readUsers(passwordFile)))
-    const anonymous = isAnonymous(context.options)
-    if (anonymous) context.authenticator(ANYONE)
-    if (anonymous && rules.length === 0) {
-      context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })
-    } else {
-      const inForce = new Rules(rules)
-      context.authorizer({
-        name: 'rules',
-        authorize: (session, action, topic) => inForce.decide(session, action, topic),
-      })
+    let inForce = await read(context.options)
+    // The chains are made once; who is in them answers by what is in force.
+    for (const name of CHAIN) {
+      context.authenticator({ name, authenticate: (credentials) => inForce[name]?.authenticate(credentials) ?? null })
     }
-    return { start: () => tell(context.log, context.options) }
+    context.authorizer({
+      name: 'rules',
+      get allowsAll() {
+        return inForce.rules === null
+      },
+      authorize: (session, action, topic) => inForce.rules?.decide(session, action, topic) ?? 'allow',
+    })
+    return {
+      start: () => tell(context.log, inForce.options),
+      files: () => [inForce.options.passwordFile].filter((path) => path !== null),
+      async reload(options: AccessOptions) {
+        const next = await read(options)
+        return () => {
+          inForce = next
+          context.accessChanged()
+          tell(context.log, options)
+        }
+      },
+    }
   },
 })
+
+const CHAIN = ['certificate', 'password-file', 'anonymous'] as const
+
+/** Who says who somebody is, in the order of the chain, and what everyone may do; null: everything. */
+type InForce = { readonly [name in (typeof CHAIN)[number]]: Authenticator | null } & {
+  readonly options: AccessOptions
+  readonly rules: Rules | null
+}
+
+/** @throws EventflowError ACCESS_FILE_INVALID */
+async function read(options: AccessOptions): Promise<InForce> {
+  const { passwordFile, certificateUser, rules } = options
+  const anonymous = isAnonymous(options)
+  return {
+    options,
+    certificate: certificateUser === 'none' ? null : new CertificateUsers(certificateUser),
+    'password-file': passwordFile === null ? null : new PasswordUsers(await readUsers(passwordFile)),
+    anonymous: anonymous ? ANYONE : null,
+    rules: anonymous && rules.length === 0 ? null : new Rules(rules),
+  }
+}
 
 const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
 

@@ -21,6 +21,11 @@ export const queue = definePlugin<QueueOptions>({
     // What queues are called by EMQX and FluxMQ, for clients that come from there.
     for (const alias of ['$queue/', '$q/']) context.alias(alias, PREFIX)
     const api: QueueControl = new Control(engine, context)
-    return { api, start: () => engine.start(), stop: () => engine.stop() }
+    return {
+      api,
+      start: () => engine.start(),
+      stop: () => engine.stop(),
+      reload: (options: QueueOptions) => () => engine.change(options),
+    }
   },
 })

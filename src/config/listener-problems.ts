@@ -14,6 +14,7 @@ interface Listener {
   readonly host?: string
   readonly clientCertificate?: string
   readonly ca?: string | null
+  readonly crl?: string | null
 }
 
 interface Access {
@@ -32,7 +33,8 @@ export function* listenerProblems(listeners: Listeners = {}, access: Access = {}
     if (!isLoopback(listeners[name]?.host)) yield { path: ['listeners', name, 'host'], expected: LOOPBACK }
   }
   for (const name of WITH_TLS) {
-    const { clientCertificate = 'none', ca } = listeners[name] ?? {}
+    const { clientCertificate = 'none', ca, crl = null } = listeners[name] ?? {}
+    if (clientCertificate === 'none' && crl !== null) yield { path: ['listeners', name, 'crl'], expected: NO_LIST }
     if (clientCertificate === 'none' || ca !== null) continue
     yield { path: ['listeners', name, 'ca'], expected: `a PEM file, for clientCertificate is ${clientCertificate}` }
   }
@@ -44,6 +46,7 @@ export function* listenerProblems(listeners: Listeners = {}, access: Access = {}
 
 const LOOPBACK =
   'a loopback address (without users the broker listens on loopback only; name a password file in access.passwordFile)'
+const NO_LIST = 'null while clientCertificate is none'
 const CERTIFICATES = 'none, or a listener tls or wss whose clientCertificate is request or require'
 
 const loopback = new BlockList()

@@ -28,6 +28,13 @@ const proxyProtocol = z
   .prefault([])
   .describe('Proxies that tell the address of the client first (PROXY protocol, version 1 or 2); nobody else may.')
 
+const forwardedFor = z
+  .array(z.string({ error: address }).refine(isNetwork, { error: address }), {
+    error: `a list: each ${address}`,
+  })
+  .prefault([])
+  .describe('Proxies whose X-Forwarded-For header names the client; nobody else is believed.')
+
 const path = z
   .string({ error: 'a path that begins with /' })
   .regex(/^\/[^?#\s]*$/, { error: 'a path that begins with /, without ? or #' })
@@ -49,6 +56,9 @@ const certificates = {
   passphraseFile: file('the path of a file, or null').describe('File whose first line is the passphrase of the key.'),
   ca: file('the path of a PEM file, or null').describe(
     'PEM file with the authorities whose client certificates count.',
+  ),
+  crl: file('the path of a PEM file, or null').describe(
+    'PEM file with the revocation lists of all these authorities; null: no certificate is revoked.',
   ),
   clientCertificate: oneOf(['none', 'request', 'require'])
     .prefault('none')
@@ -75,6 +85,7 @@ export const listeners = group({
     port: port.prefault(8083).describe('TCP port for MQTT over WebSocket; 0 takes any free one.'),
     path,
     origins,
+    forwardedFor,
     maxConnections,
     proxyProtocol,
   }),
@@ -83,6 +94,7 @@ export const listeners = group({
     port: port.prefault(8084).describe('TCP port for MQTT over WebSocket over TLS; 0 takes any free one.'),
     path,
     origins,
+    forwardedFor,
     ...certificates,
     maxConnections,
     proxyProtocol,

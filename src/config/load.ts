@@ -22,13 +22,15 @@ export interface ConfigSources {
   /** The file that `--config` names. */
   file?: string | undefined
   env: Readonly<Record<string, string | undefined>>
+  /** Whether even the default file must be there: it was before. */
+  mustExist?: boolean
   /** The text of each flag, by its name without dashes. */
   flags: Flags
 }
 
 /** Throws EventflowError CONFIG_INVALID; its message has one line for each problem. */
-export function loadConfig({ file, env, flags }: ConfigSources): Config {
-  const document = openDocument(file, env)
+export function loadConfig({ file, env, mustExist = false, flags }: ConfigSources): Config {
+  const document = openDocument(file, env, mustExist)
   const values = document?.values ?? {}
   const origins = new Map<string, string>()
   const byPath = new Map(listOptions().map((option) => [option.path, option]))
@@ -72,16 +74,16 @@ function validate(values: unknown, originOf: Origin, problems: readonly string[]
   throw configError([...found, ...problems])
 }
 
-/** Path of the file that `loadConfig` reads; null: there is none. */
-export function configFile({ file, env }: Pick<ConfigSources, 'file' | 'env'>): string | null {
-  return file ?? (env[FILE_VARIABLE] || (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null))
+/** The file that `loadConfig` reads; the default one whether it exists or not. */
+export function configFileOf({ file, env }: Pick<ConfigSources, 'file' | 'env'>): string {
+  return file ?? (env[FILE_VARIABLE] || DEFAULT_FILE)
 }
 
-function openDocument(named: string | undefined, env: ConfigSources['env']) {
-  if (named !== undefined) return readDocument(named, '--config')
-  const variable = env[FILE_VARIABLE]
-  if (variable !== undefined && variable !== '') return readDocument(variable, FILE_VARIABLE)
-  return existsSync(DEFAULT_FILE) ? readDocument(DEFAULT_FILE, 'the default file') : null
+function openDocument(named: string | undefined, env: ConfigSources['env'], mustExist: boolean) {
+  const file = configFileOf({ file: named, env })
+  if (named !== undefined) return readDocument(file, '--config')
+  if (env[FILE_VARIABLE]) return readDocument(file, FILE_VARIABLE)
+  return mustExist || existsSync(file) ? readDocument(file, 'the default file') : null
 }
 
 function unknownVariables(env: ConfigSources['env']): string[] {

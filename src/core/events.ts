@@ -188,10 +188,13 @@ export interface EventMap {
 
   /** The configuration is in force; `file` is the one that it was read from, null: none. */
   'config.loaded': { file: string | null }
-  /** Files were read again that had changed, and are in force; `what`: the group of options that names them. */
-  'config.reloaded': { what: string }
-  /** A file that has changed is not right; what was read before stays in force. */
-  'config.rejected': { what: string; message: string }
+  /**
+   * The configuration was read again, or files that it names, and is in force. Options by their paths, `queue.policies`; `files`:
+   * the groups of options, `listeners.tls`, whose files were read.
+   */
+  'config.reloaded': { changed: readonly string[]; needRestart: readonly string[]; files: readonly string[] }
+  /** The configuration, or a file that it names, is not right: nothing of it was taken, and what was in force stays. */
+  'config.rejected': { problems: readonly string[] }
 
   /** A plugin is in operation. */
   'plugin.started': { plugin: string }

@@ -32,7 +32,7 @@ export class Access {
 
   addAuthorizer(authorizer: Authorizer): void {
     this.#authorizers.push(authorizer)
-    this.#open = this.#authorizers[0]!.allowsAll ?? false
+    this.#lookWhetherOpen()
   }
 
   /** Who lets these credentials in, and as which user; null when nobody does. */
@@ -71,6 +71,7 @@ export class Access {
 
   /** Rules have changed: forget what was decided. */
   changed(): void {
+    this.#lookWhetherOpen()
     for (const session of this.#deciding) session.publishRights = null
     this.#deciding.clear()
   }
@@ -79,6 +80,11 @@ export class Access {
   forget(session: Session): void {
     session.publishRights = null
     this.#deciding.delete(session)
+  }
+
+  #lookWhetherOpen(): void {
+    const [first] = this.#authorizers
+    this.#open = first === undefined || (first.allowsAll ?? false)
   }
 
   #decide(session: SessionView, action: 'publish' | 'subscribe', topic: string): boolean {

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
+import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
@@ -12,7 +13,7 @@ import { Clients } from './clients.ts'
 import { gaugesOf } from './gauges.ts'
 import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
-import type { Logger, Plugin, PluginContext } from './plugin-contract.ts'
+import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
@@ -31,6 +32,8 @@ export interface KernelParts {
   maxTopicLevels: number
   limits: OutboxLimits
   maxExpirySeconds: number
+  /** Read the configuration again, if it can be. */
+  reload?: () => Promise<ReloadResult>
 }
 
 export class Kernel {
@@ -95,7 +98,7 @@ export class Kernel {
 
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
-    const { log, clock, events, chronicle, counters, store, node, version } = this.#parts
+    const { log, clock, events, chronicle, counters, store, node, version, reload } = this.#parts
     const tagged = (write: Logger['info']) => (data: object, text: string) =>
       write({ plugin: plugin.name, ...data }, text)
     return {
@@ -122,6 +125,10 @@ export class Kernel {
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
       publish: (message) => this.intake.publishAsBroker(message),
+      reload: async () => {
+        if (reload === undefined) throw new EventflowError('NOT_RUNNING', 'there is no configuration to be read again')
+        return reload()
+      },
     }
   }
 }

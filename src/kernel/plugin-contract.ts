@@ -178,6 +178,21 @@ export interface PluginContext<Options = unknown> {
   session(clientId: string): SessionView | undefined
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
+  /**
+   * Read the configuration again, and the files that it names: all of it takes effect, or none.
+   * @throws EventflowError that says what is not right; NOT_RUNNING
+   */
+  reload(): Promise<ReloadResult>
+}
+
+/** What became of a configuration that was read again. Options by their paths: `queue.policies`. */
+export interface ReloadResult {
+  /** Options that have another value, and it is in force. */
+  readonly changed: readonly string[]
+  /** Options that are to have another value, and keep the old one until the broker is started again. */
+  readonly needRestart: readonly string[]
+  /** Groups of options whose files were read again: `listeners.tls`, `access`. */
+  readonly files: readonly string[]
 }
 
 /** Puts in force what `reload` has found right. Must not fail. */
@@ -191,7 +206,8 @@ export interface PluginInstance {
    * Take other options while the broker runs, or the same ones again because a file has changed that they name. Check all of
    * it, files included, and throw an error that says what is not right, with file and line: what was in force stays. Return
    * a function that puts it in force: it is called once every other part of the configuration was found right too. (A plugin
-   * that returns none has done it already: then the new options stay in force even if a part that is asked later refuses its own.)
+   * that returns none has done it already, and keeps it even if one that is asked after it finds something wrong. Plugins are
+   * asked in the order of setup, after everything else.)
    *
    * A plugin without `reload` keeps its options until the next start, which whoever changes them is told.
    */

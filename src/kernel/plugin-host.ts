@@ -31,6 +31,11 @@ export class PluginHost {
     return this.#running.find((plugin) => plugin.name === name)?.instance.api
   }
 
+  /** Those that take other options while the broker runs. */
+  get reloadable(): ReadonlyArray<{ name: string; instance: PluginInstance }> {
+    return this.#running.filter(({ instance }) => instance.reload !== undefined)
+  }
+
   async start(): Promise<void> {
     for (const { name, instance } of this.#running) {
       await this.#guarded(name, 'started', () => instance.start?.())

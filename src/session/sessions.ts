@@ -19,6 +19,7 @@ export interface SessionsParts {
   store: SessionStore
   /** Resolves when what was written to the store is on disk. */
   durable: () => Promise<void>
+  /** One object for all of them: what is changed in it holds from then on. */
   limits: OutboxLimits
   /** The longest a session may outlive its connection, in seconds. */
   maxExpirySeconds: number
@@ -49,11 +50,14 @@ export interface Opened {
 
 export class Sessions {
   readonly #parts: SessionsParts
+  /** The longest that those who connect from now on may have their sessions outlive their connections. */
+  maxExpirySeconds: number
   readonly #sessions = new Map<string, Session>()
   readonly #expiries = new Map<string, Timer>()
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
+    this.maxExpirySeconds = parts.maxExpirySeconds
   }
 
   get size(): number {
@@ -124,7 +128,7 @@ export class Sessions {
 
   /** The session outlives its connection for so many seconds, as far as we allow it. */
   changeExpiry(session: Session, seconds: number): void {
-    session.setExpiry(Math.min(seconds, this.#parts.maxExpirySeconds))
+    session.setExpiry(Math.min(seconds, this.maxExpirySeconds))
   }
 
   /** The connection of `session` is gone. Returns whether the session has ended with it. */

@@ -7,7 +7,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
 import { Lane, type LaneHost } from './lane.ts'
-import type { LaneParts } from './lane-parts.ts'
+import type { LaneParts, TransportLimits } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
 import type { Peer } from './peer.ts'
 
@@ -28,7 +28,7 @@ class QuietAedes extends Aedes {
 }
 
 export class Broker implements LaneHost {
-  readonly #parts: LaneParts
+  #parts: LaneParts
   readonly #aedes: QuietAedes
   readonly #lanes = new Set<Lane>()
   readonly #byClient = new Map<string, Lane>()
@@ -85,6 +85,11 @@ export class Broker implements LaneHost {
   attach(stream: Duplex, peer: Peer): void {
     this.#parts.scheduler.counters.sockets++
     this.#lanes.add(new Lane(stream, peer, this.#parts, this))
+  }
+
+  /** Other limits for the connections that are made from now on: those that are there were told the old ones. */
+  change(limits: TransportLimits): void {
+    this.#parts = { ...this.#parts, limits }
   }
 
   /** Send every client away, and stop. */

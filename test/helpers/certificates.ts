@@ -12,6 +12,7 @@ export interface Issued {
   readonly key: string
   readonly privateKey: KeyObject
   readonly subject: Buffer
+  readonly serial: Buffer
 }
 
 export interface Wanted {
@@ -32,9 +33,10 @@ export function issue({ cn, san = [], by, expired = false }: Wanted): Issued {
   const subject = sequence(...[cn].flat().map((name) => set(sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(name))))))
   const now = Date.now() - (expired ? 100 * DAY_MS : 0)
   const signer = by ?? { subject, privateKey }
+  const serial = serialNumber()
   const toBeSigned = sequence(
     der(0xa0, integer(Buffer.from([2]))),
-    integer(serialNumber()),
+    integer(serial),
     ECDSA_SHA256,
     signer.subject,
     sequence(time(now - DAY_MS), time(now + 30 * DAY_MS)),
@@ -42,11 +44,31 @@ export function issue({ cn, san = [], by, expired = false }: Wanted): Issued {
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...extensions(by === undefined, san))),
   )
-  const signature = sign('sha256', toBeSigned, signer.privateKey)
-  const certificate = sequence(toBeSigned, ECDSA_SHA256, der(0x03, Buffer.from([0]), signature))
-  const body = certificate.toString('base64').match(/.{1,64}/g)!
-  const cert = ['-----BEGIN CERTIFICATE-----', ...body, '-----END CERTIFICATE-----', ''].join('\n')
-  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), privateKey, subject }
+  const cert = signed(toBeSigned, signer.privateKey, 'CERTIFICATE')
+  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), privateKey, subject, serial }
+}
+
+/** The list of certificates that an authority has revoked: PEM. */
+export function revocationList(by: Issued, revoked: readonly Issued[], { expired = false } = {}): string {
+  const now = Date.now() - (expired ? 100 * DAY_MS : 0)
+  const entries = revoked.map(({ serial }) => sequence(integer(serial), time(now - DAY_MS)))
+  const toBeSigned = sequence(
+    integer(Buffer.from([1])),
+    ECDSA_SHA256,
+    by.subject,
+    time(now - DAY_MS),
+    time(now + 30 * DAY_MS),
+    ...(entries.length === 0 ? [] : [sequence(...entries)]),
+  )
+  return signed(toBeSigned, by.privateKey, 'X509 CRL')
+}
+
+function signed(toBeSigned: Buffer, privateKey: KeyObject, what: string): string {
+  const signature = sign('sha256', toBeSigned, privateKey)
+  const all = sequence(toBeSigned, ECDSA_SHA256, der(0x03, Buffer.from([0]), signature))
+  return [`-----BEGIN ${what}-----`, ...all.toString('base64').match(/.{1,64}/g)!, `-----END ${what}-----`, ''].join(
+    '\n',
+  )
 }
 
 /** Its first byte is neither zero nor negative: an integer with a byte too many is none in DER (X.690, 8.3.2). */

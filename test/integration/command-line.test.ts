@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { startProcess, temporaryFolder } from '../helpers/broker.ts'
@@ -55,13 +56,50 @@ async function start(words: readonly string[], options: Options = {}) {
   const listening = () => log(running.stdout).find(({ listener }) => listener === 'tcp')
   await until('it listens, or has ended', () => listening() !== undefined || ended)
   expect(running.stderr).toBe('')
-  return { ...running, listening: listening()!, log: () => log(running.stdout) }
+  return Object.assign(running, { listening: listening()!, log: () => log(running.stdout) })
 }
 
 function log(output: string): Array<Record<string, unknown>> {
   const lines = output.split('\n').slice(0, -1)
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
 }
+
+describe('under systemd', () => {
+  /** A program systemd-notify that writes down what it is called with. */
+  async function notify() {
+    const folder = await temporaryFolder()
+    const told = join(folder, 'told')
+    const script = `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >> ${told}\n`
+    await writeFile(join(folder, 'systemd-notify'), script, { mode: 0o755 })
+    const env = { PATH: `${folder}:${process.env.PATH}`, NOTIFY_SOCKET: '/run/notify' }
+    const lines = async () => (await readFile(told, 'utf8').catch(() => '')).split('\n').slice(0, -1)
+    return { env, lines }
+  }
+
+  it('says when it is ready and when it stops, and in between that it lives', async () => {
+    const { env, lines } = await notify()
+    const words = ['--port', '0', '--store', 'memory']
+    const { child, ended } = await start(words, { env: { ...env, WATCHDOG_USEC: '40000' } })
+    while ((await lines()).length < 3) await setImmediate()
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    const said = ['READY=1', 'WATCHDOG=1', 'STOPPING=1'].map((message) => `/run/notify ${message}`)
+    while (!(await lines()).includes(said[2]!)) await setImmediate()
+    expect(new Set(await lines())).toEqual(new Set(said))
+  })
+
+  it('leaves the watchdog alone that is for another process, and goes on where there is no systemd-notify', async () => {
+    const { env, lines } = await notify()
+    const words = ['--port', '0', '--store', 'memory']
+    const other = await start(words, { env: { ...env, WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' } })
+    const alone = await start(words, { env: { PATH: '/nowhere', NOTIFY_SOCKET: '/run/notify' } })
+    await until('that is told', () => alone.stdout.includes('systemd-notify is needed'))
+    for (const { child } of [other, alone]) child.kill('SIGTERM')
+    expect([await other.ended, await alone.ended]).toEqual([0, 0])
+    while ((await lines()).length < 2) await setImmediate()
+    expect((await lines()).sort()).toEqual(['/run/notify READY=1', '/run/notify STOPPING=1'])
+  })
+})
 
 describe('eventflow start', () => {
   it('logs JSON, with a line that says on which host and port it listens', async () => {
@@ -94,13 +132,16 @@ describe('eventflow start', () => {
   })
 
   it('logs nothing below --log-level, and accepts --http-port', async () => {
-    const { log } = await start(['--port', '0', '--store', 'memory', '--http-port', '0'])
+    const started = await start(['--port', '0', '--store', 'memory', '--http-port', '0'])
     await until('it has said what becomes of the HTTP port', () =>
-      log().some(({ msg }) => /http\.port/.test(String(msg))),
+      started.log().some(({ msg }) => /http\.port/.test(String(msg))),
     )
     const quiet = run(['start', '--port', '0', '--store', 'memory', '--log-level', 'silent'])
-    const loud = await start(['--port', '0', '--store', 'memory', '--log-level', 'warn']).catch(() => null)
-    expect(loud?.log().every(({ level }) => level !== 'info') ?? true).toBe(true)
+    const warning = run(['start', '--port', '0', '--store', 'memory', '--log-level', 'warn'])
+    await until('it warns that there are no users', () => warning.stdout.includes('nobody needs a password'))
+    warning.child.kill('SIGTERM')
+    await warning.ended
+    expect(log(warning.stdout).map(({ level }) => level)).not.toContain('info')
     quiet.child.kill('SIGTERM')
     await quiet.ended
     expect(quiet.stdout).toBe('')

@@ -150,6 +150,28 @@ describe('its life', () => {
     expect(result).toEqual({ value: undefined, done: true })
   })
 
+  it('hears the wills that a stop publishes; one for a queue waits there for the next start', async () => {
+    const path = await temporaryFolder()
+    const config = { listeners: { tcp: { port: 0 } }, store: { path } }
+    const first = await startBroker(config)
+    const heard: string[] = []
+    await first.subscribe('wills/+', (topic) => heard.push(topic))
+    const jobs = await first.consume('deaths')
+    for (const [i, topic] of ['wills/0', 'wills/1', 'wills/2', 'queue/deaths'].entries()) {
+      const qos = Math.min(i, 2) as 0 | 1 | 2
+      await connectClient(first.port, {
+        clientId: topic,
+        will: { topic, payload: Buffer.from('gone'), qos, retain: false },
+      })
+    }
+    await first.stop()
+    expect(heard.sort()).toEqual(['wills/0', 'wills/1', 'wills/2'])
+    expect(await jobs.next()).toEqual({ value: undefined, done: true })
+
+    const second = await startBroker(config)
+    expect(await work(await second.consume('deaths'), 1)).toEqual(['gone'])
+  })
+
   it('does nothing when it is not running, and says so', async () => {
     const broker = new Eventflow({ config: { store: { kind: 'memory' }, listeners: { tcp: { port: 0 } } } })
     await broker.stop()

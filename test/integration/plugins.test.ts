@@ -4,22 +4,22 @@ import type { Packet } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Eventflow } from '../../src/index.ts'
 import { definePlugin, type Plugin, ReasonCode, Refusal } from '../../src/plugin.ts'
-import { startBroker } from '../helpers/broker.ts'
+import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
 /** A plugin of docs/plugins.md, as it stands there. */
-async function ofThePage(name: 'echo' | 'redirect'): Promise<Plugin<never>> {
+async function ofThePage(name: 'echo' | 'redirect' | 'banned', change = (source: string) => source) {
   const page = await readFile(join(ROOT, 'docs/plugins.md'), 'utf8')
   const sources = [...page.matchAll(/```js\n(import[\s\S]*?)```/g)].map(([, source]) => source!)
   const source = sources.find((one) => one.includes(`export const ${name} =`))
   if (source === undefined) throw new Error(`docs/plugins.md has no plugin '${name}' any more`)
   const file = join(ROOT, 'test', `${name}-${process.pid}.ts`)
   onTestFinished(() => rm(file, { force: true }))
-  await writeFile(file, source.replace("'eventflow/plugin'", "'../src/plugin.ts'"))
-  return (await import(file))[name]
+  await writeFile(file, change(source.replace("'eventflow/plugin'", "'../src/plugin.ts'")))
+  return (await import(file))[name] as Plugin<never>
 }
 
 describe('the echo plugin of docs/plugins.md', () => {
@@ -39,6 +39,24 @@ describe('the echo plugin of docs/plugins.md', () => {
     expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
     publish(4, 'x'.repeat(2000))
     expect((await client.next('puback')).reasonCode).toBe(0x97)
+  })
+})
+
+describe('the banned plugin of docs/plugins.md', () => {
+  it('takes its file again when it changes, and keeps the old one when it is not there', async () => {
+    const file = join(await temporaryFolder(), 'banned')
+    await writeFile(file, 'eve\n')
+    const plugin = await ofThePage('banned', (source) => source.replace('/etc/eventflow/banned', file))
+    const broker = await startBroker({}, { plugins: [plugin] })
+    const events = listenTo(broker, 'config.reloaded')
+    await expect(connectRaw(broker.port, { clientId: 'eve' })).rejects.toThrow()
+    await writeFile(file, 'mallory\n')
+    await events.find('config.reloaded')
+    expect(events.of('config.reloaded')).toEqual([{ changed: [], needRestart: [], files: ['banned'] }])
+    await connectRaw(broker.port, { clientId: 'eve' })
+    await rm(file)
+    await expect(broker.reload()).rejects.toThrow(/ENOENT/)
+    await expect(connectRaw(broker.port, { clientId: 'mallory' })).rejects.toThrow()
   })
 })
 

@@ -6,7 +6,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Eventflow } from '../../src/eventflow.ts'
 import { startBroker } from '../helpers/broker.ts'
-import { issue } from '../helpers/certificates.ts'
+import { type Issued, issue, revocationList } from '../helpers/certificates.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub } from '../helpers/mosquitto.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
@@ -125,6 +125,76 @@ describe('a client certificate', () => {
   })
 })
 
+describe('a revocation list', () => {
+  async function withList() {
+    const files = await tlsFiles()
+    const [kept, revoked] = ['kept', 'revoked'].map((cn) => issue({ cn, by: files.authority }))
+    const crl = await files.write('crl.pem', revocationList(files.authority, []))
+    const broker = await startBroker({
+      listeners: { tcp: { port: 0 }, tls: { ...files.options, crl, clientCertificate: 'require' } },
+    })
+    const { port } = broker.listeners[1]!
+    const connect = ({ cert, key }: Issued) =>
+      connectClient(port, { protocol: 'mqtts', ca: files.authority.cert, cert, key })
+    return { files, broker, port, connect, kept: kept!, revoked: revoked! }
+  }
+
+  it('keeps those out that are on it, once it was read again; others come in as before', async () => {
+    const { files, broker, connect, kept, revoked } = await withList()
+    const there = await connect(revoked)
+    const events = listenTo(broker, 'client.connecting-refused', 'config.reloaded')
+    await files.write('crl.pem', revocationList(files.authority, [revoked]))
+    await events.find('config.reloaded') // without a signal
+    await expect(connect(revoked)).rejects.toThrow()
+    const message = 'its client certificate is not accepted: CERT_REVOKED'
+    await events.find('client.connecting-refused', { reason: 'handshake', message })
+    await connect(kept)
+    expect(there.mqtt.connected).toBe(true)
+  })
+
+  it('is not got round by a TLS session of before', async () => {
+    const { files, broker, port, revoked } = await withList()
+    const { cert, key } = revoked
+    const first = await handshake(port, files.authority.cert, { cert, key, maxVersion: 'TLSv1.2' })
+    const session = first.getSession()!
+    const resumed = await handshake(port, files.authority.cert, { cert, key, maxVersion: 'TLSv1.2', session })
+    expect(resumed.isSessionReused()).toBe(true)
+    await files.write('crl.pem', revocationList(files.authority, [revoked]))
+    await broker.reload()
+    const events = listenTo(broker, 'client.connecting-refused')
+    await handshake(port, files.authority.cert, { cert, key, maxVersion: 'TLSv1.2', session }).catch(() => {})
+    await events.find('client.connecting-refused')
+    expect(events.of('client.connecting-refused')[0]!.message).toMatch(/CERT_REVOKED/)
+  })
+
+  it('whose time is up keeps everyone out, and a new one lets them in again', async () => {
+    const { files, broker, connect, kept } = await withList()
+    const events = listenTo(broker, 'client.connecting-refused')
+    await files.write('crl.pem', revocationList(files.authority, [], { expired: true }))
+    await broker.reload()
+    await expect(connect(kept)).rejects.toThrow()
+    await events.find('client.connecting-refused', {
+      message: 'its client certificate is not accepted: CRL_HAS_EXPIRED',
+    })
+    await files.write('crl.pem', revocationList(files.authority, []))
+    await broker.reload()
+    await connect(kept)
+  })
+
+  it('that cannot be read is refused with its name', async () => {
+    const { files, broker, connect, kept } = await withList()
+    await files.write('crl.pem', '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n')
+    const broken = /^listeners\.tls\.crl: revocation list 1 in .*crl\.pem cannot be read: /
+    await expect(broker.reload()).rejects.toMatchObject({
+      code: 'TLS_FILE_INVALID',
+      message: expect.stringMatching(broken),
+    })
+    await files.write('crl.pem', 'nothing')
+    await expect(broker.reload()).rejects.toThrow(/crl\.pem has no revocation list in it/)
+    await connect(kept)
+  })
+})
+
 describe('files that change', () => {
   it('are in force for new clients, and those who are there stay', async () => {
     const { broker, files, tlsPort, connect } = await start()
@@ -137,26 +207,27 @@ describe('files that change', () => {
     expect(shown).toBe(new X509Certificate(renewed.cert).fingerprint256)
     await client.mqtt.publishAsync('still', 'here', { qos: 1 })
     expect(events.of('client.disconnected')).toEqual([])
-    expect(events.of('config.reloaded')[0]).toEqual({ what: 'listeners.tls' })
+    expect(events.of('config.reloaded')[0]).toEqual({ changed: [], needRestart: [], files: ['listeners.tls'] })
   })
 
   it('are noticed without being asked to', async () => {
     const { broker, files } = await start()
     const events = listenTo(broker, 'config.reloaded')
     await files.renew()
-    await events.find('config.reloaded', { what: 'listeners.tls' })
+    await events.find('config.reloaded')
+    expect(events.of('config.reloaded')[0]).toMatchObject({ files: ['listeners.tls'] })
   })
 
   it('and are broken are refused with their name, and the old ones stay', async () => {
     const { broker, files, connect } = await start()
     const events = listenTo(broker, 'config.rejected')
     await files.write('cert.pem', 'nothing of the kind')
-    await broker.reload()
-    const [{ what, message }] = events.of('config.rejected') as [{ what: string; message: string }]
-    expect([what, message]).toEqual([
-      'listeners.tls',
-      expect.stringMatching(/^listeners\.tls\.cert: .*cert\.pem has no certificate in it/),
-    ])
+    const problem = /^listeners\.tls\.cert: .*cert\.pem has no certificate in it/
+    await expect(broker.reload()).rejects.toMatchObject({
+      code: 'TLS_FILE_INVALID',
+      message: expect.stringMatching(problem),
+    })
+    expect(events.of('config.rejected')).toEqual([{ problems: [expect.stringMatching(problem)] }])
     await connect()
   })
 })

@@ -53,6 +53,30 @@ it('a page of a site that is named is let in', async () => {
   await openWebSocket(url, 'mqtt', { origin: 'https://ours.example' })
 })
 
+it.each([
+  ['a proxy that is named', ['127.0.0.0/8'], '203.0.113.5:0'],
+  ['nobody else', ['10.0.0.7'], expect.stringMatching(/^127\.0\.0\.1:\d+$/)],
+])('the address that X-Forwarded-For gives a client is believed of %s', async (_who, forwardedFor, address) => {
+  const { broker, wsPort } = await start({ forwardedFor })
+  const events = listenTo(broker, 'client.connected')
+  const headers = { 'x-forwarded-for': '198.51.100.1, 203.0.113.5' }
+  await connectClient(wsPort, { protocol: 'ws', path: '/mqtt', wsOptions: { headers } })
+  expect(events.of('client.connected')).toMatchObject([{ address }])
+})
+
+it('who is believed, and who may connect, change while the broker runs', async () => {
+  const { broker, url, wsPort } = await start()
+  const config = broker.config
+  const ws = { ...config.listeners.ws!, forwardedFor: ['127.0.0.1'], origins: ['https://ours.example'] }
+  const { changed } = await broker.reload({ ...config, listeners: { ...config.listeners, ws } })
+  expect(changed).toEqual(['listeners.ws.origins', 'listeners.ws.forwardedFor'])
+  const events = listenTo(broker, 'client.connected')
+  const wsOptions = { headers: { 'x-forwarded-for': '203.0.113.5' } }
+  await connectClient(wsPort, { protocol: 'ws', path: '/mqtt', wsOptions })
+  expect(events.of('client.connected')).toMatchObject([{ address: '203.0.113.5:0' }])
+  await expect(openWebSocket(url, 'mqtt', { origin: 'https://theirs.example' })).rejects.toThrow('HTTP 403')
+})
+
 it('who sends no whole request is closed when the time is up', async () => {
   const { broker, wsPort } = await start({}, { mqtt: { connectTimeout: '200ms' } })
   const events = listenTo(broker, 'client.connecting-refused')

@@ -18,6 +18,7 @@ const INSIDE = [
   'src/plugin.ts',
   'src/embedded',
   'src/version.ts',
+  'src/reload',
   'plugins',
 ]
 
@@ -35,6 +36,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['plugins', ['src/plugin.ts']],
   ['src/version.ts', []],
   ['src/embedded', UP_TO_KERNEL],
+  ['src/reload', [...UP_TO_KERNEL, 'src/transport']],
   // A load on any broker: it must know ours from outside only.
   ['src/bench', []],
   ['src/eventflow.ts', INSIDE],

@@ -3,13 +3,16 @@
  * until it has started, so that a stop never meets half a broker; a second one ends the process at once.
  */
 
+import { existsSync } from 'node:fs'
 import pino from 'pino'
 import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
-import { configFile, loadConfig } from '../../config/load.ts'
+import { configFileOf, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import { systemClock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
-import { Eventflow } from '../../eventflow.ts'
+import { Eventflow, type EventflowOptions } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
+import { Systemd } from '../systemd.ts'
 
 export const start: Command = {
   summary: 'Run the broker.',
@@ -18,8 +21,11 @@ export const start: Command = {
     const flags = parseFlags(args)
     try {
       const sources = { ...flags, env: process.env }
+      const configFile = configFileOf(sources)
       const config = loadConfig(sources)
-      return await serve(config, configFile(sources), createLogger(config))
+      const mustExist = existsSync(configFile) // a file that vanishes means no defaults: those let everyone in
+      const readConfig = () => loadConfig({ ...sources, mustExist })
+      return await serve({ config, readConfig, configFile, logger: createLogger(config) })
     } catch (error) {
       if (!(error instanceof EventflowError)) throw error
       const misconfigured = error.code === 'CONFIG_INVALID'
@@ -29,18 +35,36 @@ export const start: Command = {
   },
 }
 
-async function serve(config: Config, configFile: string | null, logger: pino.Logger): Promise<number> {
+interface ServeOptions extends EventflowOptions {
+  config: Config
+  logger: pino.Logger
+}
+
+async function serve(options: ServeOptions): Promise<number> {
+  const { config, logger } = options
   endOnFault(logger)
   const signal = nextSignal()
-  const broker = new Eventflow({ config, configFile, logger })
-  await broker.start()
-  process.on('SIGHUP', () => void broker.reload().catch((error) => logger.warn({ error }, 'nothing is read again')))
+  const broker = new Eventflow(options)
+  broker.events.listen(['config.reloaded'], () => {
+    logger.level = broker.config.log.level
+  })
+  const started = broker.start()
+  reloadOnSignal(broker, started)
+  await started
+  const systemd = new Systemd({ env: process.env, pid: process.pid, clock: systemClock, log: logger })
+  systemd.ready()
   if (config.http.port !== null) {
     logger.warn({ port: config.http.port }, 'http.port is set, but nothing listens there in this version')
   }
   logger.info({ signal: await signal }, 'stopping')
+  systemd.stopping()
   await broker.stop()
   return 0
+}
+
+/** From the first moment on: a SIGHUP that nobody expects would end the process. What is not right the broker tells itself. */
+function reloadOnSignal(broker: Eventflow, started: Promise<void>): void {
+  process.on('SIGHUP', () => void started.then(() => broker.reload()).catch(() => {}))
 }
 
 /** JSON lines on standard output, written at once: the last line before an exit is not lost. */

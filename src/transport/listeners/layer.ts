@@ -4,7 +4,8 @@
  */
 
 import type { Duplex } from 'node:stream'
-import type { ClientCertificate } from '../../kernel/plugin-contract.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Apply, ClientCertificate } from '../../kernel/plugin-contract.ts'
 
 /** A connection on its way in. */
 export interface Arrival {
@@ -16,8 +17,10 @@ export interface Arrival {
 export interface Layer {
   /** Take a connection: it goes on by `passage.next`, or is refused, or the time for its handshakes runs out. */
   pass(arrival: Arrival, passage: Passage): void
-  /** Look at files again that may have changed. */
-  reload?(): Promise<void>
+  /** Paths of the files that it was made of. */
+  files?(): readonly string[]
+  /** Take other options, or files that have changed: checked now, in force for new connections when the returned function is called. */
+  prepare?(config: Config): Apply | Promise<Apply>
   start?(): Promise<void>
   stop?(): void
 }

@@ -7,11 +7,13 @@
 
 import { createServer, type DropArgument, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Events } from '../../core/events.ts'
 import { ReasonCode } from '../../core/reason-codes.ts'
 import { refusalReasonOf } from '../../core/refusal-reason.ts'
+import type { Apply } from '../../kernel/plugin-contract.ts'
 import type { Peer } from '../peer.ts'
 import { Entry } from './entry.ts'
 import type { Arrival, Layer } from './layer.ts'
@@ -29,6 +31,8 @@ export interface ListenerParts {
   maxConnections: number | null
   /** Time for the handshakes of all layers together. */
   handshakeTimeoutMs: number
+  /** Its options in another configuration. */
+  optionsIn: (config: Config) => { readonly maxConnections: number | null }
   attach: (stream: Duplex, peer: Peer) => void
   clock: Clock
   events: Events
@@ -37,10 +41,14 @@ export interface ListenerParts {
 export class Listener {
   readonly #parts: ListenerParts
   readonly #arriving = new Set<Socket>()
+  #maxConnections: number | null
+  #handshakeTimeoutMs: number
   #server: Server | null = null
 
   constructor(parts: ListenerParts) {
     this.#parts = parts
+    this.#maxConnections = parts.maxConnections
+    this.#handshakeTimeoutMs = parts.handshakeTimeoutMs
   }
 
   get name(): string {
@@ -82,9 +90,25 @@ export class Listener {
     events.emit('listener.listening', this.#description)
   }
 
-  /** Read again what was read from files. A file that is not right is told of, and what was read before stays in force. */
-  async reload(): Promise<void> {
-    for (const layer of this.#parts.layers) await layer.reload?.()
+  /** Paths of the files that it was opened with. */
+  files(): string[] {
+    return this.#parts.layers.flatMap((layer) => layer.files?.() ?? [])
+  }
+
+  /**
+   * Take other options, or files that have changed: checked now, in force for new connections when the returned function is called.
+   * @throws EventflowError TLS_FILE_INVALID
+   */
+  async prepare(config: Config): Promise<Apply> {
+    const applies: Apply[] = []
+    for (const layer of this.#parts.layers) if (layer.prepare !== undefined) applies.push(await layer.prepare(config))
+    const { maxConnections } = this.#parts.optionsIn(config)
+    return () => {
+      for (const apply of applies) apply()
+      this.#maxConnections = maxConnections
+      this.#handshakeTimeoutMs = config.mqtt.connectTimeout
+      if (this.#server !== null) this.#server.maxConnections = maxConnections ?? Number.POSITIVE_INFINITY
+    }
   }
 
   /** Take no more connections; those that are served stay. */
@@ -103,7 +127,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const { place, layers, handshakeTimeoutMs, clock } = this.#parts
+    const { place, layers, clock } = this.#parts
     const arrival = { stream: socket, address: place.addressOf(socket), certificate: null }
     if (layers.length === 0) {
       this.#arrived(arrival)
@@ -112,7 +136,7 @@ export class Listener {
     this.#arriving.add(socket)
     const entry = new Entry(socket, {
       layers,
-      timeoutMs: handshakeTimeoutMs,
+      timeoutMs: this.#handshakeTimeoutMs,
       clock,
       arrived: (inner) => this.#arrived(inner),
       refused: (address, reason, reasonCode) => this.#refused(address, reason, reasonCode),
@@ -127,8 +151,8 @@ export class Listener {
 
   /** One more than may be: the system has accepted it, and Node.js has closed it. */
   #dropped(dropped: DropArgument | undefined): void {
-    const { name, place, maxConnections } = this.#parts
-    const reason = `the listener ${name} has all of its ${maxConnections} connections`
+    const { name, place } = this.#parts
+    const reason = `the listener ${name} has all of its ${this.#maxConnections} connections`
     this.#refused(place.addressOf(dropped ?? {}), reason, ReasonCode.QuotaExceeded)
   }
 

@@ -12,7 +12,7 @@ import { type Place, TcpPlace, UnixPlace } from './place.ts'
 import { ProxyLayer } from './proxy-layer.ts'
 import type { TlsOptions } from './tls-files.ts'
 import { TlsLayer } from './tls-layer.ts'
-import { WebSocketLayer } from './web-socket-layer.ts'
+import { WebSocketLayer, type WebSocketOptions } from './web-socket-layer.ts'
 
 export interface MakingParts {
   attach: (stream: Duplex, peer: Peer) => void
@@ -26,23 +26,28 @@ export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): 
   const { tcp, tls, ws, wss, unix } = listeners
   const handshakeTimeoutMs = mqtt.connectTimeout
 
-  const make = (name: string, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
+  const make = (name: Name, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
     const { maxConnections, proxyProtocol = [] } = options
     const all = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol), ...layers] : layers
     const urlOf = ({ text }: Place): string => `${scheme}${text}${path}`
-    return new Listener({ ...parts, name, place, urlOf, layers: all, maxConnections, handshakeTimeoutMs })
+    const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
+    return new Listener({ ...parts, name, place, urlOf, layers: all, maxConnections, handshakeTimeoutMs, optionsIn })
   }
-  const secure = (name: string, options: TlsOptions): Layer =>
-    new TlsLayer({ ...parts, options, where: `listeners.${name}`, handshakeTimeoutMs })
-  const webSocket = ({ path, origins }: { path: string; origins: string[] | null }): Layer =>
-    new WebSocketLayer({ path, origins, maxPacketSize: mqtt.maxPacketSize })
+  const secure = (name: 'tls' | 'wss', options: TlsOptions): Layer => {
+    const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
+    return new TlsLayer({ options, optionsIn, where: `listeners.${name}`, handshakeTimeoutMs })
+  }
+  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & { path: string }): Layer => {
+    const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
+    return new WebSocketLayer({ path: options.path, options, optionsIn, maxPacketSize: mqtt.maxPacketSize })
+  }
   const port = ({ host, port }: { host: string; port: number }): Place => new TcpPlace(host, port)
 
   const all: [Listener, ...Listener[]] = [make('tcp', tcp, port(tcp), 'mqtt://', '', [])]
   if (tls !== null) all.push(make('tls', tls, port(tls), 'mqtts://', '', [secure('tls', tls)]))
-  if (ws !== null) all.push(make('ws', ws, port(ws), 'ws://', ws.path, [webSocket(ws)]))
+  if (ws !== null) all.push(make('ws', ws, port(ws), 'ws://', ws.path, [webSocket('ws', ws)]))
   if (wss !== null) {
-    all.push(make('wss', wss, port(wss), 'wss://', wss.path, [secure('wss', wss), webSocket(wss)]))
+    all.push(make('wss', wss, port(wss), 'wss://', wss.path, [secure('wss', wss), webSocket('wss', wss)]))
   }
   if (unix !== null) {
     const place = new UnixPlace(unix.path, Number.parseInt(unix.mode, 8))
@@ -50,6 +55,8 @@ export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): 
   }
   return all
 }
+
+type Name = keyof Config['listeners']
 
 interface Limits {
   readonly maxConnections: number | null

@@ -3,28 +3,23 @@
  * one of its own. Whoever connects from elsewhere is a client, and is read as one.
  */
 
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Arrival, Layer, Passage } from './layer.ts'
+import { Networks } from './networks.ts'
 import { readProxyHeader } from './proxy-header.ts'
 
 export class ProxyLayer implements Layer {
-  readonly #proxies = new BlockList()
+  readonly #proxies: Networks
 
   /** @param networks addresses, and networks with `/` */
   constructor(networks: readonly string[]) {
-    for (const network of networks) {
-      const [address, bits] = network.split('/') as [string, string | undefined]
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-      if (bits === undefined) this.#proxies.addAddress(address, family)
-      else this.#proxies.addSubnet(address, Number(bits), family)
-    }
+    this.#proxies = new Networks(networks)
   }
 
   pass(arrival: Arrival, passage: Passage): void {
     const socket = arrival.stream as Socket
-    const address = socket.remoteAddress ?? ''
-    if (address === '' || !this.#proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) passage.next(arrival)
-    else this.#read(socket, arrival, passage)
+    if (this.#proxies.has(socket.remoteAddress ?? '')) this.#read(socket, arrival, passage)
+    else passage.next(arrival)
   }
 
   #read(socket: Socket, arrival: Arrival, passage: Passage): void {

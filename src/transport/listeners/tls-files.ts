@@ -5,7 +5,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { SecureContextOptions, SecureVersion } from 'node:tls'
+import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import { EventflowError } from '../../core/errors.ts'
 
 export interface TlsOptions {
@@ -13,13 +13,14 @@ export interface TlsOptions {
   readonly key: string
   readonly passphraseFile: string | null
   readonly ca: string | null
+  readonly crl: string | null
   readonly clientCertificate: 'none' | 'request' | 'require'
   readonly minVersion: SecureVersion
 }
 
 /** The paths that `options` name. */
-export function filesOf({ cert, key, passphraseFile, ca }: TlsOptions): string[] {
-  return [cert, key, passphraseFile, ca].filter((path) => path !== null)
+export function filesOf({ cert, key, passphraseFile, ca, crl }: TlsOptions): string[] {
+  return [cert, key, passphraseFile, ca, crl].filter((path) => path !== null)
 }
 
 /**
@@ -28,7 +29,8 @@ export function filesOf({ cert, key, passphraseFile, ca }: TlsOptions): string[]
  * @throws EventflowError TLS_FILE_INVALID that names the option and the file
  */
 export async function readTlsFiles(options: TlsOptions, where: string): Promise<SecureContextOptions> {
-  const read = (option: 'cert' | 'key' | 'passphraseFile' | 'ca') => readText(options[option]!, `${where}.${option}`)
+  const read = (option: 'cert' | 'key' | 'passphraseFile' | 'ca' | 'crl') =>
+    readText(options[option]!, `${where}.${option}`)
   const cert = await read('cert')
   const [certificate] = certificatesOf(cert, options.cert, `${where}.cert`)
   const passphrase = options.passphraseFile === null ? undefined : firstLine(await read('passphraseFile'))
@@ -41,7 +43,8 @@ export async function readTlsFiles(options: TlsOptions, where: string): Promise<
   if (options.ca === null) return context
   const ca = await read('ca')
   certificatesOf(ca, options.ca, `${where}.ca`)
-  return { ...context, ca }
+  if (options.crl === null) return { ...context, ca }
+  return { ...context, ca, crl: revocationListsOf(await read('crl'), options.crl, `${where}.crl`) }
 }
 
 async function readText(path: string, option: string): Promise<string> {
@@ -54,6 +57,22 @@ async function readText(path: string, option: string): Promise<string> {
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
+
+const REVOCATION_LIST = /-----BEGIN X509 CRL-----.*?-----END X509 CRL-----/gs
+
+/** Every revocation list in `pem`, at least one: OpenSSL takes one at a time. */
+function revocationListsOf(pem: string, path: string, option: string): string[] {
+  const found = pem.match(REVOCATION_LIST) ?? []
+  if (found.length === 0) throw invalid(`${option}: ${path} has no revocation list in it; expected PEM`)
+  for (const [i, crl] of found.entries()) {
+    try {
+      createSecureContext({ crl })
+    } catch (cause) {
+      throw invalid(`${option}: revocation list ${i + 1} in ${path} cannot be read: ${(cause as Error).message}`, cause)
+    }
+  }
+  return found
+}
 
 /** Every certificate in `pem`: at least one. */
 function certificatesOf(pem: string, path: string, option: string): X509Certificate[] {

@@ -1,6 +1,6 @@
 /**
- * TLS: what comes in is encrypted, and the client may have to show a certificate. Files that change are read again, and
- * serve those who connect from then on; who is connected stays.
+ * TLS: what comes in is encrypted, and the client may have to show a certificate. Files that have changed serve those who
+ * connect from then on; who is connected stays.
  *
  * Node.js's TLS server does the handshakes, but listens nowhere: connections are handed to it, since something may have
  * been read from them before. So that each is found again when it is secure, they are kept by both of their ends.
@@ -8,20 +8,19 @@
 
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
-import type { Events } from '../../core/events.ts'
-import type { Logger } from '../../kernel/plugin-contract.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Apply } from '../../kernel/plugin-contract.ts'
 import { describeCertificate } from './client-certificate.ts'
-import { watchFiles } from './file-watch.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
 import { filesOf, readTlsFiles, type TlsOptions } from './tls-files.ts'
 
 export interface TlsLayerParts {
   options: TlsOptions
+  /** Those of another configuration. */
+  optionsIn: (config: Config) => TlsOptions
   /** The group of options, for what is told of files: `listeners.tls`. */
   where: string
   handshakeTimeoutMs: number
-  events: Events
-  log: Logger
 }
 
 interface Arriving {
@@ -32,11 +31,12 @@ interface Arriving {
 export class TlsLayer implements Layer {
   readonly #parts: TlsLayerParts
   readonly #arriving = new Map<string, Arriving>()
+  #options: TlsOptions
   #server: Server | null = null
-  #unwatch: (() => void) | null = null
 
   constructor(parts: TlsLayerParts) {
     this.#parts = parts
+    this.#options = parts.options
   }
 
   /** @throws EventflowError TLS_FILE_INVALID */
@@ -53,26 +53,20 @@ export class TlsLayer implements Layer {
       (secure) => this.#secured(secure),
     )
     this.#server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
-    this.#unwatch = watchFiles(filesOf(options), () => void this.reload())
   }
 
-  stop(): void {
-    this.#unwatch?.()
-    this.#unwatch = null
+  files(): string[] {
+    return filesOf(this.#options)
   }
 
-  /** Never rejects: with a file that is not right, what was in force stays. */
-  async reload(): Promise<void> {
-    const { options, where, events, log } = this.#parts
-    const { cert, key, ca } = options
-    try {
-      this.#server?.setSecureContext(await readTlsFiles(options, where))
-      events.emit('config.reloaded', { what: where })
-      log.info({ cert, key, ca }, `${where}: certificates were read again`)
-    } catch (error) {
-      const { message } = error as Error
-      events.emit('config.rejected', { what: where, message })
-      log.error({ error }, `${message}; the certificates of before stay in force`)
+  /** @throws EventflowError TLS_FILE_INVALID */
+  async prepare(config: Config): Promise<Apply> {
+    const { optionsIn, where } = this.#parts
+    const options = optionsIn(config)
+    const files = await readTlsFiles(options, where)
+    return () => {
+      this.#options = options
+      this.#server?.setSecureContext(files)
     }
   }
 
@@ -95,7 +89,7 @@ export class TlsLayer implements Layer {
     }
     const { arrival, passage } = arriving
     const certificate = secure.getPeerX509Certificate()
-    const { clientCertificate } = this.#parts.options
+    const { clientCertificate } = this.#options
     if (clientCertificate === 'require' && certificate === undefined) passage.refuse('it has no client certificate')
     else if (certificate !== undefined && !secure.authorized) {
       passage.refuse(`its client certificate is not accepted: ${secure.authorizationError}`)

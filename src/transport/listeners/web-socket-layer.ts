@@ -6,7 +6,11 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { Config } from '../../config/schema.ts'
+import type { Apply } from '../../kernel/plugin-contract.ts'
+import { clientAddress } from './forwarded.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
+import { Networks } from './networks.ts'
 import { WebSocketStream } from './web-socket-stream.ts'
 
 /** What a server may select: the second is of MQTT 3.1, before there was a standard. */
@@ -15,11 +19,20 @@ const MAX_HEADER_BYTES = 8_192
 /** A message may hold several packets: never so little that a client which gathers small ones would not get through. */
 const MIN_MAX_MESSAGE_BYTES = 65_536
 
+/** Who may connect, and who is believed: may change while it is open. */
+export interface WebSocketOptions {
+  /** Origins whose pages may connect; null: any. */
+  readonly origins: readonly string[] | null
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  readonly forwardedFor: readonly string[]
+}
+
 export interface WebSocketLayerParts {
   /** `/mqtt` */
   path: string
-  /** Origins whose pages may connect; null: any. */
-  origins: readonly string[] | null
+  options: WebSocketOptions
+  /** Those of another configuration. */
+  optionsIn: (config: Config) => WebSocketOptions
   /** Bytes of the largest MQTT packet that is taken. */
   maxPacketSize: number
 }
@@ -31,12 +44,16 @@ interface Arriving {
 
 export class WebSocketLayer implements Layer {
   readonly #parts: WebSocketLayerParts
+  #origins: readonly string[] | null
+  #proxies: Networks
   readonly #http: Server
   readonly #upgrades: WebSocketServer
   readonly #arriving = new WeakMap<Duplex, Arriving>()
 
   constructor(parts: WebSocketLayerParts) {
     this.#parts = parts
+    this.#origins = parts.options.origins
+    this.#proxies = new Networks(parts.options.forwardedFor)
     this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false })
     this.#http.on('request', (request) => this.#answer(request))
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
@@ -58,8 +75,16 @@ export class WebSocketLayer implements Layer {
     this.#http.emit('connection', arrival.stream)
   }
 
+  prepare(config: Config): Apply {
+    const { origins, forwardedFor } = this.#parts.optionsIn(config)
+    return () => {
+      this.#origins = origins
+      this.#proxies = new Networks(forwardedFor)
+    }
+  }
+
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const { origins } = this.#parts
+    const origins = this.#origins
     const { origin } = request.headers
     const offered = new Set((request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()))
     if (!this.#isOurs(request)) this.#refuse(stream, 404, `WebSocket is not at ${request.url}`)
@@ -70,9 +95,17 @@ export class WebSocketLayer implements Layer {
     } else {
       this.#upgrades.handleUpgrade(request, stream, head, (socket) => {
         const arriving = this.#arriving.get(stream)
-        arriving?.passage.next({ ...arriving.arrival, stream: new WebSocketStream(socket, stream) })
+        if (arriving === undefined) return
+        const address = this.#addressOf(arriving.arrival.address, request)
+        arriving.passage.next({ ...arriving.arrival, address, stream: new WebSocketStream(socket, stream) })
       })
     }
+  }
+
+  #addressOf(peer: string, { headers }: IncomingMessage): string {
+    const header = headers['x-forwarded-for']
+    // Node.js makes one of several of this header, in their order.
+    return typeof header === 'string' ? clientAddress(peer, header, (address) => this.#proxies.has(address)) : peer
   }
 
   /** A request that asks for no WebSocket. */

@@ -220,6 +220,10 @@ describe('listeners', () => {
       { tls: { ...tls, clientCertificate: 'require' } },
       'listeners.tls.ca: expected a PEM file, for clientCertificate is require',
     ],
+    [
+      { tls: { ...tls, crl: 'crl.pem' } },
+      'listeners.tls.crl: expected null while clientCertificate is none, found "crl.pem"',
+    ],
     [{ wss: { ...tls, minVersion: 'SSLv3' } }, 'listeners.wss.minVersion: expected one of TLSv1.2, TLSv1.3'],
     [{ ws: { path: 'mqtt' } }, 'listeners.ws.path: expected a path that begins with /'],
     [{ ws: { origins: ['example.com'] } }, 'listeners.ws.origins[0]: expected an origin such as https://example.com'],

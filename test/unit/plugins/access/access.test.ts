@@ -29,19 +29,21 @@ async function run(options: Partial<AccessOptions>) {
   } as unknown as PluginContext<AccessOptions>
   const instance = await access.setup(context)
   await instance?.start?.()
-  const [authenticator, authorizer] = [authenticators[0]!, authorizers[0]!]
+  const authorizer = authorizers[0]!
+  /** Who decided, and how. */
+  const ask = async (username: string | null, password: string | null) => {
+    const bytes = password === null ? null : Buffer.from(password)
+    const credentials = { clientId: 'c1', address: '127.0.0.1', listener: 'tcp', certificate: null, username }
+    for (const { name, ...authenticator } of authenticators) {
+      const decision = await authenticator.authenticate({ ...credentials, password: bytes })
+      if (decision !== null) return { name, decision }
+    }
+    return { name: null, decision: null }
+  }
   return {
     warnings,
-    name: authenticator.name,
-    enter: (username: string | null, password: string | null) =>
-      authenticator.authenticate({
-        clientId: 'c1',
-        address: '127.0.0.1',
-        listener: 'tcp',
-        certificate: null,
-        username,
-        password: password === null ? null : Buffer.from(password),
-      }),
+    name: (await ask(null, null)).name,
+    enter: async (username: string | null, password: string | null) => (await ask(username, password)).decision,
     mayPublish: (topic: string) => authorizer.authorize(session, 'publish', topic),
     maySubscribe: (filter: string) => authorizer.authorize(session, 'subscribe', filter),
   }

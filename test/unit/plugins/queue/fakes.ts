@@ -139,6 +139,7 @@ export class Bench {
       accessChanged: silent,
       disconnect: () => false,
       session: (clientId) => this.sessions.get(clientId),
+      reload: () => Promise.reject(new Error('nothing is read again here')),
       publish: silent,
     }
     this.engine = new Engine(context)

@@ -1,0 +1,30 @@
+/** Limits of the configuration as the parts of the broker take them. Pure. */
+
+import type { Config } from '../config/schema.ts'
+import type { OutboxLimits } from '../session/outbox.ts'
+import { NEVER_EXPIRES } from '../session/session.ts'
+import type { TransportLimits } from '../transport/lane-parts.ts'
+
+export function transportLimits({ mqtt, session, access }: Config): TransportLimits {
+  return {
+    maxPacketSize: mqtt.maxPacketSize,
+    maxTopicLevels: mqtt.maxTopicLevels,
+    receiveMaximum: mqtt.receiveMaximum,
+    topicAliasMaximum: mqtt.topicAliasMaximum,
+    checkPayloadFormat: mqtt.checkPayloadFormat,
+    maxKeepAliveSeconds: mqtt.maxKeepAlive === 'none' ? 0 : Math.floor(mqtt.maxKeepAlive / 1000),
+    connectTimeoutMs: mqtt.connectTimeout,
+    maxSocketBuffer: session.maxSocketBuffer,
+    publishDenied: access.publishDenied,
+  }
+}
+
+export function sessionLimits({ session }: Config): OutboxLimits {
+  const { maxInflight, maxQueued, maxQueuedBytes } = session
+  return { maxInflight, maxQueued, maxQueuedBytes }
+}
+
+/** The longest that a session may outlive its connection. */
+export function maxExpirySeconds({ session }: Config): number {
+  return session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(session.maxExpiry / 1000)
+}

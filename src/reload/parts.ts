@@ -1,0 +1,54 @@
+/** The parts of a running broker that take another configuration, in the order in which they are asked. */
+
+import type { Config } from '../config/schema.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { OutboxLimits } from '../session/outbox.ts'
+import type { Broker } from '../transport/broker.ts'
+import type { Listener } from '../transport/listeners/listener.ts'
+import { LIVE_OPTIONS } from './changes.ts'
+import { maxExpirySeconds, sessionLimits, transportLimits } from './limits.ts'
+import type { ReloadPart } from './part.ts'
+
+export interface Reloadable {
+  kernel: Kernel
+  broker: Broker
+  listeners: readonly Listener[]
+  /** The object that all sessions look at. */
+  limits: OutboxLimits
+}
+
+export function partsOf({ kernel, broker, listeners, limits }: Reloadable): ReloadPart[] {
+  const applyLimits = (config: Config) => (): void => {
+    Object.assign(limits, sessionLimits(config))
+    kernel.sessions.maxExpirySeconds = maxExpirySeconds(config)
+    broker.change(transportLimits(config))
+  }
+  return [
+    ...listeners.map((listener) => ({
+      name: `listeners.${listener.name}`,
+      files: () => listener.files(),
+      prepare: (config: Config) => listener.prepare(config),
+    })),
+    { name: 'mqtt', files: () => [], prepare: applyLimits },
+    // Access is the last of the built-in ones: rules take effect when nothing can come in between any more.
+    ...kernel.plugins.reloadable.map(({ name, instance }) => ({
+      name,
+      files: () => instance.files?.() ?? [],
+      prepare: (config: Config) => instance.reload?.(optionsOf(config, name)),
+    })),
+  ]
+}
+
+/** Whether an option takes effect while the broker runs. */
+export function isLive({ plugins }: Kernel, path: string): boolean {
+  if (LIVE_OPTIONS.has(path)) return true
+  const plugin = plugins.reloadable.find(({ name }) => path.startsWith(`${name}.`))
+  return plugin !== undefined && !plugin.instance.fixed?.includes(path.slice(plugin.name.length + 1))
+}
+
+/** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`; null: it is off. */
+export function optionsOf(config: Config, plugin: string): unknown {
+  const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
+  const options = plugin.split('-').reduce(within, config as unknown)
+  return options === undefined ? {} : options
+}
