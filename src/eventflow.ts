@@ -103,11 +103,18 @@ export class Eventflow {
       node: config.node,
       version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
+      maxTopicBytes: config.mqtt.maxTopicLength,
+      maxSubscriptions: config.limits.maxSubscriptions ?? Infinity,
+      maxSessions: config.limits.maxSessions ?? Infinity,
       limits: config.session,
       maxExpirySeconds:
         config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
+    const { maxRetained, maxRetainedBytes } = config.limits
+    const pubsub = new PubSub({
+      ...{ store, events: this.#bus, counters, clock: systemClock, limits: config.session },
+      retained: { maxMessages: maxRetained ?? Infinity, maxBytes: maxRetainedBytes ?? Infinity },
+    })
     const broker = this.#makeBroker(kernel, store, counters)
     const attach = broker.attach.bind(broker)
     const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
@@ -203,11 +210,13 @@ export class Eventflow {
   }
 
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
-    const { mqtt, session, access } = this.config
+    const { mqtt, session, access, limits: most } = this.config
     const { clients, intake, subscriptions } = kernel
     const limits = {
       maxPacketSize: mqtt.maxPacketSize,
+      maxConnectSize: mqtt.maxConnectSize,
       maxTopicLevels: mqtt.maxTopicLevels,
+      maxTopicBytes: mqtt.maxTopicLength,
       receiveMaximum: mqtt.receiveMaximum,
       topicAliasMaximum: mqtt.topicAliasMaximum,
       checkPayloadFormat: mqtt.checkPayloadFormat,
@@ -215,6 +224,10 @@ export class Eventflow {
       connectTimeoutMs: mqtt.connectTimeout,
       maxSocketBuffer: session.maxSocketBuffer,
       publishDenied: access.publishDenied,
+      maxHalfOpen: most.maxHalfOpen,
+      messageRate: most.messageRate,
+      byteRate: most.byteRate,
+      overRate: most.overRate,
     }
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }

@@ -4,8 +4,9 @@
  */
 
 import * as z from 'zod'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { filterProblem, MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
 import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { limits } from './limits.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
 
@@ -111,6 +112,7 @@ const groups = z.strictObject(
       .prefault('eventflow')
       .describe('Name of this node: the source of its events.'),
     listeners,
+    limits,
     http: group({
       port: z
         .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
@@ -138,6 +140,13 @@ const groups = z.strictObject(
       maxTopicLevels: integer(1, MAX_TOPIC_LEVELS)
         .prefault(MAX_TOPIC_LEVELS)
         .describe('Most levels that a topic or a filter may have.'),
+      maxTopicLength: integer(1, MAX_TOPIC_BYTES)
+        .prefault(MAX_TOPIC_BYTES)
+        .describe('Most bytes of UTF-8 that a topic or a filter may have.'),
+      // Five fields of 65,535 bytes each, and as much again for the user properties of the connection and of its will.
+      maxConnectSize: size(1_024, LARGEST_PACKET)
+        .prefault('512KB')
+        .describe('Largest CONNECT; never more than maxPacketSize.'),
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),

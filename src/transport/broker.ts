@@ -6,10 +6,12 @@ import { EventflowError } from '../core/errors.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
+import { HalfOpen } from './half-open.ts'
 import { Lane, type LaneHost } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
 import type { Peer } from './peer.ts'
+import { Turns } from './turns.ts'
 
 /** How often silence and slow handshakes are looked for. */
 const SWEEP_MS = 500
@@ -33,10 +35,13 @@ export class Broker implements LaneHost {
   readonly #lanes = new Set<Lane>()
   readonly #byClient = new Map<string, Lane>()
   readonly desks: Desks
+  readonly turns = new Turns()
+  readonly #halfOpen: HalfOpen<Lane>
   #sweeper: NodeJS.Timeout | null = null
 
   constructor(parts: LaneParts) {
     this.#parts = parts
+    this.#halfOpen = new HalfOpen(parts.limits.maxHalfOpen)
     this.#aedes = new QuietAedes({
       persistence: new EmptyPersistence(),
       mq: new NoEmitter(),
@@ -70,6 +75,11 @@ export class Broker implements LaneHost {
     return this.#lanes.size
   }
 
+  /** Those of them that were not let in yet. */
+  get halfOpen(): number {
+    return this.#halfOpen.size
+  }
+
   /** Clients that Aedes has: one a matter under way, and some that are free. */
   get openDesks(): number {
     return this.#aedes.connectedClients
@@ -81,10 +91,12 @@ export class Broker implements LaneHost {
     this.#sweeper.unref()
   }
 
-  /** Serve a connection: any byte stream. */
-  attach(stream: Duplex, peer: Peer): void {
+  /** Serve a connection: any byte stream. @param refusal why it is to be turned away, once it can be told; null: it is not */
+  attach(stream: Duplex, peer: Peer, refusal: Refusal | null = null): void {
     this.#parts.scheduler.counters.sockets++
-    this.#lanes.add(new Lane(stream, peer, this.#parts, this))
+    const lane = new Lane(stream, peer, this.#parts, this, refusal)
+    this.#lanes.add(lane)
+    this.#halfOpen.add(lane)
   }
 
   /** Send every client away, and stop. */
@@ -107,8 +119,17 @@ export class Broker implements LaneHost {
     other.close(ReasonCode.SessionTakenOver, 'takeover', 'another connection with this client identifier') // [MQTT-3.1.4-3]
   }
 
+  received(lane: Lane, bytes: number): void {
+    this.#halfOpen.received(lane, bytes)
+  }
+
+  welcomed(lane: Lane): void {
+    this.#halfOpen.delete(lane)
+  }
+
   gone(lane: Lane): void {
     this.#lanes.delete(lane)
+    this.#halfOpen.delete(lane)
     const { clientId } = lane.conversation
     if (this.#byClient.get(clientId) === lane) this.#byClient.delete(clientId)
   }
@@ -125,10 +146,9 @@ export class Broker implements LaneHost {
 
   #sweep(): void {
     const now = this.#parts.clock.now()
+    this.#halfOpen.giveUpBefore(now - this.#parts.limits.connectTimeoutMs, 'the handshake took too long')
     for (const lane of this.#lanes) {
-      if (!lane.connected) {
-        if (now - lane.openedAt > this.#parts.limits.connectTimeoutMs) lane.giveUp()
-      } else if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
+      if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
         lane.close(ReasonCode.KeepAliveTimeout, 'keep-alive', 'nothing was heard of the client')
       }
     }

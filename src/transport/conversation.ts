@@ -20,12 +20,14 @@ import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import type { Peer } from './peer.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
+import type { Turns } from './turns.ts'
 import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
   readonly peer: Peer
   readonly desks: Desks
+  readonly turns: Turns
   write(packet: Buffer): void
   /** Serve no further packet until `release`. */
   hold(): void
@@ -56,10 +58,13 @@ export class Conversation implements Visitor {
   #present = false
   /** Whether the client has its CONNACK. */
   #welcomed = false
+  #ended = false
 
-  constructor(host: ConversationHost, parts: LaneParts) {
+  /** @param refusal why the client is turned away, whatever its CONNECT says; null: it is not */
+  constructor(host: ConversationHost, parts: LaneParts, refusal: Refusal | null) {
     this.#host = host
     this.#parts = parts
+    this.#refusal = refusal
   }
 
   /** The client's identifier; '' before CONNECT. */
@@ -75,11 +80,14 @@ export class Conversation implements Visitor {
   connect(flags: number, bytes: Buffer, body: number, end: number): void {
     const connect = readConnect(flags, bytes, body, end)
     this.#connect = connect
+    if (this.#refusal !== null) throw this.#refusal
     const assigned = connect.clientId === '' ? `auto-${randomUUID()}` : null
     checkConnect(connect, assigned, this.#parts.limits)
     this.#assignedClientId = assigned
     this.#host.hold()
-    this.#desk = this.#host.desks.handshake(this)
+    this.#host.turns.take(() => {
+      if (!this.#ended) this.#desk = this.#host.desks.handshake(this)
+    })
   }
 
   /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
@@ -155,6 +163,7 @@ export class Conversation implements Visitor {
 
   /** The connection is closed from our side. */
   end(): void {
+    this.#ended = true
     this.#desk?.close()
     this.#desk = this.#subscribing = this.#unsubscribing = null
   }
@@ -254,4 +263,11 @@ export class Conversation implements Visitor {
 }
 
 /** Reasons that MQTT 3.1.1 can tell in a CONNACK; for others it closes the connection [3.1.1, 3.2.2.3]. */
-const RETURN_CODED = new Set<number>([ReasonCode.UnsupportedProtocolVersion, ReasonCode.ClientIdentifierNotValid])
+const RETURN_CODED = new Set<number>([
+  ReasonCode.UnsupportedProtocolVersion,
+  ReasonCode.ClientIdentifierNotValid,
+  // As 3, server unavailable: the client may try again later.
+  ReasonCode.ServerBusy,
+  ReasonCode.QuotaExceeded,
+  ReasonCode.ConnectionRateExceeded,
+])

@@ -7,6 +7,7 @@
  */
 
 import type { Duplex } from 'node:stream'
+import type { Timer } from '../core/clock.ts'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Departure } from '../kernel/clients.ts'
@@ -24,19 +25,34 @@ import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { Messages } from './messages.ts'
 import type { Peer } from './peer.ts'
+import { Throttle } from './throttle.ts'
+import type { Turns } from './turns.ts'
 import { keepAliveSeconds } from './welcome.ts'
 
 /** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
 const LINGER_MS = 1_000
 
+/** A CONNECT, SUBSCRIBE or UNSUBSCRIBE is being decided. */
+const DECIDING = 1
+/** The client sends faster than it may. */
+const THROTTLED = 2
+
 const CONNECT = 1
 const AUTH = 15
+/** Ends of a connection that are told as an error too: what the client sent, or what became of it, was not right. */
+const OF_THE_CLIENT = new Set<DisconnectReason>(['protocol-error', 'error', 'not-authorized', 'quota'])
+
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
   readonly desks: Desks
+  readonly turns: Turns
   /** The identifier is this lane's from now on: whoever had it is sent away. */
   claim(lane: Lane, clientId: string): void
+  /** The lane, which was not let in yet, was sent so many bytes. */
+  received(lane: Lane, bytes: number): void
+  /** The client was let in. */
+  welcomed(lane: Lane): void
   gone(lane: Lane): void
 }
 
@@ -55,25 +71,30 @@ export class Lane implements ConversationHost {
   #session: Session | null = null
   #messages: Messages | null = null
   #greeted = false
-  #held = false
+  /** Why no packet is served now: the bits below; 0: they are. */
+  #holds = 0
+  #throttle: Throttle | null = null
+  #wake: Timer | null = null
   #paused = false
   #peerEnded = false
   #closed = false
 
   /** @param socket one with allowHalfOpen, so that what a client sent before its FIN is served */
-  constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost) {
+  constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost, refusal: Refusal | null) {
     this.peer = peer
     this.#parts = parts
     this.#host = host
     this.#socket = socket
     this.openedAt = this.lastSeenAt = parts.clock.now()
-    this.#cutter = new PacketCutter(parts.limits.maxPacketSize)
+    this.#cutter = new PacketCutter(Math.min(parts.limits.maxConnectSize, parts.limits.maxPacketSize))
     this.#out = new WriteBuffer(socket, parts.scheduler, parts.limits.maxSocketBuffer)
-    this.conversation = new Conversation(this, parts)
+    this.conversation = new Conversation(this, parts, refusal)
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
       this.#out.counters.bytesReceived += chunk.length
       this.#cutter.push(chunk)
+      if (this.#messages === null) host.received(this, chunk.length)
+      this.#throttle?.read(chunk.length)
       // Whoever speaks another protocol need not send a whole "packet" to be told so.
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
       else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
@@ -105,17 +126,21 @@ export class Lane implements ConversationHost {
   }
 
   hold(): void {
-    this.#held = true
+    this.#holds |= DECIDING
   }
 
   release(): void {
-    this.#held = false
+    this.#holds &= ~DECIDING
     // In a turn of its own: whoever releases is still on the stack of what was held.
     setImmediate(() => this.#work())
   }
 
   get desks(): Desks {
     return this.#host.desks
+  }
+
+  get turns(): Turns {
+    return this.#host.turns
   }
 
   claim(clientId: string): void {
@@ -125,6 +150,9 @@ export class Lane implements ConversationHost {
   welcome(session: Session, connect: ConnectPacket): Carrier {
     const { version, receiveMaximum, maximumPacketSize } = connect
     this.#session = session
+    this.#host.welcomed(this)
+    this.#cutter.maxBytes = this.#parts.limits.maxPacketSize
+    this.#throttle = Throttle.of(this.#parts.limits, this.#parts.clock.now())
     this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const out = this.#out
     const close = this.close.bind(this)
@@ -140,9 +168,9 @@ export class Lane implements ConversationHost {
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
-  /** No CONNECT came in time, or it was not decided on in time. */
-  giveUp(): void {
-    if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'))
+  /** No CONNECT came in time, or it was not decided on in time, or others need the room. */
+  giveUp(reason: string): void {
+    if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, reason))
   }
 
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
@@ -150,7 +178,7 @@ export class Lane implements ConversationHost {
     if (this.#closed) return
     const session = this.#session
     if (session !== null) {
-      if (reason === 'protocol-error' || reason === 'error' || reason === 'not-authorized') {
+      if (OF_THE_CLIENT.has(reason)) {
         const { clientId } = session
         const { address } = this.peer
         this.#parts.events.emit('client.error', { clientId, address, message: text, reasonCode })
@@ -166,6 +194,7 @@ export class Lane implements ConversationHost {
   finish(departure: Departure): void {
     if (this.#closed) return
     this.#closed = true
+    this.#wake?.cancel()
     this.#messages?.end()
     this.#out.flush()
     this.#drain()
@@ -178,19 +207,58 @@ export class Lane implements ConversationHost {
   /** Serve every packet that is there and may be served. */
   #work(): void {
     try {
-      while (!this.#held && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
+      if (this.#throttle !== null) this.#workWithin(this.#throttle)
+      else while (this.#holds === 0 && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
     } catch (error) {
       this.#failed(error)
     }
     if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
-    const wait = this.#held || (this.#messages?.full ?? false)
-    if (wait !== this.#paused) {
-      this.#paused = wait
-      if (wait) this.#socket.pause()
-      else this.#socket.resume()
-    }
+    const wait = this.#holds !== 0 || (this.#messages?.full ?? false)
+    if (wait !== this.#paused) this.#pause(wait)
     if (this.#peerEnded && !wait) this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
+  }
+
+  /** As fast as the client may send. */
+  #workWithin(throttle: Throttle): void {
+    const { counters } = this.#out
+    while (this.#holds === 0 && !this.#closed && !this.#messages?.full) {
+      const waitMs = throttle.waitMs(this.#parts.clock.now())
+      if (waitMs > 0) this.#overRate(throttle, waitMs)
+      else if (!this.#cutter.next()) return
+      else {
+        const before = counters.publishReceived
+        this.#packet()
+        if (counters.publishReceived !== before) throttle.message()
+      }
+    }
+  }
+
+  #overRate(throttle: Throttle, waitMs: number): void {
+    const { limits, clock, events } = this.#parts
+    if (limits.overRate === 'close') {
+      this.close(ReasonCode.MessageRateTooHigh, 'quota', 'it sends faster than it may')
+      return
+    }
+    const now = clock.now()
+    const { clientId } = this.conversation
+    const { address } = this.peer
+    if (throttle.tell(now)) events.emit('client.throttled', { clientId, address, limit: throttle.exceeded(now) })
+    this.#holds |= THROTTLED
+    this.#wake = clock.after(waitMs, () => {
+      this.#holds &= ~THROTTLED
+      this.#work()
+    })
+  }
+
+  #pause(wait: boolean): void {
+    this.#paused = wait
+    if (wait) {
+      this.#socket.pause()
+      return
+    }
+    this.lastSeenAt = this.#parts.clock.now() // its silence was ours
+    this.#socket.resume()
   }
 
   /** Messages stop at the limit of the socket's buffer; only answers that the client asks for go beyond it. */
@@ -236,7 +304,7 @@ export class Lane implements ConversationHost {
 
   #networkGone(): void {
     this.#peerEnded = true
-    if (this.#held && !this.#socket.destroyed) return
+    if (this.#holds !== 0 && !this.#socket.destroyed) return
     this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
   }
 

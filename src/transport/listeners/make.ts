@@ -4,8 +4,11 @@ import type { Duplex } from 'node:stream'
 import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Events } from '../../core/events.ts'
+import type { Refusal } from '../../core/reason-codes.ts'
 import type { Logger } from '../../kernel/plugin-contract.ts'
+import { Gate } from '../gate.ts'
 import type { Peer } from '../peer.ts'
+import { GateLayer } from './gate-layer.ts'
 import type { Layer } from './layer.ts'
 import { Listener } from './listener.ts'
 import { type Place, TcpPlace, UnixPlace } from './place.ts'
@@ -15,22 +18,39 @@ import { TlsLayer } from './tls-layer.ts'
 import { WebSocketLayer } from './web-socket-layer.ts'
 
 export interface MakingParts {
-  attach: (stream: Duplex, peer: Peer) => void
+  attach: (stream: Duplex, peer: Peer, refusal: Refusal | null) => void
   clock: Clock
   events: Events
   log: Logger
 }
 
 /** The one on TCP first: it is always there. */
-export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): [tcp: Listener, ...others: Listener[]] {
+export function makeListeners(
+  { listeners, mqtt, limits }: Config,
+  parts: MakingParts,
+): [tcp: Listener, ...others: Listener[]] {
   const { tcp, tls, ws, wss, unix } = listeners
   const handshakeTimeoutMs = mqtt.connectTimeout
+  const { maxHalfOpen } = limits
+  const gate = new Gate(limits, parts.clock)
 
   const make = (name: string, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
     const { maxConnections, proxyProtocol = [] } = options
-    const all = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol), ...layers] : layers
+    const proxy = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol)] : []
+    const isLayered = proxy.length + layers.length > 0
+    const all = isLayered ? [...proxy, new GateLayer(gate, layers.length === 0), ...layers] : []
     const urlOf = ({ text }: Place): string => `${scheme}${text}${path}`
-    return new Listener({ ...parts, name, place, urlOf, layers: all, maxConnections, handshakeTimeoutMs })
+    return new Listener({
+      ...parts,
+      name,
+      place,
+      urlOf,
+      layers: all,
+      maxConnections,
+      maxHalfOpen,
+      gate,
+      handshakeTimeoutMs,
+    })
   }
   const secure = (name: string, options: TlsOptions): Layer =>
     new TlsLayer({ ...parts, options, where: `listeners.${name}`, handshakeTimeoutMs })
