@@ -36,5 +36,5 @@ export const limits = group({
   maxRetained: count.prefault(1_000_000).describe('Retained messages; null: any number.'),
   maxRetainedBytes: bytes
     .prefault('1GB')
-    .describe('Bytes of retained messages, their topics included; null: any number.'),
+    .describe('Memory for retained messages, estimated: payloads, topics and their levels; null: any.'),
 })

@@ -6,9 +6,13 @@ import { TopicTree } from './topic-tree.ts'
 
 export interface RetainedLimits {
   readonly maxMessages: number
-  /** Bytes of payloads and topics together. */
+  /** Of memory, as `Retained.memory` estimates it. */
   readonly maxBytes: number
 }
+
+/** What a message takes beside its bytes, and a level of the tree: measured. Deep topics of few bytes take much. */
+const MESSAGE_BYTES = 300
+const LEVEL_BYTES = 200
 
 export class Retained {
   readonly #tree = new TopicTree<Message>()
@@ -36,13 +40,18 @@ export class Retained {
     return this.#bytes
   }
 
+  /** Bytes of memory that all of it takes, estimated. */
+  get memory(): number {
+    return this.#bytes + this.#topicBytes + LEVEL_BYTES * this.#tree.nodes + MESSAGE_BYTES * this.#tree.size
+  }
+
   /** Whether the message fits, in the place of the one that its topic has. */
   hasRoomFor({ topic, payloadLength }: Message): boolean {
     const { maxMessages, maxBytes } = this.#limits
-    const bytes = this.#bytes + this.#topicBytes + payloadLength + topic.length
-    if (this.size < maxMessages && bytes <= maxBytes) return true
+    const { memory } = this
+    if (this.size < maxMessages && memory + payloadLength + topic.length <= maxBytes) return true
     const before = this.#tree.get(topic)
-    return before !== null && bytes - before.payloadLength - topic.length <= maxBytes
+    return before !== null && memory + payloadLength - before.payloadLength <= maxBytes
   }
 
   set(message: Message): void {
