@@ -114,7 +114,10 @@ export class Conversation implements Visitor {
     const { session, present, safe } = this.#parts.clients.open(this.#connecting(this.#connect!))
     this.#session = session
     this.#present = present
-    await safe
+    if (safe !== undefined) {
+      await safe
+      await new Promise<void>((resolve) => this.#host.turns.take(resolve)) // many are safe at once
+    }
     if (this.#desk === null) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
   }
 
