@@ -35,6 +35,7 @@ interface Source {
 export class Gate {
   readonly #limits: GateLimits
   readonly #clock: Clock
+  readonly #isOpen: boolean
   readonly #rate: TokenBucket | null
   readonly #sources = new Map<string, Source>()
   #forgetAt = MIN_REMEMBERED
@@ -44,10 +45,11 @@ export class Gate {
   constructor(limits: GateLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
+    this.#isOpen = Object.values(limits).every((limit) => limit === null)
     this.#rate = bucket(limits.connectRate, clock.now())
   }
 
-  /** Connections that were let in. */
+  /** Connections that were let in; where nothing is limited they are not counted. */
   get connections(): number {
     return this.#connections
   }
@@ -62,6 +64,7 @@ export class Gate {
    * @param address address and port
    */
   admit(socket: Duplex, address: string): Refusal | null {
+    if (this.#isOpen) return null
     const source = this.#sourceOf(address)
     const refusal = this.#refusal(source)
     if (refusal !== null) return refusal

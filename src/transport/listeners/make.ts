@@ -32,7 +32,9 @@ export function makeListeners(
   const { tcp, tls, ws, wss, unix } = listeners
   const handshakeTimeoutMs = mqtt.connectTimeout
   const { maxHalfOpen } = limits
-  const gate = new Gate(limits, parts.clock)
+  const { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress } = limits
+  const gateLimits = { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }
+  const gate = new Gate(gateLimits, parts.clock)
 
   const make = (name: string, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
     const { maxConnections, proxyProtocol = [] } = options
