@@ -7,7 +7,6 @@
  */
 
 import type { Duplex } from 'node:stream'
-import type { Timer } from '../core/clock.ts'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Departure } from '../kernel/clients.ts'
@@ -23,19 +22,12 @@ import { Conversation, type ConversationHost } from './conversation.ts'
 import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { linger } from './linger.ts'
 import { Messages } from './messages.ts'
 import type { Peer } from './peer.ts'
-import { Throttle } from './throttle.ts'
+import { Throttle, type ThrottleLimits } from './throttle.ts'
 import type { Turns } from './turns.ts'
 import { keepAliveSeconds } from './welcome.ts'
-
-/** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
-const LINGER_MS = 1_000
-
-/** A CONNECT, SUBSCRIBE or UNSUBSCRIBE is being decided. */
-const DECIDING = 1
-/** The client sends faster than it may. */
-const THROTTLED = 2
 
 const CONNECT = 1
 const AUTH = 15
@@ -71,10 +63,8 @@ export class Lane implements ConversationHost {
   #session: Session | null = null
   #messages: Messages | null = null
   #greeted = false
-  /** Why no packet is served now: the bits below; 0: they are. */
-  #holds = 0
+  #held = false
   #throttle: Throttle | null = null
-  #wake: Timer | null = null
   #paused = false
   #peerEnded = false
   #closed = false
@@ -126,11 +116,11 @@ export class Lane implements ConversationHost {
   }
 
   hold(): void {
-    this.#holds |= DECIDING
+    this.#held = true
   }
 
   release(): void {
-    this.#holds &= ~DECIDING
+    this.#held = false
     // In a turn of its own: whoever releases is still on the stack of what was held.
     setImmediate(() => this.#work())
   }
@@ -152,12 +142,12 @@ export class Lane implements ConversationHost {
     this.#session = session
     this.#host.welcomed(this)
     this.#cutter.maxBytes = this.#parts.limits.maxPacketSize
-    this.#throttle = Throttle.of(this.#parts.limits, this.#parts.clock.now())
     this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { intake, store, events, log, limits } = this.#parts
+    const { intake, store, events, log, limits, clock } = this.#parts
+    this.#throttle = Throttle.of(limits, { clock, resume: progress, exceeded: (limit) => this.#sendsTooFast(limit) })
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
     const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
     this.#messages = new Messages(parts)
@@ -194,10 +184,10 @@ export class Lane implements ConversationHost {
   finish(departure: Departure): void {
     if (this.#closed) return
     this.#closed = true
-    this.#wake?.cancel()
+    this.#throttle?.end()
     this.#messages?.end()
     this.#out.flush()
-    this.#drain()
+    linger(this.#socket)
     const { session } = this.conversation
     if (session !== null) this.#parts.clients.gone(session, departure)
     this.conversation.end()
@@ -208,13 +198,13 @@ export class Lane implements ConversationHost {
   #work(): void {
     try {
       if (this.#throttle !== null) this.#workWithin(this.#throttle)
-      else while (this.#holds === 0 && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
+      else while (!this.#held && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
     } catch (error) {
       this.#failed(error)
     }
     if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
-    const wait = this.#holds !== 0 || (this.#messages?.full ?? false)
+    const wait = this.#held || (this.#throttle?.waiting ?? false) || (this.#messages?.full ?? false)
     if (wait !== this.#paused) this.#pause(wait)
     if (this.#peerEnded && !wait) this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
   }
@@ -222,33 +212,18 @@ export class Lane implements ConversationHost {
   /** As fast as the client may send. */
   #workWithin(throttle: Throttle): void {
     const { counters } = this.#out
-    while (this.#holds === 0 && !this.#closed && !this.#messages?.full) {
-      const waitMs = throttle.waitMs(this.#parts.clock.now())
-      if (waitMs > 0) this.#overRate(throttle, waitMs)
-      else if (!this.#cutter.next()) return
-      else {
-        const before = counters.publishReceived
-        this.#packet()
-        if (counters.publishReceived !== before) throttle.message()
-      }
+    while (!this.#held && !throttle.waiting && !this.#closed && !this.#messages?.full && this.#cutter.next()) {
+      const before = counters.publishReceived
+      this.#packet()
+      if (counters.publishReceived !== before) throttle.message()
     }
   }
 
-  #overRate(throttle: Throttle, waitMs: number): void {
-    const { limits, clock, events } = this.#parts
-    if (limits.overRate === 'close') {
-      this.close(ReasonCode.MessageRateTooHigh, 'quota', 'it sends faster than it may')
-      return
-    }
-    const now = clock.now()
+  #sendsTooFast(limit: keyof ThrottleLimits): void {
     const { clientId } = this.conversation
     const { address } = this.peer
-    if (throttle.tell(now)) events.emit('client.throttled', { clientId, address, limit: throttle.exceeded(now) })
-    this.#holds |= THROTTLED
-    this.#wake = clock.after(waitMs, () => {
-      this.#holds &= ~THROTTLED
-      this.#work()
-    })
+    if (this.#parts.limits.overRate === 'close') this.close(ReasonCode.MessageRateTooHigh, 'quota', 'it sends too fast')
+    else this.#parts.events.emit('client.throttled', { clientId, address, limit })
   }
 
   #pause(wait: boolean): void {
@@ -304,21 +279,8 @@ export class Lane implements ConversationHost {
 
   #networkGone(): void {
     this.#peerEnded = true
-    if (this.#holds !== 0 && !this.#socket.destroyed) return
+    if (this.#held && !this.#socket.destroyed) return
     this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
-  }
-
-  /** Say goodbye, and read what still comes to nowhere until the client hangs up, or does not read what we said. */
-  #drain(): void {
-    const socket = this.#socket
-    socket.removeAllListeners('data')
-    socket.on('data', () => {})
-    socket.resume()
-    if (socket.destroyed) return
-    socket.end()
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-    timer.unref()
-    socket.once('close', () => clearTimeout(timer))
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * How fast one client may send: messages and bytes a second, and a second's worth at once. It takes what has come, and says how
- * long to wait with what comes next; its connection is read no further meanwhile, so TCP slows the client down and nothing
- * is lost.
+ * How fast one client may send: messages and bytes a second, and a second's worth at once. It takes what has come, and makes
+ * what comes next wait; the connection is read no further meanwhile, so TCP slows the client down and nothing is lost.
  */
 
+import type { Clock, Timer } from '../core/clock.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 
 export interface ThrottleLimits {
@@ -13,48 +13,74 @@ export interface ThrottleLimits {
   byteRate: number | null
 }
 
-/** Which of the two keeps the client waiting. */
-export type Exceeded = keyof ThrottleLimits
-
-/** It is told once so often, not each time that a connection is paused. */
 const TELL_EVERY_MS = 60_000
 
+export interface ThrottleParts {
+  clock: Clock
+  /** The client has to wait, by this limit: told once a minute, as long as it sends too fast. */
+  exceeded: (limit: keyof ThrottleLimits) => void
+  /** It need not wait any more. */
+  resume: () => void
+}
+
 export class Throttle {
+  readonly #parts: ThrottleParts
   readonly #messages: TokenBucket | null
   readonly #bytes: TokenBucket | null
+  #timer: Timer | null = null
   #toldAt = Number.NEGATIVE_INFINITY
 
-  constructor({ messageRate, byteRate }: ThrottleLimits, now: number) {
+  constructor({ messageRate, byteRate }: ThrottleLimits, parts: ThrottleParts) {
+    this.#parts = parts
+    const now = parts.clock.now()
     this.#messages = messageRate === null ? null : new TokenBucket(messageRate, messageRate, now)
     this.#bytes = byteRate === null ? null : new TokenBucket(byteRate, byteRate, now)
   }
 
   /** The throttle of one client; null: nothing limits it, and nothing is counted. */
-  static of(limits: ThrottleLimits, now: number): Throttle | null {
-    return limits.messageRate === null && limits.byteRate === null ? null : new Throttle(limits, now)
+  static of(limits: ThrottleLimits, parts: ThrottleParts): Throttle | null {
+    return limits.messageRate === null && limits.byteRate === null ? null : new Throttle(limits, parts)
   }
 
+  /** Whether the client has to wait. */
+  get waiting(): boolean {
+    return this.#timer !== null
+  }
+
+  /** A message has come. */
   message(): void {
     this.#messages?.spend(1)
+    this.#check()
   }
 
+  /** So many bytes have come. */
   read(bytes: number): void {
     this.#bytes?.spend(bytes)
+    this.#check()
   }
 
-  /** Milliseconds to wait before the next packet; 0: none. */
-  waitMs(now: number): number {
-    return Math.max(this.#messages?.debtMs(now) ?? 0, this.#bytes?.debtMs(now) ?? 0)
+  /** The connection is gone. */
+  end(): void {
+    this.#timer?.cancel()
+    this.#timer = null
   }
 
-  exceeded(now: number): Exceeded {
-    return (this.#messages?.debtMs(now) ?? 0) > 0 ? 'messageRate' : 'byteRate'
-  }
-
-  /** Whether it is worth telling now that the client has to wait. */
-  tell(now: number): boolean {
-    if (now - this.#toldAt < TELL_EVERY_MS) return false
+  #check(): void {
+    if (this.#timer !== null) return
+    const { clock, exceeded } = this.#parts
+    const now = clock.now()
+    const messagesMs = this.#messages?.debtMs(now) ?? 0
+    const bytesMs = this.#bytes?.debtMs(now) ?? 0
+    if (messagesMs === 0 && bytesMs === 0) return
+    this.#timer = clock.after(Math.max(messagesMs, bytesMs), () => this.#goOn())
+    if (now - this.#toldAt < TELL_EVERY_MS) return
     this.#toldAt = now
-    return true
+    exceeded(messagesMs > bytesMs ? 'messageRate' : 'byteRate')
+  }
+
+  #goOn(): void {
+    this.#timer = null
+    this.#check()
+    if (this.#timer === null) this.#parts.resume()
   }
 }

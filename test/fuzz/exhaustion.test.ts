@@ -1,6 +1,6 @@
 /** Attempts to take more of the broker than there is for one: what they take is bounded, and others are served meanwhile. */
 
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { listenTo } from '../helpers/events.ts'
 import { connectRaw, greet, openRaw } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
@@ -8,6 +8,8 @@ import { Attacker, openArena } from './arena.ts'
 import { connectPacket } from './refused.ts'
 import { packet, varint } from './streams.ts'
 import { held, more, withstand } from './withstand.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const MEGABYTE = 1024 * 1024
 
