@@ -17,7 +17,7 @@ import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
 import type { Listener } from './transport/listeners/listener.ts'
-import { makeListeners } from './transport/listeners/make.ts'
+import { makeListeners, ownLimits } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
@@ -231,7 +231,7 @@ export class Eventflow {
     }
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
+    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared }, ownLimits(this.config))
   }
 
   /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */

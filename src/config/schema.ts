@@ -5,13 +5,22 @@
 
 import * as z from 'zod'
 import { filterProblem, MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
-import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import {
+  duration,
+  flag,
+  group,
+  groupExpected,
+  integer,
+  LARGEST_PACKET,
+  LONGEST_TIMER,
+  oneOf,
+  size,
+  text,
+} from './kinds.ts'
 import { limits } from './limits.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
 
-/** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
-const LARGEST_PACKET = 268_435_460
 /** MQTT sets no limit (section 4.7.3). This keeps the trees shallow, and is more than the 201 that Mosquitto takes. */
 const MAX_TOPIC_LEVELS = 256
 /** No client waits this long; it only keeps sums of milliseconds far from where numbers lose precision. */

@@ -8,10 +8,10 @@ import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
 import { HalfOpen } from './half-open.ts'
 import { Lane, type LaneHost } from './lane.ts'
-import type { LaneParts } from './lane-parts.ts'
+import type { LaneParts, TransportLimits } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
+import { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
-import { Turns } from './turns.ts'
 
 /** How often silence and slow handshakes are looked for. */
 const SWEEP_MS = 500
@@ -31,16 +31,21 @@ class QuietAedes extends Aedes {
 
 export class Broker implements LaneHost {
   readonly #parts: LaneParts
+  /** Of listeners that have limits of their own, by name. */
+  readonly #partsOf: ReadonlyMap<string, LaneParts>
   readonly #aedes: QuietAedes
   readonly #lanes = new Set<Lane>()
   readonly #byClient = new Map<string, Lane>()
   readonly desks: Desks
-  readonly turns = new Turns()
+  readonly pace = new Pace()
   readonly #halfOpen: HalfOpen<Lane>
   #sweeper: NodeJS.Timeout | null = null
 
-  constructor(parts: LaneParts) {
+  /** @param ownLimits what is not as for all, by the name of the listener */
+  constructor(parts: LaneParts, ownLimits: ReadonlyMap<string, Partial<TransportLimits>> = new Map()) {
     this.#parts = parts
+    const withOwn = (own: Partial<TransportLimits>): LaneParts => ({ ...parts, limits: { ...parts.limits, ...own } })
+    this.#partsOf = new Map([...ownLimits].map(([name, own]) => [name, withOwn(own)]))
     this.#halfOpen = new HalfOpen(parts.limits.maxHalfOpen)
     this.#aedes = new QuietAedes({
       persistence: new EmptyPersistence(),
@@ -94,7 +99,7 @@ export class Broker implements LaneHost {
   /** Serve a connection: any byte stream. @param refusal why it is to be turned away, once it can be told; null: it is not */
   attach(stream: Duplex, peer: Peer, refusal: Refusal | null = null): void {
     this.#parts.scheduler.counters.sockets++
-    const lane = new Lane(stream, peer, this.#parts, this, refusal)
+    const lane = new Lane(stream, peer, this.#partsOf.get(peer.listener) ?? this.#parts, this, refusal)
     this.#lanes.add(lane)
     this.#halfOpen.add(lane)
   }

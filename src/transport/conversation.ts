@@ -18,16 +18,16 @@ import { readSubscribe, readUnsubscribe } from '../wire/subscribe.ts'
 import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import type { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
-import type { Turns } from './turns.ts'
 import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 
 /** What the conversation needs of its connection. */
 export interface ConversationHost {
   readonly peer: Peer
   readonly desks: Desks
-  readonly turns: Turns
+  readonly pace: Pace
   write(packet: Buffer): void
   /** Serve no further packet until `release`. */
   hold(): void
@@ -85,7 +85,7 @@ export class Conversation implements Visitor {
     checkConnect(connect, assigned, this.#parts.limits)
     this.#assignedClientId = assigned
     this.#host.hold()
-    this.#host.turns.take(() => {
+    this.#host.pace.take(() => {
       if (!this.#ended) this.#desk = this.#host.desks.handshake(this)
     })
   }
@@ -116,7 +116,7 @@ export class Conversation implements Visitor {
     this.#present = present
     if (safe !== undefined) {
       await safe
-      await new Promise<void>((resolve) => this.#host.turns.take(resolve)) // many are safe at once
+      await new Promise<void>((resolve) => this.#host.pace.take(resolve)) // many are safe at once
     }
     if (this.#desk === null) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
   }

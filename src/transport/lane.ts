@@ -24,9 +24,9 @@ import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { linger } from './linger.ts'
 import { Messages } from './messages.ts'
+import type { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
 import { Throttle, type ThrottleLimits } from './throttle.ts'
-import type { Turns } from './turns.ts'
 import { keepAliveSeconds } from './welcome.ts'
 
 const CONNECT = 1
@@ -38,7 +38,7 @@ const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
   readonly desks: Desks
-  readonly turns: Turns
+  readonly pace: Pace
   /** The identifier is this lane's from now on: whoever had it is sent away. */
   claim(lane: Lane, clientId: string): void
   /** The lane, which was not let in yet, was sent so many bytes. */
@@ -129,8 +129,8 @@ export class Lane implements ConversationHost {
     return this.#host.desks
   }
 
-  get turns(): Turns {
-    return this.#host.turns
+  get pace(): Pace {
+    return this.#host.pace
   }
 
   claim(clientId: string): void {

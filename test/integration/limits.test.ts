@@ -226,6 +226,31 @@ describe.each(VERSIONS)('a client on MQTT $name that sends faster than it may', 
   })
 })
 
+it('a listener may have limits of its own, and its clients are told', async () => {
+  const path = join(await temporaryFolder(), 'mqtt.sock')
+  const own = { maxPacketSize: 1_000, messageRate: 5 }
+  const listeners = { tcp: { port: 0, ...own }, ws: { port: 0, maxPacketSize: 70_000 }, unix: { path } }
+  const broker = await startBroker({ listeners, mqtt: { maxPacketSize: 2_000 } })
+  const events = listenTo(broker, 'client.throttled', 'client.disconnected')
+  const socket = connect(path)
+  onTestFinished(() => void socket.destroy())
+  const local = new RawClient(socket, 5)
+  expect((await greet(local, { clientId: 'local' })).properties?.maximumPacketSize).toBe(2_000)
+  const remote = await connectRaw(broker.port, { protocolVersion: 5, clientId: 'remote' })
+  expect(remote.connack.properties?.maximumPacketSize).toBe(1_000)
+  for (const client of [local, remote]) {
+    client.sendTogether(...Array.from({ length: 10 }, (_, i) => publish('a', i + 1)))
+    for (let i = 0; i < 10; i++) await client.next('puback')
+    client.send(publish('a', 11, { payload: Buffer.alloc(1_500) }))
+  }
+  expect(events.of('client.throttled')).toMatchObject([{ clientId: 'remote' }])
+  await local.next('puback')
+  expect((await remote.next('disconnect')).reasonCode).toBe(0x95)
+  const { ws, closed } = await openWebSocket(broker.listeners[1]!.url)
+  ws.send(Buffer.alloc(70_001)) // larger than any packet that this listener takes
+  expect(await closed).toBe(1009)
+})
+
 it('a client that is read slowly is not taken for one that is silent', async () => {
   const broker = await startBroker({ limits: { byteRate: '1KB' } })
   const events = listenTo(broker, 'client.disconnected')

@@ -7,6 +7,7 @@ import type { Events } from '../../core/events.ts'
 import type { Refusal } from '../../core/reason-codes.ts'
 import type { Logger } from '../../kernel/plugin-contract.ts'
 import { Gate } from '../gate.ts'
+import type { TransportLimits } from '../lane-parts.ts'
 import type { Peer } from '../peer.ts'
 import { GateLayer } from './gate-layer.ts'
 import type { Layer } from './layer.ts'
@@ -56,8 +57,8 @@ export function makeListeners(
   }
   const secure = (name: string, options: TlsOptions): Layer =>
     new TlsLayer({ ...parts, options, where: `listeners.${name}`, handshakeTimeoutMs })
-  const webSocket = ({ path, origins }: { path: string; origins: string[] | null }): Layer =>
-    new WebSocketLayer({ path, origins, maxPacketSize: mqtt.maxPacketSize })
+  const webSocket = ({ path, origins, maxPacketSize }: WebSocketOptions): Layer =>
+    new WebSocketLayer({ path, origins, maxPacketSize: maxPacketSize ?? mqtt.maxPacketSize })
   const port = ({ host, port }: { host: string; port: number }): Place => new TcpPlace(host, port)
 
   const all: [Listener, ...Listener[]] = [make('tcp', tcp, port(tcp), 'mqtt://', '', [])]
@@ -71,6 +72,24 @@ export function makeListeners(
     all.push(make('unix', unix, place, 'unix:', '', []))
   }
   return all
+}
+
+/** What clients of a listener may send, by its name, where that is not as for all. */
+export function ownLimits({ listeners }: Config): Map<string, Partial<TransportLimits>> {
+  const all = new Map<string, Partial<TransportLimits>>()
+  for (const [name, options] of Object.entries(listeners)) {
+    if (options === null) continue
+    const { maxPacketSize, messageRate, byteRate } = options
+    const own = Object.entries({ maxPacketSize, messageRate, byteRate }).filter(([, value]) => value !== null)
+    if (own.length > 0) all.set(name, Object.fromEntries(own))
+  }
+  return all
+}
+
+interface WebSocketOptions {
+  readonly path: string
+  readonly origins: readonly string[] | null
+  readonly maxPacketSize: number | null
 }
 
 interface Limits {

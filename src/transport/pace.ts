@@ -8,7 +8,7 @@ import { Fifo } from '../session/fifo.ts'
 /** A handshake takes about a tenth of a millisecond. */
 const PER_TURN = 8
 
-export class Turns {
+export class Pace {
   readonly #waiting = new Fifo<() => void>()
   #left = PER_TURN
   #scheduled = false

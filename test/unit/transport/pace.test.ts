@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { Turns } from '../../../src/transport/turns.ts'
+import { Pace } from '../../../src/transport/pace.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 it('as many as are let through in a turn are done at once, the others in the next ones, in order', async () => {
-  const turns = new Turns()
+  const pace = new Pace()
   const done: number[] = []
-  for (let i = 0; i < 20; i++) turns.take(() => done.push(i))
+  for (let i = 0; i < 20; i++) pace.take(() => done.push(i))
   const counts = [done.length]
   while (done.length < 20) {
     await turn()
@@ -17,20 +17,20 @@ it('as many as are let through in a turn are done at once, the others in the nex
 })
 
 it('who comes while others wait does not overtake them', async () => {
-  const turns = new Turns()
+  const pace = new Pace()
   const done: number[] = []
-  for (let i = 0; i < 12; i++) turns.take(() => done.push(i))
+  for (let i = 0; i < 12; i++) pace.take(() => done.push(i))
   await turn()
-  for (let i = 12; i < 20; i++) turns.take(() => done.push(i))
+  for (let i = 12; i < 20; i++) pace.take(() => done.push(i))
   while (done.length < 20) await turn()
   expect(done).toEqual(Array.from({ length: 20 }, (_, i) => i))
 })
 
 it('after a rest there is a full turn again', async () => {
-  const turns = new Turns()
+  const pace = new Pace()
   const done: number[] = []
-  for (let i = 0; i < 8; i++) turns.take(() => done.push(i))
+  for (let i = 0; i < 8; i++) pace.take(() => done.push(i))
   await turn()
-  for (let i = 8; i < 16; i++) turns.take(() => done.push(i))
+  for (let i = 8; i < 16; i++) pace.take(() => done.push(i))
   expect(done).toHaveLength(16)
 })
