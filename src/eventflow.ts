@@ -23,7 +23,7 @@ import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
 import type { Listener } from './transport/listeners/listener.ts'
-import { makeListeners } from './transport/listeners/make.ts'
+import { makeListeners, ownLimits } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
@@ -141,11 +141,18 @@ export class Eventflow {
       node: config.node,
       version: VERSION,
       maxTopicLevels: config.mqtt.maxTopicLevels,
+      maxTopicBytes: config.mqtt.maxTopicLength,
+      maxSubscriptions: config.limits.maxSubscriptions ?? Infinity,
+      maxSessions: config.limits.maxSessions ?? Infinity,
       limits,
       maxExpirySeconds: maxExpirySeconds(config),
       reload: () => this.reload(),
     })
-    const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits })
+    const { maxRetained, maxRetainedBytes } = config.limits
+    const pubsub = new PubSub({
+      ...{ store, events: this.#bus, counters, clock: systemClock, limits },
+      retained: { maxMessages: maxRetained ?? Infinity, maxBytes: maxRetainedBytes ?? Infinity },
+    })
     const broker = this.#makeBroker(kernel, store, counters)
     const attach = broker.attach.bind(broker)
     const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
@@ -257,7 +264,7 @@ export class Eventflow {
     const { clients, intake, subscriptions } = kernel
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
+    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared }, ownLimits(this.config))
   }
 
   #makeWatch(): OverloadWatch {

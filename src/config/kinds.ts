@@ -8,6 +8,9 @@ import * as z from 'zod'
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const BYTES = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }
 
+/** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
+export const LARGEST_PACKET = 268_435_460
+
 /** The longest wait that a timer can hold: setTimeout fires at once beyond 2^31 - 1 milliseconds (24.8 days). */
 export const LONGEST_TIMER = '24d'
 

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { group, integer, oneOf, optionalGroup, text } from './kinds.ts'
+import { group, integer, LARGEST_PACKET, oneOf, optionalGroup, size, text } from './kinds.ts'
 
 /** What a socket's address has room for on Linux; elsewhere it is less. */
 const LONGEST_SOCKET_PATH = 107
@@ -20,6 +20,22 @@ const maxConnections = z
   .union([integer(1, 10_000_000), z.null()], { error: 'a whole number from 1 to 10000000, or null' })
   .prefault(null)
   .describe('Connections that this listener has at once; null: as many as the system allows.')
+
+/** What clients of a listener may send, where that is not as for all. */
+const ownLimits = {
+  maxPacketSize: z
+    .union([size(1, LARGEST_PACKET), z.null()], { error: 'a size of at least 1, or null' })
+    .prefault(null)
+    .describe('Largest packet that a client of this listener may send; null: as in mqtt.maxPacketSize.'),
+  messageRate: z
+    .union([integer(1, 100_000_000), z.null()], { error: 'a whole number from 1 to 100000000, or null' })
+    .prefault(null)
+    .describe('Messages a second that a client of this listener may publish; null: as in limits.messageRate.'),
+  byteRate: z
+    .union([size(1_024), z.null()], { error: 'a size of at least 1KB, or null' })
+    .prefault(null)
+    .describe('Bytes a second that a client of this listener may send; null: as in limits.byteRate.'),
+}
 
 const proxyProtocol = z
   .array(z.string({ error: address }).refine(isNetwork, { error: address }), {
@@ -70,6 +86,7 @@ export const listeners = group({
   tcp: group({
     host: host(needsUsers),
     port: port.prefault(1883).describe('TCP port for MQTT; 0 takes any free one.'),
+    ...ownLimits,
     maxConnections,
     proxyProtocol,
   }),
@@ -77,6 +94,7 @@ export const listeners = group({
     host: host(needsUsers),
     port: port.prefault(8883).describe('TCP port for MQTT over TLS; 0 takes any free one.'),
     ...certificates,
+    ...ownLimits,
     maxConnections,
     proxyProtocol,
   }),
@@ -86,6 +104,7 @@ export const listeners = group({
     path,
     origins,
     forwardedFor,
+    ...ownLimits,
     maxConnections,
     proxyProtocol,
   }),
@@ -96,6 +115,7 @@ export const listeners = group({
     origins,
     forwardedFor,
     ...certificates,
+    ...ownLimits,
     maxConnections,
     proxyProtocol,
   }),
@@ -109,6 +129,7 @@ export const listeners = group({
       .regex(/^0?[0-7]{3}$/, { error: permissions })
       .prefault('0660')
       .describe('Permissions of the socket: who may connect.'),
+    ...ownLimits,
     maxConnections,
   }),
 })

@@ -4,14 +4,24 @@
  */
 
 import * as z from 'zod'
-import { filterProblem, topicProblem } from '../core/topics.ts'
-import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
+import { filterProblem, MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
+import {
+  duration,
+  flag,
+  group,
+  groupExpected,
+  integer,
+  LARGEST_PACKET,
+  LONGEST_TIMER,
+  oneOf,
+  size,
+  text,
+} from './kinds.ts'
+import { limits } from './limits.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
 import { status } from './status.ts'
 
-/** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
-const LARGEST_PACKET = 268_435_460
 /** MQTT sets no limit (section 4.7.3). This keeps the trees shallow, and is more than the 201 that Mosquitto takes. */
 const MAX_TOPIC_LEVELS = 256
 /** No client waits this long; it only keeps sums of milliseconds far from where numbers lose precision. */
@@ -102,6 +112,7 @@ const groups = z.strictObject(
       .prefault('eventflow')
       .describe('Name of this node: the source of its events.'),
     listeners,
+    limits,
     http: group({
       port: z
         .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
@@ -137,6 +148,13 @@ const groups = z.strictObject(
       maxTopicLevels: integer(1, MAX_TOPIC_LEVELS)
         .prefault(MAX_TOPIC_LEVELS)
         .describe('Most levels that a topic or a filter may have.'),
+      maxTopicLength: integer(1, MAX_TOPIC_BYTES)
+        .prefault(MAX_TOPIC_BYTES)
+        .describe('Most bytes of UTF-8 that a topic or a filter may have.'),
+      // Five fields of 65,535 bytes each, and as much again for the user properties of the connection and of its will.
+      maxConnectSize: size(1_024, LARGEST_PACKET)
+        .prefault('512KB')
+        .describe('Largest CONNECT; never more than maxPacketSize.'),
       connectTimeout: duration('1ms', LONGEST_TIMER)
         .prefault('10s')
         .describe('Time that a client has to send CONNECT.'),

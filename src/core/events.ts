@@ -15,6 +15,7 @@ export type DisconnectReason =
   | 'takeover' // another connection with the same client identifier
   | 'protocol-error' // what it sent is not MQTT
   | 'not-authorized' // it published what it may not (MQTT 3.1.1 has no other answer)
+  | 'quota' // it went beyond a limit: sent too fast, or a message for which there is no room (MQTT 3.1.1 has no other answer)
   | 'kicked' // by an operator or a plugin
   | 'slow' // it does not read
   | 'network' // the connection ended without DISCONNECT, or broke
@@ -84,6 +85,8 @@ export interface EventMap {
   }
   /** A client sent what it must not; `reasonCode` says what. Its connection ends. */
   'client.error': { clientId: string; address: string; message: string; reasonCode: number }
+  /** A client sends faster than `limit` allows, and is read more slowly: told once a minute, as long as it does. */
+  'client.throttled': { clientId: string; address: string; limit: 'messageRate' | 'byteRate' }
 
   /** A new session began. */
   'session.created': { clientId: string; expirySeconds: number }
@@ -238,6 +241,7 @@ export const EVENT_TYPES = Object.keys({
   'client.connected': 0,
   'client.disconnected': 0,
   'client.error': 0,
+  'client.throttled': 0,
   'session.created': 0,
   'session.resumed': 0,
   'session.expired': 0,

@@ -4,9 +4,9 @@
 export const MAX_TOPIC_BYTES = 65_535
 
 /** Why `topic` is no topic name, or null. */
-export function topicProblem(topic: string, maxLevels: number): string | null {
+export function topicProblem(topic: string, maxLevels: number, maxBytes = MAX_TOPIC_BYTES): string | null {
   if (topic.length === 0) return 'a topic has at least one character' // [MQTT-4.7.3-1]
-  if (topic.length > MAX_TOPIC_BYTES / 3 && Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return 'a topic is too long'
+  if (isLonger(topic, maxBytes)) return `a topic has at most ${maxBytes} bytes`
   let levels = 1
   for (let i = 0; i < topic.length; i++) {
     const code = topic.charCodeAt(i)
@@ -35,7 +35,8 @@ export function filterBehind(filter: string): string {
  * Why `filter` cannot be subscribed to, or null. Of a shared subscription both parts are looked at, and the levels are
  * those of the filter behind the group.
  */
-export function filterProblem(filter: string, maxLevels: number): string | null {
+export function filterProblem(filter: string, maxLevels: number, maxBytes = MAX_TOPIC_BYTES): string | null {
+  if (isLonger(filter, maxBytes)) return `a filter has at most ${maxBytes} bytes`
   if (!isShared(filter)) return plainFilterProblem(filter, maxLevels)
   const end = filter.indexOf('/', SHARE.length)
   if (end === -1) return 'a shared subscription is $share/<group>/<filter>' // [MQTT-4.8.2-1]
@@ -59,6 +60,11 @@ function plainFilterProblem(filter: string, maxLevels: number): string | null {
     if (level.includes('+') && level !== '+') return '+ stands alone in its level'
   }
   return null
+}
+
+/** Whether `text` has more bytes of UTF-8: a character has one to three. */
+function isLonger(text: string, maxBytes: number): boolean {
+  return text.length > maxBytes / 3 && Buffer.byteLength(text) > maxBytes
 }
 
 /** Whether a filter has a wildcard. */

@@ -64,6 +64,7 @@ export class Clients {
   /**
    * Open the session of an admitted client. It is in force at once, its will too, and ends with `gone`; the client may hear
    * of it when `safe`, if there is one, resolves: what CONNACK says must be true after a crash.
+   * @throws Refusal 0x97 when there is no room for another session
    */
   open(connecting: Connecting): Opened & { safe: Promise<void> | undefined } {
     const { sessions, wills } = this.#parts

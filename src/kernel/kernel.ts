@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
+import { MAX_TOPIC_BYTES } from '../core/topics.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +31,11 @@ export interface KernelParts {
   /** Version of this program. */
   version: string
   maxTopicLevels: number
+  /** Bytes of the longest filter. Default: what MQTT can say. */
+  maxTopicBytes?: number
+  /** Subscriptions of one session, and sessions. Default of each: any number. */
+  maxSubscriptions?: number
+  maxSessions?: number
   limits: OutboxLimits
   maxExpirySeconds: number
   /** Read the configuration again, if it can be. */
@@ -50,6 +56,7 @@ export class Kernel {
   constructor(parts: KernelParts) {
     this.#parts = parts
     const { store, clock, events, counters, log, limits, maxExpirySeconds, maxTopicLevels } = parts
+    const { maxTopicBytes = MAX_TOPIC_BYTES, maxSubscriptions = Infinity, maxSessions = Infinity } = parts
     const { access, namespaces } = this
     this.plugins = new PluginHost(events)
     this.sessions = new Sessions({
@@ -57,6 +64,7 @@ export class Kernel {
       durable: () => store.durable(),
       limits,
       maxExpirySeconds,
+      maxSessions,
       clock,
       events,
       counters,
@@ -66,7 +74,8 @@ export class Kernel {
       },
     })
     const { sessions } = this
-    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, maxTopicLevels })
+    const most = { maxTopicLevels, maxTopicBytes, maxSubscriptions }
+    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, ...most })
     this.intake = new Intake({ access, namespaces, events })
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })

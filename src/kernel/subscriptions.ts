@@ -19,6 +19,10 @@ export interface SubscriptionsParts {
   events: Events
   log: Logger
   maxTopicLevels: number
+  /** Bytes of the longest filter. Default: what MQTT can say. */
+  maxTopicBytes?: number
+  /** How many one session may have. Default: any number. */
+  maxSubscriptions?: number
 }
 
 export class Subscriptions {
@@ -30,7 +34,7 @@ export class Subscriptions {
 
   /**
    * Grant a subscription. Resolves when it is safe, with what is to be run after the client was told. Rejects with a
-   * Refusal: 0x8f (no filter), 0x87 (not allowed), or what the namespace says.
+   * Refusal: 0x8f (no filter), 0x87 (not allowed), 0x97 (too many), or what the namespace says.
    */
   async add(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
     const { filter, qos } = subscription
@@ -45,6 +49,10 @@ export class Subscriptions {
       if (sessions.get(clientId) !== session) {
         namespace.unsubscribe(session, place.filter)
         throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
+      }
+      if (this.#isFull(session, filter)) {
+        this.#end(session, place) // others of the same packet were granted meanwhile
+        throw this.#full()
       }
       const before = session.subscriptions.get(filter)
       session.subscriptions.set(filter, subscription)
@@ -125,13 +133,24 @@ export class Subscriptions {
   }
 
   #check(session: Session, filter: string): void {
-    const { access, events, maxTopicLevels } = this.#parts
-    const problem = filterProblem(filter, maxTopicLevels)
+    const { access, events, maxTopicLevels, maxTopicBytes } = this.#parts
+    const problem = filterProblem(filter, maxTopicLevels, maxTopicBytes)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
+    if (this.#isFull(session, filter)) throw this.#full()
     if (access.maySubscribe(session, this.#asked(filter))) return
     const { clientId, username, address } = session
     events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
     throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
+  }
+
+  /** Whether the session has as many as it may, and this one is not among them. */
+  #isFull({ subscriptions }: Session, filter: string): boolean {
+    const { maxSubscriptions = Infinity } = this.#parts
+    return subscriptions.size >= maxSubscriptions && !subscriptions.has(filter)
+  }
+
+  #full(): Refusal {
+    return new Refusal(ReasonCode.QuotaExceeded, `a client has at most ${this.#parts.maxSubscriptions} subscriptions`)
   }
 
   /**

@@ -4,11 +4,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
 import type { Enqueued } from '../session/outbox.ts'
 import type { Store } from '../store/store.ts'
-import { Retained } from './retained.ts'
+import { Retained, type RetainedLimits } from './retained.ts'
 import { RetainedDelivery, type SendRetained } from './retained-delivery.ts'
 import { RetainedExpiry } from './retained-expiry.ts'
 import { SharedGroups } from './shared-groups.ts'
@@ -16,25 +17,37 @@ import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
 import type { WaitingLimits } from './waiting-list.ts'
 
+export interface PubSubParts {
+  store: Store
+  events: Events
+  counters: Counters
+  clock: Clock
+  /** How much waits for a group of which nobody has room. */
+  limits: WaitingLimits
+  /** How much is retained. Default: any number. */
+  retained?: RetainedLimits
+}
+
 export class PubSub implements Namespace {
   readonly #store: Store
   readonly #events: Events
   readonly #counters: Counters
   readonly #clock: Clock
   readonly #tree = new SubscriptionTree()
-  readonly #retained = new Retained()
-  readonly #delivery = new RetainedDelivery(this.#retained, (...one) => this.#sendRetained(...one))
+  readonly #retained: Retained
+  readonly #delivery: RetainedDelivery
   readonly #expiry: RetainedExpiry
   readonly #groups: SharedGroups
   readonly sharing = true
 
-  /** @param parts.limits how much waits for a group of which nobody has room */
-  constructor(parts: { store: Store; events: Events; counters: Counters; clock: Clock; limits: WaitingLimits }) {
+  constructor(parts: PubSubParts) {
     const { store, events, counters, clock, limits } = parts
     this.#store = store
     this.#events = events
     this.#counters = counters
     this.#clock = clock
+    this.#retained = new Retained(parts.retained)
+    this.#delivery = new RetainedDelivery(this.#retained, (...one) => this.#sendRetained(...one))
     const log = store.sessions.outgoing
     this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits })
     const expire = this.#expire.bind(this)
@@ -59,6 +72,9 @@ export class PubSub implements Namespace {
   }
 
   accept(message: Message): void | Promise<void> {
+    if (message.retain && message.payloadLength > 0 && !this.#retained.hasRoomFor(message)) {
+      throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another retained message')
+    }
     let stored = false
     const { sessions: matches, groups } = this.#tree.match(message.topic)
     if (matches.length === 0 && groups.length === 0) message.unmatched = true

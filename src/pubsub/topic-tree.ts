@@ -23,6 +23,16 @@ export class TopicTree<T> {
     return this.#size
   }
 
+  /** The value of `topic`, or null. */
+  get(topic: string): T | null {
+    let node: TopicNode<T> | undefined = this.#root
+    for (const level of topic.split('/')) {
+      node = node.children?.get(level)
+      if (node === undefined) return null
+    }
+    return node.value
+  }
+
   /** Set the value of `topic`. Returns the one it had, or null. */
   set(topic: string, value: T): T | null {
     let node = this.#root

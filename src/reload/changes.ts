@@ -6,6 +6,9 @@ import type { Config } from '../config/schema.ts'
 /** Options of a TLS listener that new connections get. */
 const OF_CERTIFICATES = ['cert', 'key', 'passphraseFile', 'ca', 'crl', 'minVersion']
 
+/** Options of any listener that its new clients get. */
+const OF_CLIENTS = ['maxPacketSize', 'messageRate', 'byteRate']
+
 /**
  * Options outside of plugins that take effect while the broker runs: those of `mqtt` and of listeners for connections that
  * are made from then on, which are told some of them in CONNACK. (What plugins take they say themselves.)
@@ -14,9 +17,11 @@ export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   ...['tcp', 'tls', 'ws', 'wss', 'unix'].map((name) => `listeners.${name}.maxConnections`),
   ...['tls', 'wss'].flatMap((name) => OF_CERTIFICATES.map((option) => `listeners.${name}.${option}`)),
   ...['ws', 'wss'].flatMap((name) => [`listeners.${name}.origins`, `listeners.${name}.forwardedFor`]),
+  ...['tcp', 'tls', 'ws', 'wss', 'unix'].flatMap((name) => OF_CLIENTS.map((option) => `listeners.${name}.${option}`)),
   'log.level',
   'shutdownTimeout',
   'mqtt.maxPacketSize',
+  'mqtt.maxConnectSize',
   'mqtt.connectTimeout',
   'mqtt.maxKeepAlive',
   'mqtt.checkPayloadFormat',
@@ -27,6 +32,9 @@ export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   'session.maxQueuedBytes',
   'session.maxSocketBuffer',
   'session.maxExpiry',
+  'limits.messageRate',
+  'limits.byteRate',
+  'limits.overRate',
 ])
 
 type Group = Record<string, unknown>

@@ -5,10 +5,12 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { NEVER_EXPIRES } from '../session/session.ts'
 import type { TransportLimits } from '../transport/lane-parts.ts'
 
-export function transportLimits({ mqtt, session, access }: Config): TransportLimits {
+export function transportLimits({ mqtt, session, access, limits }: Config): TransportLimits {
   return {
     maxPacketSize: mqtt.maxPacketSize,
+    maxConnectSize: mqtt.maxConnectSize,
     maxTopicLevels: mqtt.maxTopicLevels,
+    maxTopicBytes: mqtt.maxTopicLength,
     receiveMaximum: mqtt.receiveMaximum,
     topicAliasMaximum: mqtt.topicAliasMaximum,
     checkPayloadFormat: mqtt.checkPayloadFormat,
@@ -16,6 +18,10 @@ export function transportLimits({ mqtt, session, access }: Config): TransportLim
     connectTimeoutMs: mqtt.connectTimeout,
     maxSocketBuffer: session.maxSocketBuffer,
     publishDenied: access.publishDenied,
+    maxHalfOpen: limits.maxHalfOpen,
+    messageRate: limits.messageRate,
+    byteRate: limits.byteRate,
+    overRate: limits.overRate,
   }
 }
 

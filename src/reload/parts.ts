@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import type { Broker } from '../transport/broker.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
+import { ownLimits } from '../transport/listeners/make.ts'
 import { LIVE_OPTIONS } from './changes.ts'
 import { maxExpirySeconds, sessionLimits, transportLimits } from './limits.ts'
 import type { ReloadPart } from './part.ts'
@@ -21,7 +22,7 @@ export function partsOf({ kernel, broker, listeners, limits }: Reloadable): Relo
   const applyLimits = (config: Config) => (): void => {
     Object.assign(limits, sessionLimits(config))
     kernel.sessions.maxExpirySeconds = maxExpirySeconds(config)
-    broker.change(transportLimits(config))
+    broker.change(transportLimits(config), ownLimits(config))
   }
   return [
     ...listeners.map((listener) => ({

@@ -9,6 +9,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Will } from '../core/will.ts'
 import type { SessionStore, StoredSession } from '../store/store.ts'
 import { Inbox } from './inbox.ts'
@@ -23,6 +24,8 @@ export interface SessionsParts {
   limits: OutboxLimits
   /** The longest a session may outlive its connection, in seconds. */
   maxExpirySeconds: number
+  /** How many there may be, those of clients that are away included. Default: any number. */
+  maxSessions?: number
   clock: Clock
   events: Events
   counters: Counters
@@ -99,10 +102,14 @@ export class Sessions {
     }
   }
 
-  /** The session for a new connection. */
+  /** The session for a new connection. @throws Refusal 0x97 when it would be a new one, and there is no room for more */
   open(opening: Opening): Opened {
     const { clientId, clean } = opening
     let session = this.#sessions.get(clientId)
+    const { maxSessions = Infinity } = this.#parts
+    if (session === undefined && this.#sessions.size >= maxSessions) {
+      throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another session')
+    }
     const known = session?.stored ?? false
     this.#expiries.get(clientId)?.cancel()
     this.#expiries.delete(clientId)

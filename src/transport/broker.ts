@@ -6,9 +6,11 @@ import { EventflowError } from '../core/errors.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
+import { HalfOpen } from './half-open.ts'
 import { Lane, type LaneHost } from './lane.ts'
-import type { LaneParts, TransportLimits } from './lane-parts.ts'
+import type { LaneParts, OwnLimits, TransportLimits } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
+import { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
 
 /** How often silence and slow handshakes are looked for. */
@@ -29,14 +31,21 @@ class QuietAedes extends Aedes {
 
 export class Broker implements LaneHost {
   #parts: LaneParts
+  /** Of listeners that have limits of their own, by name. */
+  #partsOf: ReadonlyMap<string, LaneParts>
   readonly #aedes: QuietAedes
   readonly #lanes = new Set<Lane>()
   readonly #byClient = new Map<string, Lane>()
   readonly desks: Desks
+  readonly pace = new Pace()
+  readonly #halfOpen: HalfOpen<Lane>
   #sweeper: NodeJS.Timeout | null = null
 
-  constructor(parts: LaneParts) {
+  /** @param ownLimits what is not as for all, by the name of the listener */
+  constructor(parts: LaneParts, ownLimits: OwnLimits = new Map()) {
     this.#parts = parts
+    this.#partsOf = partsByListener(parts, ownLimits)
+    this.#halfOpen = new HalfOpen(parts.limits.maxHalfOpen)
     this.#aedes = new QuietAedes({
       persistence: new EmptyPersistence(),
       mq: new NoEmitter(),
@@ -70,6 +79,11 @@ export class Broker implements LaneHost {
     return this.#lanes.size
   }
 
+  /** Those of them that were not let in yet. */
+  get halfOpen(): number {
+    return this.#halfOpen.size
+  }
+
   /** Clients that Aedes has: one a matter under way, and some that are free. */
   get openDesks(): number {
     return this.#aedes.connectedClients
@@ -81,15 +95,18 @@ export class Broker implements LaneHost {
     this.#sweeper.unref()
   }
 
-  /** Serve a connection: any byte stream. */
-  attach(stream: Duplex, peer: Peer): void {
+  /** Serve a connection: any byte stream. @param refusal why it is to be turned away, once it can be told; null: it is not */
+  attach(stream: Duplex, peer: Peer, refusal: Refusal | null = null): void {
     this.#parts.scheduler.counters.sockets++
-    this.#lanes.add(new Lane(stream, peer, this.#parts, this))
+    const lane = new Lane(stream, peer, this.#partsOf.get(peer.listener) ?? this.#parts, this, refusal)
+    this.#lanes.add(lane)
+    this.#halfOpen.add(lane)
   }
 
   /** Other limits for the connections that are made from now on: those that are there were told the old ones. */
-  change(limits: TransportLimits): void {
+  change(limits: TransportLimits, own: OwnLimits = new Map()): void {
     this.#parts = { ...this.#parts, limits }
+    this.#partsOf = partsByListener(this.#parts, own)
   }
 
   /** Send every client away, and stop. */
@@ -112,8 +129,17 @@ export class Broker implements LaneHost {
     other.close(ReasonCode.SessionTakenOver, 'takeover', 'another connection with this client identifier') // [MQTT-3.1.4-3]
   }
 
+  received(lane: Lane, bytes: number): void {
+    this.#halfOpen.received(lane, bytes)
+  }
+
+  welcomed(lane: Lane): void {
+    this.#halfOpen.delete(lane)
+  }
+
   gone(lane: Lane): void {
     this.#lanes.delete(lane)
+    this.#halfOpen.delete(lane)
     const { clientId } = lane.conversation
     if (this.#byClient.get(clientId) === lane) this.#byClient.delete(clientId)
   }
@@ -130,12 +156,16 @@ export class Broker implements LaneHost {
 
   #sweep(): void {
     const now = this.#parts.clock.now()
+    this.#halfOpen.giveUpBefore(now - this.#parts.limits.connectTimeoutMs, 'the handshake took too long')
     for (const lane of this.#lanes) {
-      if (!lane.connected) {
-        if (now - lane.openedAt > this.#parts.limits.connectTimeoutMs) lane.giveUp()
-      } else if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
+      if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
         lane.close(ReasonCode.KeepAliveTimeout, 'keep-alive', 'nothing was heard of the client')
       }
     }
   }
+}
+
+function partsByListener(parts: LaneParts, ownLimits: OwnLimits): Map<string, LaneParts> {
+  const withOwn = (own: Partial<TransportLimits>): LaneParts => ({ ...parts, limits: { ...parts.limits, ...own } })
+  return new Map([...ownLimits].map(([name, own]) => [name, withOwn(own)]))
 }

@@ -20,6 +20,7 @@ import { readSubscribe, readUnsubscribe } from '../wire/subscribe.ts'
 import type { Desk, Desks, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import type { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
 import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
@@ -28,6 +29,7 @@ import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
 export interface ConversationHost {
   readonly peer: Peer
   readonly desks: Desks
+  readonly pace: Pace
   write(packet: Buffer): void
   /** Serve no further packet until `release`. */
   hold(): void
@@ -58,10 +60,13 @@ export class Conversation implements Visitor {
   #present = false
   /** Whether the client has its CONNACK. */
   #welcomed = false
+  #ended = false
 
-  constructor(host: ConversationHost, parts: LaneParts) {
+  /** @param refusal why the client is turned away, whatever its CONNECT says; null: it is not */
+  constructor(host: ConversationHost, parts: LaneParts, refusal: Refusal | null) {
     this.#host = host
     this.#parts = parts
+    this.#refusal = refusal
   }
 
   /** The client's identifier; '' before CONNECT. */
@@ -77,11 +82,14 @@ export class Conversation implements Visitor {
   connect(flags: number, bytes: Buffer, body: number, end: number): void {
     const connect = readConnect(flags, bytes, body, end)
     this.#connect = connect
+    if (this.#refusal !== null) throw this.#refusal
     const assigned = connect.clientId === '' ? `auto-${randomUUID()}` : null
     checkConnect(connect, assigned, this.#parts.limits)
     this.#assignedClientId = assigned
     this.#host.hold()
-    this.#desk = this.#host.desks.handshake(this)
+    this.#host.pace.take(() => {
+      if (!this.#ended) this.#desk = this.#host.desks.handshake(this)
+    })
   }
 
   /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
@@ -107,7 +115,10 @@ export class Conversation implements Visitor {
     const { session, present, safe } = this.#parts.clients.open(this.#connecting(this.#connect!))
     this.#session = session
     this.#present = present
-    await safe
+    if (safe !== undefined) {
+      await safe
+      await new Promise<void>((resolve) => this.#host.pace.take(resolve)) // many are safe at once
+    }
     if (this.#desk === null) throw new Refusal(ReasonCode.ServerBusy, 'the connection was given up meanwhile')
   }
 
@@ -156,6 +167,7 @@ export class Conversation implements Visitor {
 
   /** The connection is closed from our side. */
   end(): void {
+    this.#ended = true
     this.#desk?.close()
     this.#desk = this.#subscribing = this.#unsubscribing = null
   }
@@ -263,4 +275,11 @@ export class Conversation implements Visitor {
 }
 
 /** Reasons that MQTT 3.1.1 can tell in a CONNACK; for others it closes the connection [3.1.1, 3.2.2.3]. */
-const RETURN_CODED = new Set<number>([ReasonCode.UnsupportedProtocolVersion, ReasonCode.ClientIdentifierNotValid])
+const RETURN_CODED = new Set<number>([
+  ReasonCode.UnsupportedProtocolVersion,
+  ReasonCode.ClientIdentifierNotValid,
+  // As 3, server unavailable: the client may try again later.
+  ReasonCode.ServerBusy,
+  ReasonCode.QuotaExceeded,
+  ReasonCode.ConnectionRateExceeded,
+])

@@ -8,11 +8,16 @@ import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Subscriptions } from '../kernel/subscriptions.ts'
 import type { Store } from '../store/store.ts'
 import type { WriteScheduler } from '../wire/write-buffer.ts'
+import type { ThrottleLimits } from './throttle.ts'
 
-export interface TransportLimits {
+export interface TransportLimits extends ThrottleLimits {
   /** Bytes of the largest packet that is taken. */
   maxPacketSize: number
+  /** Bytes of the largest CONNECT: nobody knows yet who sends it. */
+  maxConnectSize: number
   maxTopicLevels: number
+  /** Bytes of the longest topic, or filter. */
+  maxTopicBytes: number
   /** QoS 1 and 2 messages that a client of MQTT 5.0 may have under way to us. */
   receiveMaximum: number
   /** Topic aliases that a connection of MQTT 5.0 may have in each direction; 0: none. */
@@ -23,11 +28,18 @@ export interface TransportLimits {
   maxKeepAliveSeconds: number
   /** Milliseconds that a client has to send CONNECT. */
   connectTimeoutMs: number
+  /** Connections that may be there without being let in. */
+  maxHalfOpen: number
   /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */
   maxSocketBuffer: number
   /** Whether a publish that is not allowed, and cannot be answered, ends the connection. */
   publishDenied: 'close' | 'ignore'
+  /** Whether who sends too fast is read more slowly, or sent away. */
+  overRate: 'pause' | 'close'
 }
+
+/** Of listeners, by name, whose clients have limits of their own: what is not as for all. */
+export type OwnLimits = ReadonlyMap<string, Partial<TransportLimits>>
 
 export interface LaneParts {
   clients: Clients

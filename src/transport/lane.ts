@@ -22,21 +22,29 @@ import { Conversation, type ConversationHost } from './conversation.ts'
 import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { linger } from './linger.ts'
 import { Messages } from './messages.ts'
+import type { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
+import { Throttle, type ThrottleLimits } from './throttle.ts'
 import { keepAliveSeconds } from './welcome.ts'
-
-/** How long a closed connection is drained, so that its last packet arrives: unread data would reset it. */
-const LINGER_MS = 1_000
 
 const CONNECT = 1
 const AUTH = 15
+/** Ends of a connection that are told as an error too: what the client sent, or what became of it, was not right. */
+const OF_THE_CLIENT = new Set<DisconnectReason>(['protocol-error', 'error', 'not-authorized', 'quota'])
+
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
 export interface LaneHost {
   readonly desks: Desks
+  readonly pace: Pace
   /** The identifier is this lane's from now on: whoever had it is sent away. */
   claim(lane: Lane, clientId: string): void
+  /** The lane, which was not let in yet, was sent so many bytes. */
+  received(lane: Lane, bytes: number): void
+  /** The client was let in. */
+  welcomed(lane: Lane): void
   gone(lane: Lane): void
 }
 
@@ -56,6 +64,7 @@ export class Lane implements ConversationHost {
   #messages: Messages | null = null
   #greeted = false
   #held = false
+  #throttle: Throttle | null = null
   #paused = false
   #peerEnded = false
   #closed = false
@@ -63,19 +72,21 @@ export class Lane implements ConversationHost {
   #trouble = 'the client closed it without DISCONNECT'
 
   /** @param socket one with allowHalfOpen, so that what a client sent before its FIN is served */
-  constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost) {
+  constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost, refusal: Refusal | null) {
     this.peer = peer
     this.#parts = parts
     this.#host = host
     this.#socket = socket
     this.openedAt = this.lastSeenAt = parts.clock.now()
-    this.#cutter = new PacketCutter(parts.limits.maxPacketSize)
+    this.#cutter = new PacketCutter(Math.min(parts.limits.maxConnectSize, parts.limits.maxPacketSize))
     this.#out = new WriteBuffer(socket, parts.scheduler, parts.limits.maxSocketBuffer)
-    this.conversation = new Conversation(this, parts)
+    this.conversation = new Conversation(this, parts, refusal)
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
       this.#out.counters.bytesReceived += chunk.length
       this.#cutter.push(chunk)
+      if (this.#messages === null) host.received(this, chunk.length)
+      this.#throttle?.read(chunk.length)
       // Whoever speaks another protocol need not send a whole "packet" to be told so.
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
       else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
@@ -120,6 +131,10 @@ export class Lane implements ConversationHost {
     return this.#host.desks
   }
 
+  get pace(): Pace {
+    return this.#host.pace
+  }
+
   claim(clientId: string): void {
     this.#host.claim(this, clientId)
   }
@@ -127,11 +142,14 @@ export class Lane implements ConversationHost {
   welcome(session: Session, connect: ConnectPacket): Carrier {
     const { version, receiveMaximum, maximumPacketSize } = connect
     this.#session = session
+    this.#host.welcomed(this)
+    this.#cutter.maxBytes = this.#parts.limits.maxPacketSize
     this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { intake, store, events, log, limits } = this.#parts
+    const { intake, store, events, log, limits, clock } = this.#parts
+    this.#throttle = Throttle.of(limits, { clock, resume: progress, exceeded: (limit) => this.#sendsTooFast(limit) })
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
     const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
     this.#messages = new Messages(parts)
@@ -142,10 +160,9 @@ export class Lane implements ConversationHost {
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
-  /** No CONNECT came in time, or it was not decided on in time. */
-  giveUp(): void {
-    if (this.#closed) return
-    this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'), 'timeout')
+  /** No CONNECT came in time, or it was not decided on in time, or others need the room. */
+  giveUp(reason: string): void {
+    if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, reason), 'timeout')
   }
 
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
@@ -153,7 +170,7 @@ export class Lane implements ConversationHost {
     if (this.#closed) return
     const session = this.#session
     if (session !== null) {
-      if (reason === 'protocol-error' || reason === 'error' || reason === 'not-authorized') {
+      if (OF_THE_CLIENT.has(reason)) {
         const { clientId } = session
         const { address } = this.peer
         this.#parts.events.emit('client.error', { clientId, address, message: text, reasonCode })
@@ -169,9 +186,10 @@ export class Lane implements ConversationHost {
   finish(departure: Departure): void {
     if (this.#closed) return
     this.#closed = true
+    this.#throttle?.end()
     this.#messages?.end()
     this.#out.flush()
-    this.#drain()
+    linger(this.#socket)
     const { session } = this.conversation
     if (session !== null) this.#parts.clients.gone(session, departure)
     this.conversation.end()
@@ -181,19 +199,43 @@ export class Lane implements ConversationHost {
   /** Serve every packet that is there and may be served. */
   #work(): void {
     try {
-      while (!this.#held && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
+      if (this.#throttle !== null) this.#workWithin(this.#throttle)
+      else while (!this.#held && !this.#closed && !this.#messages?.full && this.#cutter.next()) this.#packet()
     } catch (error) {
       this.#failed(error)
     }
     if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
-    const wait = this.#held || (this.#messages?.full ?? false)
-    if (wait !== this.#paused) {
-      this.#paused = wait
-      if (wait) this.#socket.pause()
-      else this.#socket.resume()
-    }
+    const wait = this.#held || (this.#throttle?.waiting ?? false) || (this.#messages?.full ?? false)
+    if (wait !== this.#paused) this.#pause(wait)
     if (this.#peerEnded && !wait) this.#lost()
+  }
+
+  /** As fast as the client may send. */
+  #workWithin(throttle: Throttle): void {
+    const { counters } = this.#out
+    while (!this.#held && !throttle.waiting && !this.#closed && !this.#messages?.full && this.#cutter.next()) {
+      const before = counters.publishReceived
+      this.#packet()
+      if (counters.publishReceived !== before) throttle.message()
+    }
+  }
+
+  #sendsTooFast(limit: keyof ThrottleLimits): void {
+    const { clientId } = this.conversation
+    const { address } = this.peer
+    if (this.#parts.limits.overRate === 'close') this.close(ReasonCode.MessageRateTooHigh, 'quota', 'it sends too fast')
+    else this.#parts.events.emit('client.throttled', { clientId, address, limit })
+  }
+
+  #pause(wait: boolean): void {
+    this.#paused = wait
+    if (wait) {
+      this.#socket.pause()
+      return
+    }
+    this.lastSeenAt = this.#parts.clock.now() // its silence was ours
+    this.#socket.resume()
   }
 
   /** Messages stop at the limit of the socket's buffer; only answers that the client asks for go beyond it. */
@@ -251,19 +293,6 @@ export class Lane implements ConversationHost {
 
   #lost(): void {
     this.finish({ reason: 'network', reasonCode: 0, publishWill: true, message: this.#trouble })
-  }
-
-  /** Say goodbye, and read what still comes to nowhere until the client hangs up, or does not read what we said. */
-  #drain(): void {
-    const socket = this.#socket
-    socket.removeAllListeners('data')
-    socket.on('data', () => {})
-    socket.resume()
-    if (socket.destroyed) return
-    socket.end()
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-    timer.unref()
-    socket.once('close', () => clearTimeout(timer))
   }
 }
 

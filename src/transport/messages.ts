@@ -48,7 +48,8 @@ export class Messages {
   constructor(parts: MessagesParts) {
     this.#parts = parts
     const { out, version, session, limits, maxExplainedBytes, progress } = parts
-    this.#decoder = new PublishDecoder(version, session.clientId, limits.maxTopicLevels, limits.topicAliasMaximum)
+    const { maxTopicLevels, maxTopicBytes, topicAliasMaximum } = limits
+    this.#decoder = new PublishDecoder(version, session.clientId, maxTopicLevels, topicAliasMaximum, maxTopicBytes)
     const window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
     this.#window = window
     const failed = this.#failed.bind(this)
@@ -174,7 +175,7 @@ export class Messages {
     if (serverReference !== null) close(code, 'kicked', message, serverReference)
     else if (version === 5 && (type === PUBACK || type === PUBREC)) acknowledge(answerCode(code, PUBACK_CODES), message)
     else if (denied && limits.publishDenied === 'ignore') acknowledge(0, '')
-    else close(code, denied ? 'not-authorized' : 'error', message)
+    else close(code, denied ? 'not-authorized' : code === ReasonCode.QuotaExceeded ? 'quota' : 'error', message)
   }
 
   #refusalOf(error: unknown): Refusal {

@@ -118,7 +118,8 @@ export class Unsubscribing {
   #remove(filter: string): number {
     const { session, lane } = this.#parts
     if (lane.subscriptions.remove(session, filter)) return ReasonCode.Success
-    const problem = filterProblem(filter, lane.limits.maxTopicLevels)
+    const { maxTopicLevels, maxTopicBytes } = lane.limits
+    const problem = filterProblem(filter, maxTopicLevels, maxTopicBytes)
     if (problem === null) return ReasonCode.NoSubscriptionExisted
     this.#reasons.add(problem)
     return ReasonCode.TopicFilterInvalid

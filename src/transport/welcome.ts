@@ -17,7 +17,7 @@ export function checkConnect(connect: ConnectPacket, assignedClientId: string | 
   if (authenticationMethod !== null) {
     throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method') // [MQTT-4.12.0-1]
   }
-  const problem = will === null ? null : topicProblem(will.topic, limits.maxTopicLevels)
+  const problem = will === null ? null : topicProblem(will.topic, limits.maxTopicLevels, limits.maxTopicBytes)
   if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
   if (limits.checkPayloadFormat && will !== null && !payloadIsAsDeclared(will.properties, will.payload)) {
     throw new Refusal(ReasonCode.PayloadFormatInvalid, 'the payload of the will is declared as UTF-8, and is not')

@@ -14,16 +14,16 @@ export class PacketCutter {
   body = 0
   end = 0
 
-  readonly #maxBytes: number
+  /** The largest packet, header included (at most 268,435,460). */
+  maxBytes: number
   /** Bytes of one packet that is not whole yet, in pieces: joined once, when it is, so a large packet is copied once. */
   #pieces: Buffer[] = []
   #piecesLength = 0
   /** How many bytes `#pieces` must have before it is worth looking again. */
   #wanted = 0
 
-  /** @param maxBytes the largest packet, header included (at most 268,435,460) */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   push(chunk: Buffer): void {
@@ -67,11 +67,8 @@ export class PacketCutter {
       break
     }
     const size = at - start + length
-    if (size > this.#maxBytes) {
-      throw new Refusal(
-        ReasonCode.PacketTooLarge,
-        `the packet has ${size} bytes, at most ${this.#maxBytes} are allowed`,
-      )
+    if (size > this.maxBytes) {
+      throw new Refusal(ReasonCode.PacketTooLarge, `the packet has ${size} bytes, at most ${this.maxBytes} are allowed`)
     }
     if (size > available) {
       this.#keepRest(size)

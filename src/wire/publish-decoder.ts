@@ -5,7 +5,7 @@
 
 import { Message, type QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { topicProblem } from '../core/topics.ts'
+import { MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
 import { readPublishProperties } from './publish-properties.ts'
 import { readVarint, varintBytes } from './reader.ts'
 import { readName } from './text.ts'
@@ -18,6 +18,7 @@ export class PublishDecoder {
   readonly #version: number
   readonly #from: string
   readonly #maxLevels: number
+  readonly #maxTopicBytes: number
   #topic = ''
   #topicBytes: Buffer = NONE
   readonly #maxAlias: number
@@ -29,12 +30,14 @@ export class PublishDecoder {
    * @param from the publisher's client identifier
    * @param maxLevels levels that a topic may have
    * @param maxAlias the Topic Alias Maximum that the client was told; 0: none
+   * @param maxTopicBytes bytes that a topic may have
    */
-  constructor(version: number, from: string, maxLevels: number, maxAlias = 0) {
+  constructor(version: number, from: string, maxLevels: number, maxAlias = 0, maxTopicBytes = MAX_TOPIC_BYTES) {
     this.#version = version
     this.#from = from
     this.#maxLevels = maxLevels
     this.#maxAlias = maxAlias
+    this.#maxTopicBytes = maxTopicBytes
   }
 
   /** Decode the PUBLISH in `bytes` from `start`, its body from `body` to `end`. Throws Refusal 0x81, 0x82, 0x90 or 0x94. */
@@ -130,7 +133,7 @@ export class PublishDecoder {
       throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
     }
     const topic = readName(bytes, start, end)
-    const problem = topicProblem(topic, this.#maxLevels)
+    const problem = topicProblem(topic, this.#maxLevels, this.#maxTopicBytes)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
     this.#topic = topic
     this.#topicBytes = Buffer.from(bytes.subarray(start, end))

@@ -5,6 +5,7 @@
 
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
+import type { Events } from '../../src/core/events.ts'
 import type { Logger } from '../../src/plugin.ts'
 import { startBroker } from '../helpers/broker.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
@@ -18,6 +19,7 @@ export const FORBIDDEN = 'FORBIDDEN'
 
 export interface Arena {
   readonly port: number
+  readonly events: Events
   readonly stop: () => Promise<void>
   readonly faults: unknown[]
   /** Messages that the observers have seen. */
@@ -40,7 +42,7 @@ export async function openArena(config: Config = {}): Promise<Arena> {
   let seen = 0
   for (const version of [3, 4, 5] as const) await observe(port, version, fault, () => seen++)
   const exchange = await pair(port)
-  return { port, faults, exchange, seen: () => seen, stop: () => broker.stop() }
+  return { port, events: broker.events, faults, exchange, seen: () => seen, stop: () => broker.stop() }
 }
 
 /** A client that is subscribed to everything and checks all that it gets. */

@@ -1,13 +1,11 @@
 /** Too much of what is allowed: others are served meanwhile, and nothing of it stays when the flood is over. */
 
-import { describe, expect, it } from 'vitest'
-import { heldBytes } from '../helpers/heap.ts'
-import { until } from '../helpers/until.ts'
+import { describe, it } from 'vitest'
 import { type Arena, Attacker, openArena } from './arena.ts'
 import { connectPacket } from './refused.ts'
 import { packet } from './streams.ts'
+import { more, withstand } from './withstand.ts'
 
-const MEGABYTE = 1024 * 1024
 const VERSIONS = [
   { name: '3.1.1', version: 4 },
   { name: '5.0', version: 5 },
@@ -26,40 +24,6 @@ function subscribe(version: 4 | 5, filters: string[], qos = 0): Buffer {
 }
 
 const unsubscribe = (version: 4 | 5, filter: string) => packet(0xa2, Buffer.from(IDENTIFIED(version)), text(filter))
-
-/** Everything that is held, on the heap and in buffers, when garbage is gone. */
-function held(): number {
-  heldBytes()
-  return heldBytes() + process.memoryUsage().arrayBuffers
-}
-
-/** How often the others have exchanged messages. */
-let rounds = 0
-
-/** Resolves when they have done so some times more. */
-function more(times: number): Promise<void> {
-  const enough = rounds + times
-  return until('others are served', () => rounds >= enough)
-}
-
-/** The others exchange messages while `attack` goes on; when it is over, no more is held than before, or little more. */
-async function withstand(arena: Arena, attack: () => Promise<void>, mayStay = 8 * MEGABYTE): Promise<void> {
-  await arena.exchange()
-  const before = held()
-  let over = false
-  const attacking = attack().finally(() => {
-    over = true
-  })
-  while (!over) {
-    await arena.exchange()
-    rounds++
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await attacking
-  await arena.exchange()
-  expect(arena.faults).toEqual([])
-  await until('what the attack took is released', () => held() - before < mayStay)
-}
 
 /** Connect, write all of it, wait until it left or the broker hangs up, and hang up. */
 async function flood(arena: Arena, version: 4 | 5, bytes: Buffer, reads: boolean, clientId = 'flood'): Promise<void> {

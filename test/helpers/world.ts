@@ -27,8 +27,16 @@ import { turn } from './slow-sink.ts'
 export const SESSION_SECONDS = 10
 
 const TRANSPORT = {
-  ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
+  ...{
+    maxPacketSize: 10_000,
+    maxConnectSize: 10_000,
+    maxTopicBytes: 65_535,
+    maxTopicLevels: 10,
+    connectTimeoutMs: 10_000,
+    maxSocketBuffer: 1_000_000,
+  },
   ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0, receiveMaximum: 100, topicAliasMaximum: 0 },
+  ...{ maxHalfOpen: 1_000, messageRate: null, byteRate: null, overRate: 'pause' as const },
   publishDenied: 'close' as const,
 }
 

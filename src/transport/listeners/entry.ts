@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { ReasonCode } from '../../core/reason-codes.ts'
+import type { Unknown } from '../half-open.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
 
 export interface EntryParts {
@@ -17,7 +18,8 @@ export interface EntryParts {
   over: () => void
 }
 
-export class Entry implements Passage {
+export class Entry implements Passage, Unknown {
+  readonly openedAt: number
   readonly #socket: Socket
   readonly #parts: EntryParts
   readonly #deadline: Timer
@@ -29,10 +31,8 @@ export class Entry implements Passage {
   constructor(socket: Socket, parts: EntryParts) {
     this.#socket = socket
     this.#parts = parts
-    this.#deadline = parts.clock.after(parts.timeoutMs, () => {
-      this.#refuse('the handshake took too long', ReasonCode.ServerBusy)
-      socket.destroy()
-    })
+    this.openedAt = parts.clock.now()
+    this.#deadline = parts.clock.after(parts.timeoutMs, () => this.giveUp('the handshake took too long'))
     // Whoever serves the connection has an ear of its own; until then there is nobody to be told.
     socket.on('error', () => {})
     socket.once('close', this.#over)
@@ -50,8 +50,13 @@ export class Entry implements Passage {
     this.#parts.arrived(arrival)
   }
 
-  refuse(reason: string, farewell?: string): void {
-    this.#refuse(reason, ReasonCode.UnspecifiedError)
+  giveUp(reason: string): void {
+    this.#refuse(reason, ReasonCode.ServerBusy)
+    this.#socket.destroy()
+  }
+
+  refuse(reason: string, farewell?: string, reasonCode: number = ReasonCode.UnspecifiedError): void {
+    this.#refuse(reason, reasonCode)
     if (farewell === undefined) this.#socket.destroy()
     else this.#arrival?.stream.end(farewell) // the deadline closes it, should the client not
   }

@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Config } from '../../config/schema.ts'
+import type { Refusal } from '../../core/reason-codes.ts'
 import type { Apply, ClientCertificate } from '../../kernel/plugin-contract.ts'
 
 /** A connection on its way in. */
@@ -12,6 +13,8 @@ export interface Arrival {
   readonly stream: Duplex
   readonly address: string
   readonly certificate: ClientCertificate | null
+  /** Why it is to be turned away, once it can be told; null: it is not. */
+  readonly refusal: Refusal | null
 }
 
 export interface Layer {
@@ -28,5 +31,5 @@ export interface Layer {
 export interface Passage {
   next(arrival: Arrival): void
   /** Turn the connection away, which is told by an event; `farewell` is sent on its stream first. */
-  refuse(reason: string, farewell?: string): void
+  refuse(reason: string, farewell?: string, reasonCode?: number): void
 }

@@ -11,9 +11,11 @@ import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Events } from '../../core/events.ts'
-import { ReasonCode } from '../../core/reason-codes.ts'
+import { ReasonCode, type Refusal } from '../../core/reason-codes.ts'
 import { refusalReasonOf } from '../../core/refusal-reason.ts'
 import type { Apply } from '../../kernel/plugin-contract.ts'
+import type { Gate } from '../gate.ts'
+import { HalfOpen } from '../half-open.ts'
 import type { Peer } from '../peer.ts'
 import { Entry } from './entry.ts'
 import type { Arrival, Layer } from './layer.ts'
@@ -33,20 +35,24 @@ export interface ListenerParts {
   handshakeTimeoutMs: number
   /** Its options in another configuration. */
   optionsIn: (config: Config) => { readonly maxConnections: number | null }
-  attach: (stream: Duplex, peer: Peer) => void
+  /** Connections that may be on their way through the layers. */
+  maxHalfOpen: number
+  gate: Gate
+  attach: (stream: Duplex, peer: Peer, refusal: Refusal | null) => void
   clock: Clock
   events: Events
 }
 
 export class Listener {
   readonly #parts: ListenerParts
-  readonly #arriving = new Set<Socket>()
+  readonly #arriving: HalfOpen<Entry>
   #maxConnections: number | null
   #handshakeTimeoutMs: number
   #server: Server | null = null
 
   constructor(parts: ListenerParts) {
     this.#parts = parts
+    this.#arriving = new HalfOpen(parts.maxHalfOpen)
     this.#maxConnections = parts.maxConnections
     this.#handshakeTimeoutMs = parts.handshakeTimeoutMs
   }
@@ -118,7 +124,7 @@ export class Listener {
     this.#server = null
     server.close()
     this.#stopLayers()
-    for (const socket of this.#arriving) socket.destroy()
+    this.#arriving.giveUpBefore(Number.POSITIVE_INFINITY, 'the listener is being closed')
     this.#parts.events.emit('listener.closed', this.#description)
   }
 
@@ -128,25 +134,38 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const { place, layers, clock } = this.#parts
-    const arrival = { stream: socket, address: place.addressOf(socket), certificate: null }
+    const address = place.addressOf(socket)
+    const arrival = { stream: socket, address, certificate: null, refusal: null }
     if (layers.length === 0) {
-      this.#arrived(arrival)
+      this.#enter(socket, arrival)
       return
     }
-    this.#arriving.add(socket)
     const entry = new Entry(socket, {
       layers,
       timeoutMs: this.#handshakeTimeoutMs,
       clock,
       arrived: (inner) => this.#arrived(inner),
       refused: (address, reason, reasonCode) => this.#refused(address, reason, reasonCode),
-      over: () => this.#arriving.delete(socket),
+      over: () => this.#arriving.delete(entry),
     })
+    this.#arriving.add(entry)
     entry.next(arrival)
   }
 
-  #arrived({ stream, address, certificate }: Arrival): void {
-    this.#parts.attach(stream, { address, listener: this.#parts.name, certificate })
+  /** Without layers: what is past the gate is there. */
+  #enter(socket: Socket, arrival: Arrival): void {
+    const { gate } = this.#parts
+    const refusal = gate.admit(socket, arrival.address)
+    if (refusal === null || gate.mayTell(socket)) {
+      this.#arrived({ ...arrival, refusal })
+      return
+    }
+    this.#refused(arrival.address, refusal.message, refusal.code)
+    socket.destroy()
+  }
+
+  #arrived({ stream, address, certificate, refusal }: Arrival): void {
+    this.#parts.attach(stream, { address, listener: this.#parts.name, certificate }, refusal)
   }
 
   /** One more than may be: the system has accepted it, and Node.js has closed it. */

@@ -4,8 +4,12 @@ import type { Duplex } from 'node:stream'
 import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Events } from '../../core/events.ts'
+import type { Refusal } from '../../core/reason-codes.ts'
 import type { Logger } from '../../kernel/plugin-contract.ts'
+import { Gate } from '../gate.ts'
+import type { OwnLimits, TransportLimits } from '../lane-parts.ts'
 import type { Peer } from '../peer.ts'
+import { GateLayer } from './gate-layer.ts'
 import type { Layer } from './layer.ts'
 import { Listener } from './listener.ts'
 import { type Place, TcpPlace, UnixPlace } from './place.ts'
@@ -15,31 +19,42 @@ import { TlsLayer } from './tls-layer.ts'
 import { WebSocketLayer, type WebSocketOptions } from './web-socket-layer.ts'
 
 export interface MakingParts {
-  attach: (stream: Duplex, peer: Peer) => void
+  attach: (stream: Duplex, peer: Peer, refusal: Refusal | null) => void
   clock: Clock
   events: Events
   log: Logger
 }
 
 /** The one on TCP first: it is always there. */
-export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): [tcp: Listener, ...others: Listener[]] {
+export function makeListeners(
+  { listeners, mqtt, limits }: Config,
+  parts: MakingParts,
+): [tcp: Listener, ...others: Listener[]] {
   const { tcp, tls, ws, wss, unix } = listeners
   const handshakeTimeoutMs = mqtt.connectTimeout
+  const { maxHalfOpen } = limits
+  const { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress } = limits
+  const gateLimits = { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }
+  const gate = new Gate(gateLimits, parts.clock)
 
   const make = (name: Name, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
     const { maxConnections, proxyProtocol = [] } = options
-    const all = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol), ...layers] : layers
+    const proxy = proxyProtocol.length > 0 ? [new ProxyLayer(proxyProtocol)] : []
+    const isLayered = proxy.length + layers.length > 0
+    const all = isLayered ? [...proxy, new GateLayer(gate, layers.length === 0), ...layers] : []
     const urlOf = ({ text }: Place): string => `${scheme}${text}${path}`
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
-    return new Listener({ ...parts, name, place, urlOf, layers: all, maxConnections, handshakeTimeoutMs, optionsIn })
+    const most = { maxConnections, maxHalfOpen, handshakeTimeoutMs }
+    return new Listener({ ...parts, ...most, name, place, urlOf, layers: all, gate, optionsIn })
   }
   const secure = (name: 'tls' | 'wss', options: TlsOptions): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
     return new TlsLayer({ options, optionsIn, where: `listeners.${name}`, handshakeTimeoutMs })
   }
-  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & { path: string }): Layer => {
+  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & Limited): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
-    return new WebSocketLayer({ path: options.path, options, optionsIn, maxPacketSize: mqtt.maxPacketSize })
+    const maxPacketSize = options.maxPacketSize ?? mqtt.maxPacketSize
+    return new WebSocketLayer({ path: options.path, options, optionsIn, maxPacketSize })
   }
   const port = ({ host, port }: { host: string; port: number }): Place => new TcpPlace(host, port)
 
@@ -57,6 +72,23 @@ export function makeListeners({ listeners, mqtt }: Config, parts: MakingParts): 
 }
 
 type Name = keyof Config['listeners']
+
+/** What clients of a listener may send, by its name, where that is not as for all. */
+export function ownLimits({ listeners }: Config): OwnLimits {
+  const all = new Map<string, Partial<TransportLimits>>()
+  for (const [name, options] of Object.entries(listeners)) {
+    if (options === null) continue
+    const { maxPacketSize, messageRate, byteRate } = options
+    const own = Object.entries({ maxPacketSize, messageRate, byteRate }).filter(([, value]) => value !== null)
+    if (own.length > 0) all.set(name, Object.fromEntries(own))
+  }
+  return all
+}
+
+interface Limited {
+  readonly path: string
+  readonly maxPacketSize: number | null
+}
 
 interface Limits {
   readonly maxConnections: number | null

@@ -19,6 +19,9 @@ const MAX_HEADER_BYTES = 8_192
 /** A message may hold several packets: never so little that a client which gathers small ones would not get through. */
 const MIN_MAX_MESSAGE_BYTES = 65_536
 
+/** A large message may come in so many pieces, and in as many as it takes when they are no smaller than this. */
+const MIN_MAX_CHUNKS = 4_096
+const MEAN_CHUNK_BYTES = 512
 /** Who may connect, and who is believed: may change while it is open. */
 export interface WebSocketOptions {
   /** Origins whose pages may connect; null: any. */
@@ -58,12 +61,15 @@ export class WebSocketLayer implements Layer {
     this.#http.on('request', (request) => this.#answer(request))
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
     this.#http.on('clientError', (error, stream) => this.#refuse(stream, 400, `it sends no HTTP: ${error.message}`))
+    const maxPayload = Math.max(parts.maxPacketSize, MIN_MAX_MESSAGE_BYTES)
     this.#upgrades = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       // A compressed message may be a thousand times larger than what was received.
       perMessageDeflate: false,
-      maxPayload: Math.max(parts.maxPacketSize, MIN_MAX_MESSAGE_BYTES),
+      maxPayload,
+      // No type has it yet: pieces of a frame that drips in are objects, each of them larger than a byte.
+      ...{ maxBufferedChunks: Math.max(MIN_MAX_CHUNKS, Math.ceil(maxPayload / MEAN_CHUNK_BYTES)) },
       autoPong: false,
       handleProtocols: (offered) => subprotocolOf(offered) ?? false, // [MQTT-6.0.0-4]
     })

@@ -18,7 +18,8 @@ const withUsers = (rules: unknown[]) => ({ access: { passwordFile: 'passwords', 
 describe('options of a program', () => {
   it('are all there by default', () => {
     const config = resolveConfig()
-    const tcp = { host: '127.0.0.1', port: 1883, maxConnections: null, proxyProtocol: [] }
+    const own = { maxPacketSize: null, messageRate: null, byteRate: null }
+    const tcp = { host: '127.0.0.1', port: 1883, ...own, maxConnections: null, proxyProtocol: [] }
     expect(config.listeners).toEqual({ tcp, tls: null, ws: null, wss: null, unix: null })
     expect(config.queue).toEqual({
       prefetch: 16,
@@ -199,7 +200,8 @@ describe('listeners', () => {
     const { listeners } = resolveConfig({ listeners: { tls, ws: {}, wss: tls, unix: { path: 'mqtt.sock' } } })
     const { tcp, ws, wss, unix } = listeners
     expect([tcp.port, listeners.tls!.port, ws!.port, wss!.port]).toEqual([1883, 8883, 8083, 8084])
-    expect(unix).toEqual({ path: 'mqtt.sock', mode: '0660', maxConnections: null })
+    const own = { maxPacketSize: null, messageRate: null, byteRate: null }
+    expect(unix).toEqual({ path: 'mqtt.sock', mode: '0660', ...own, maxConnections: null })
   })
 
   it.each(['tls', 'ws', 'wss'] as const)('without users %s may listen on loopback only', (name) => {

@@ -66,8 +66,16 @@ async function make(durable?: () => Promise<void>) {
   kernel.namespaces.claim('', namespace)
   const { clients, intake, subscriptions } = kernel
   const limits = {
-    ...{ maxPacketSize: 10_000, maxTopicLevels: 10, connectTimeoutMs: 10_000, maxSocketBuffer: 1_000_000 },
+    ...{
+      maxPacketSize: 10_000,
+      maxConnectSize: 10_000,
+      maxTopicBytes: 65_535,
+      maxTopicLevels: 10,
+      connectTimeoutMs: 10_000,
+      maxSocketBuffer: 1_000_000,
+    },
     ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0 },
+    ...{ maxHalfOpen: 1_000, messageRate: null, byteRate: null, overRate: 'pause' as const },
     ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
   const scheduler = new WriteScheduler(counters)
