@@ -8,6 +8,7 @@ import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
 import { connectRaw, openRaw, type RawClient } from '../helpers/raw-client.ts'
+import { until } from '../helpers/until.ts'
 
 type Access = NonNullable<NonNullable<Parameters<typeof startBroker>[0]>['access']>
 type Rules = NonNullable<Access['rules']>
@@ -245,19 +246,28 @@ describe('a will', () => {
     expect(await received(reader)).toEqual([])
   })
 
-  it.each([
-    { what: 'is published when that is allowed by the time that it is sent', allowed: true },
-    { what: 'is not published when that is allowed no more by the time that it is sent', allowed: false },
-  ])('$what', async ({ allowed }) => {
-    const open: Rules = [{ allow: ['publish', 'subscribe'], topics: ['tenants/#'] }]
-    const closed: Rules = [{ deny: 'publish', user: 'mallory', topics: ['#'] }, ...open]
-    const { broker, port, change } = await start(allowed ? closed : open)
-    const log = listenTo(broker, 'message.refused', 'message.will-published')
+  /** The will of a client that ends when other rules are in force than when it came: the event that tells of it. */
+  async function willUnder(before: Rules, after: Rules) {
+    const { broker, port, change } = await start(before)
+    const log = listenTo(broker, 'message.refused', 'message.will-published', 'client.disconnected')
     const dying = await connectRaw(port, { protocolVersion: 5, clientId: 'm', will, ...MALLORY })
-    await change(allowed ? open : closed)
+    await change(after)
     dying.socket.destroy()
-    await log.find(allowed ? 'message.will-published' : 'message.refused', { clientId: 'm', topic: will.topic })
-    expect(log.all).toHaveLength(1)
+    await log.find('client.disconnected', { clientId: 'm' })
+    await until('there is word of the will', () => log.all.length > 1)
+    return log.all.slice(1)
+  }
+
+  const open: Rules = [{ allow: ['publish', 'subscribe'], topics: ['tenants/#'] }]
+  const closed: Rules = [{ deny: 'publish', user: 'mallory', topics: ['#'] }, ...open]
+
+  it('is published when that is allowed by the time that it is sent', async () => {
+    expect(await willUnder(closed, open)).toMatchObject([{ type: 'message.will-published', data: { clientId: 'm' } }])
+  })
+
+  it('is not published when that is allowed no more by the time that it is sent', async () => {
+    const refused = { clientId: 'm', topic: will.topic, reasonCode: 0x87 }
+    expect(await willUnder(open, closed)).toMatchObject([{ type: 'message.refused', data: refused }])
   })
 })
 
