@@ -51,20 +51,35 @@ export const access = definePlugin<AccessOptions>({
     const authorization = new Authorization(first.rules, context.accessTopic)
     context.authorizer(authorization)
 
-    const replace = async (options: AccessOptions): Promise<void> => {
+    let present = context.options
+    /** Reads all that is to be read, and returns what puts it in force. */
+    const prepare = async (options: AccessOptions): Promise<() => Promise<void>> => {
       const { authenticators, rules } = await read(options, canonical)
-      for (const [place, link] of links.entries()) link.holder = authenticators[place]!
-      authorization.rules = rules
-      tell(context.log, options)
-      await context.accessChanged()
+      return () => {
+        for (const [place, link] of links.entries()) link.holder = authenticators[place]!
+        authorization.rules = rules
+        present = options
+        tell(context.log, options)
+        return context.accessChanged()
+      }
     }
-    const reload = oneAtATime(replace)
+    const change = oneAtATime(async (options: AccessOptions) => (await prepare(options))())
     const api: AccessControl = {
-      change: reload,
+      change,
       explain: ({ clientId, username, roles = [] }, action, topic) =>
         authorization.explain({ clientId, username, grants: { roles, rules: [] } } satisfies Who, action, topic),
     }
-    return { api, reload, start: () => tell(context.log, context.options) }
+    return {
+      api,
+      start: () => tell(context.log, context.options),
+      fixed: ['publishDenied'],
+      files: () => [present.passwordFile, present.aclFile].filter((file) => file !== null),
+      async reload(options) {
+        const apply = await prepare(options as AccessOptions)
+        return () =>
+          void apply().catch((error: unknown) => context.log.error({ error }, 'sessions could not be looked at anew'))
+      },
+    }
   },
 })
 
