@@ -8,6 +8,7 @@ import { status } from './status/index.ts'
 import { statusFile } from './status-file/index.ts'
 import { sys } from './sys/index.ts'
 
+export type { AccessControl } from './access/index.ts'
 export type { QueueControl } from './queue/index.ts'
 
 export const builtInPlugins: ReadonlyArray<Plugin<never>> = [statusFile, queue, delayed, status, sys, access]

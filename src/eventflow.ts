@@ -1,7 +1,7 @@
 /** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
 
 import { existsSync } from 'node:fs'
-import { builtInPlugins, type QueueControl } from '../plugins/index.ts'
+import { type AccessControl, builtInPlugins, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
@@ -238,6 +238,14 @@ export class Eventflow {
    */
   get queues(): QueueControl {
     return this.#parts.kernel.plugins.api('queue') as QueueControl
+  }
+
+  /**
+   * What clients may do: other rules while the broker runs, and why somebody may do something.
+   * @throws EventflowError NOT_RUNNING
+   */
+  get access(): AccessControl {
+    return this.#parts.kernel.plugins.api('access') as AccessControl
   }
 
   get #parts(): Running {

@@ -11,6 +11,7 @@ export {
   type EventType,
   RARE_EVENT_TYPES,
 } from './core/events.ts'
+export { type Action, type Actions, type Grants, ruleTopicProblem, type TopicRule } from './core/grants.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'

@@ -1,88 +1,131 @@
 /**
  * Access: who may come in, by a password file, and what they may do, by rules. Without both, everyone may do everything;
- * with either, what no rule allows is denied.
+ * with either, what no rule allows is denied. Both can change while the broker runs: what is wrong changes nothing.
  */
 
-import { type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
+import { type Action, type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
+import { Authorization, type Explanation, type RuleOptions, readRules } from './authorization.ts'
 import { CertificateUsers } from './certificate-users.ts'
+import type { Canonical } from './clause.ts'
+import { Link } from './link.ts'
 import { readUsers } from './password-file.ts'
 import { PasswordUsers } from './password-users.ts'
-import { type Rule, Rules } from './rules.ts'
+import type { Rules, Who } from './rules.ts'
 
-export interface AccessOptions {
+export interface AccessOptions extends RuleOptions {
   /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
   readonly passwordFile: string | null
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
   readonly certificateUser: 'none' | 'cn' | 'san'
-  readonly rules: readonly Rule[]
-  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport. */
+  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport, from a start on. */
   readonly publishDenied: 'close' | 'ignore'
+}
+
+export type { Explanation } from './authorization.ts'
+
+export interface AccessControl {
+  /**
+   * Other options from now on, `access` in the configuration; files are read anew. When it resolves every session has been
+   * looked at: subscriptions that are no longer allowed are gone, and messages that were waiting for them.
+   * @throws EventflowError ACCESS_FILE_INVALID with the file and the line; then nothing has changed
+   */
+  change(options: AccessOptions): Promise<void>
+  /**
+   * May a client publish on a topic, or subscribe to a filter, and by which rule?
+   * @throws Refusal when it is a topic that none can publish on
+   */
+  explain(
+    who: { clientId: string; username: string | null; roles?: readonly string[] },
+    action: Action,
+    topic: string,
+  ): Explanation
 }
 
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    let inForce = await read(context.options)
-    // The chains are made once; who is in them answers by what is in force.
-    for (const name of CHAIN) {
-      context.authenticator({ name, authenticate: (credentials) => inForce[name]?.authenticate(credentials) ?? null })
+    const canonical: Canonical = (filter) => context.accessTopic('subscribe', filter) ?? filter
+    const first = await read(context.options, canonical)
+    const links = first.authenticators.map((authenticator) => new Link(authenticator))
+    for (const link of links) context.authenticator(link)
+    const authorization = new Authorization(first.rules, context.accessTopic)
+    context.authorizer(authorization)
+
+    let present = context.options
+    /** Reads all that is to be read, and returns what puts it in force. */
+    const prepare = async (options: AccessOptions): Promise<() => Promise<void>> => {
+      const { authenticators, rules } = await read(options, canonical)
+      return () => {
+        for (const [place, link] of links.entries()) link.holder = authenticators[place]!
+        authorization.rules = rules
+        present = options
+        tell(context.log, options)
+        return context.accessChanged()
+      }
     }
-    context.authorizer({
-      name: 'rules',
-      get allowsAll() {
-        return inForce.rules === null
-      },
-      authorize: (session, action, topic) => inForce.rules?.decide(session, action, topic) ?? 'allow',
-    })
+    const change = oneAtATime(async (options: AccessOptions) => (await prepare(options))())
+    const api: AccessControl = {
+      change,
+      explain: ({ clientId, username, roles = [] }, action, topic) =>
+        authorization.explain({ clientId, username, grants: { roles, rules: [] } } satisfies Who, action, topic),
+    }
     return {
-      start: () => tell(context.log, inForce.options),
-      files: () => [inForce.options.passwordFile].filter((path) => path !== null),
-      async reload(options: AccessOptions) {
-        const next = await read(options)
-        return () => {
-          inForce = next
-          context.accessChanged()
-          tell(context.log, options)
-        }
+      api,
+      start: () => tell(context.log, context.options),
+      files: () => [present.passwordFile, present.aclFile].filter((file) => file !== null),
+      async reload(options) {
+        const apply = await prepare(options as AccessOptions)
+        return () =>
+          void apply().catch((error: unknown) => context.log.error({ error }, 'sessions could not be looked at anew'))
       },
     }
   },
 })
 
-const CHAIN = ['certificate', 'password-file', 'anonymous'] as const
-
-/** Who says who somebody is, in the order of the chain, and what everyone may do; null: everything. */
-type InForce = { readonly [name in (typeof CHAIN)[number]]: Authenticator | null } & {
-  readonly options: AccessOptions
-  readonly rules: Rules | null
+/** What these options mean, with their files read anew. */
+async function read(
+  options: AccessOptions,
+  canonical: Canonical,
+): Promise<{ authenticators: Chain; rules: Rules | null }> {
+  const open = isAnonymous(options) && options.rules.length === 0 && options.aclFile === null
+  return { authenticators: await authenticatorsOf(options), rules: open ? null : await readRules(options, canonical) }
 }
 
-/** @throws EventflowError ACCESS_FILE_INVALID */
-async function read(options: AccessOptions): Promise<InForce> {
-  const { passwordFile, certificateUser, rules } = options
-  const anonymous = isAnonymous(options)
-  return {
-    options,
-    certificate: certificateUser === 'none' ? null : new CertificateUsers(certificateUser),
-    'password-file': passwordFile === null ? null : new PasswordUsers(await readUsers(passwordFile)),
-    anonymous: anonymous ? ANYONE : null,
-    rules: anonymous && rules.length === 0 ? null : new Rules(rules),
-  }
+/** Of the same length always: null where the options want nobody. */
+type Chain = Array<Authenticator | null>
+
+/** In the order in which they are asked. */
+async function authenticatorsOf(options: AccessOptions): Promise<Chain> {
+  const { passwordFile, certificateUser } = options
+  return [
+    certificateUser === 'none' ? null : new CertificateUsers(certificateUser),
+    passwordFile === null ? null : new PasswordUsers(await readUsers(passwordFile)),
+    isAnonymous(options) ? ANYONE : null,
+  ]
 }
 
-const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
+const ANYONE: Authenticator = { name: 'anonymous', unproved: true, authenticate: () => 'allow' }
 
 /** Whether there are no users: everyone is let in. */
 function isAnonymous({ passwordFile, certificateUser }: AccessOptions): boolean {
   return passwordFile === null && certificateUser === 'none'
 }
 
+/** What was asked for last comes last, and so is in force in the end. */
+function oneAtATime<T>(task: (input: T) => Promise<void>): (input: T) => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return (input) => {
+    last = last.catch(() => {}).then(() => task(input))
+    return last
+  }
+}
+
 /** What an operator should know before the first client does. */
 function tell(log: Logger, options: AccessOptions): void {
-  const { passwordFile, rules } = options
+  const { passwordFile, rules, aclFile } = options
   if (isAnonymous(options)) {
     log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
-  } else if (rules.length === 0) {
+  } else if (rules.length === 0 && aclFile === null) {
     log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')
   }
 }

@@ -4,6 +4,7 @@
  * When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
  */
 
+import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
 import type { Session } from '../session/session.ts'
 import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
@@ -16,6 +17,9 @@ export interface Admission {
   /** Name of the authenticator. */
   readonly by: string
   readonly username: string | null
+  readonly grants: Grants
+  /** Whether the name was proved. */
+  readonly proved: boolean
 }
 
 export class Access {
@@ -23,6 +27,8 @@ export class Access {
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
+  /** How often the rules have changed. */
+  #epoch = 0
   /** Sessions that have decisions remembered. */
   #deciding = new Set<Session>()
 
@@ -32,20 +38,32 @@ export class Access {
 
   addAuthorizer(authorizer: Authorizer): void {
     this.#authorizers.push(authorizer)
-    this.#lookWhetherOpen()
+    this.#open = this.#allowAll()
+  }
+
+  /** Whether everything is allowed to everybody. */
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Another number when the rules have changed. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   /** Who lets these credentials in, and as which user; null when nobody does. */
   async authenticate(credentials: Credentials): Promise<Admission | null> {
     const { username } = credentials
     for (const authenticator of this.#authenticators) {
-      const by = authenticator.name
+      const { name: by, unproved = false } = authenticator
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
-      if (decision === 'allow') return { by, username }
-      if (decision !== null) return { by, username: decision.username }
+      if (decision === null) continue
+      if (decision === 'allow') return { by, username, grants: NO_GRANTS, proved: !unproved && username !== null }
+      return { by, username: decision.username, grants: grantsOf(decision), proved: !unproved }
     }
-    return this.#authenticators.length === 0 ? { by: 'nobody asked', username } : null
+    if (this.#authenticators.length > 0) return null
+    return { by: 'nobody asked', username, grants: NO_GRANTS, proved: false }
   }
 
   /** Remembered by session and topic: on the path of every message. */
@@ -66,12 +84,13 @@ export class Access {
   }
 
   maySubscribe(session: SessionView, filter: string): boolean {
-    return this.#decide(session, 'subscribe', filter)
+    return this.#open || this.#decide(session, 'subscribe', filter)
   }
 
   /** Rules have changed: forget what was decided. */
   changed(): void {
-    this.#lookWhetherOpen()
+    this.#epoch++
+    this.#open = this.#allowAll()
     for (const session of this.#deciding) session.publishRights = null
     this.#deciding.clear()
   }
@@ -82,12 +101,13 @@ export class Access {
     this.#deciding.delete(session)
   }
 
-  #lookWhetherOpen(): void {
+  /** Whether nobody need be asked. */
+  #allowAll(): boolean {
     const [first] = this.#authorizers
-    this.#open = first === undefined || (first.allowsAll ?? false)
+    return first === undefined || (first.allowsAll ?? false)
   }
 
-  #decide(session: SessionView, action: 'publish' | 'subscribe', topic: string): boolean {
+  #decide(session: SessionView, action: Action, topic: string): boolean {
     for (const authorizer of this.#authorizers) {
       const decision = authorizer.authorize(session, action, topic)
       if (decision !== null) return decision === 'allow'

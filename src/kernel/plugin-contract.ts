@@ -6,6 +6,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import type { Action, Grants, TopicRule } from '../core/grants.ts'
 import type { Message } from '../core/message.ts'
 import type { Refusal } from '../core/reason-codes.ts'
 import type { OutboxContract, ResumingOutbox } from '../session/outbox-contract.ts'
@@ -16,6 +17,8 @@ import type { EventChronicle } from './chronicle.ts'
 export interface SessionView {
   readonly clientId: string
   readonly username: string | null
+  /** Roles and rules of its own, from whoever let it in. */
+  readonly grants: Grants
   /** 3 (MQTT 3.1), 4 (3.1.1) or 5, of the present or the last connection. */
   readonly protocolVersion: number
   readonly connected: boolean
@@ -111,24 +114,36 @@ export type Decision = 'allow' | 'deny' | null
 /** Let in under a name that was proved, whatever user name the client gave. */
 export interface Identity {
   readonly username: string
+  /** Roles that it has beside those that `access.roles` gives the user. They stay the session's until it connects again. */
+  readonly roles?: readonly string[]
+  /**
+   * Topic rules of its own, `%c` and `%u` in them as in `access.rules`. They are asked before the rules of the configuration;
+   * what none of them decides is left to those.
+   */
+  readonly rules?: readonly TopicRule[]
 }
 
 export interface Authenticator {
   readonly name: string
+  /**
+   * Set by one that lets people in under any name, without a proof. A session belongs to the user who began it, and no other
+   * may take it; one begun under a name without proof belongs to nobody.
+   */
+  readonly unproved?: boolean
   /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
 }
 
 export interface Authorizer {
   readonly name: string
-  /** Set by one that allows everything, always: it and those behind it are not asked. */
+  /** Set by one that allows everything, until `accessChanged()`: it and those behind it are not asked. */
   readonly allowsAll?: boolean
   /**
    * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
    * to publish are kept by session and topic until `accessChanged()`. Of a shared subscription, `$share/<group>/<filter>`,
    * `topic` is the filter behind the group: what it could receive.
    */
-  authorize(session: SessionView, action: 'publish' | 'subscribe', topic: string): Decision
+  authorize(session: SessionView, action: Action, topic: string): Decision
 }
 
 export interface Logger {
@@ -167,8 +182,17 @@ export interface PluginContext<Options = unknown> {
   authenticator(authenticator: Authenticator): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */
   authorizer(authorizer: Authorizer): void
-  /** Rules have changed: forget what was decided. */
-  accessChanged(): void
+  /**
+   * What authorizers are asked about when a client publishes on `topic`, or subscribes to it: the topic behind aliases, delays
+   * and groups, `queue/a` for `$queue/a` and `$delayed/5/queue/a`. Null when only the broker may publish there. Throws a Refusal
+   * when none can.
+   */
+  accessTopic(action: Action, topic: string): string | null
+  /**
+   * Rules have changed. What was decided is forgotten at once. When this resolves every session has been looked at: what its
+   * client may no longer read is taken from it, subscriptions and messages that wait.
+   */
+  accessChanged(): Promise<void>
   /**
    * End a client's connection, for the reason that the refusal gives; one with a server reference sends it elsewhere. Its
    * session stays as after any other end, its will is published. Returns whether the client was connected.

@@ -22,7 +22,7 @@ describe('an event', () => {
     const { events, chronicle } = make({ node: 'a b' })
     const told: EventRecord[] = []
     chronicle.follow(['subscription.removed'], (record) => told.push(record))
-    events.emit('subscription.removed', { clientId: 'ü', filter: 'a/#' })
+    events.emit('subscription.removed', { clientId: 'ü', filter: 'a/#', reason: 'unsubscribed' })
     const expected = {
       specversion: '1.0',
       id: '1700000000123-1',
@@ -31,7 +31,7 @@ describe('an event', () => {
       time: '2023-11-14T22:13:20.123Z',
       datacontenttype: 'application/json',
       sequence: '0000000000000001',
-      data: { clientId: 'ü', filter: 'a/#' },
+      data: { clientId: 'ü', filter: 'a/#', reason: 'unsubscribed' },
     }
     expect(told[0]!.toCloudEvent()).toEqual(expected)
     expect(JSON.parse(told[0]!.json.toString())).toEqual(expected)

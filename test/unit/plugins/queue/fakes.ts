@@ -56,6 +56,7 @@ export class FakeClock implements Clock {
 export class FakeClient implements SessionView {
   readonly clientId: string
   readonly username = null
+  readonly grants = { roles: [], rules: [] }
   readonly address = ''
   protocolVersion = 4
   connected = true
@@ -136,7 +137,8 @@ export class Bench {
       alias: silent,
       authenticator: silent,
       authorizer: silent,
-      accessChanged: silent,
+      accessTopic: (_action, topic) => topic,
+      accessChanged: async () => {},
       disconnect: () => false,
       session: (clientId) => this.sessions.get(clientId),
       reload: () => Promise.reject(new Error('nothing is read again here')),
