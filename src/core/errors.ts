@@ -29,3 +29,8 @@ export class EventflowError extends Error {
     this.code = code
   }
 }
+
+/** The code of any error, for the event `broker.error`: of what is none of ours, UNEXPECTED. */
+export function faultCode(error: unknown): ErrorCode | 'UNEXPECTED' {
+  return error instanceof EventflowError ? error.code : 'UNEXPECTED'
+}

@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import { Aedes, type Client } from 'aedes'
-import { EventflowError } from '../core/errors.ts'
+import { EventflowError, faultCode } from '../core/errors.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
@@ -150,6 +150,7 @@ export class Broker implements LaneHost {
       await hook(this.desks.of(client))
     } catch (error) {
       this.#parts.log.error({ error }, 'the transport failed; the connection is closed')
+      this.#parts.events.emit('broker.error', { code: faultCode(error), message: 'the transport failed' })
       client.conn.destroy()
     }
   }

@@ -7,7 +7,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { EventflowError } from '../core/errors.ts'
+import { faultCode } from '../core/errors.ts'
 import type { DisconnectReason, RefusalReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { refusalReasonOf } from '../core/refusal-reason.ts'
@@ -264,8 +264,7 @@ export class Conversation implements Visitor {
   /** The broker failed, not the client. */
   #faulty(error: unknown): void {
     this.#parts.log.error({ clientId: this.clientId, error }, 'a client could not be let in')
-    const code = error instanceof EventflowError ? error.code : 'UNEXPECTED'
-    this.#parts.events.emit('broker.error', { code, message: 'a client could not be let in' })
+    this.#parts.events.emit('broker.error', { code: faultCode(error), message: 'a client could not be let in' })
   }
 
   abandoned(error: Error | null): void {

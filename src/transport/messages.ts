@@ -1,6 +1,6 @@
 /** The short way: PUBLISH to the intake, acknowledgements to the session's outbox, and what is answered to both. */
 
-import { EventflowError } from '../core/errors.ts'
+import { faultCode } from '../core/errors.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
@@ -181,9 +181,8 @@ export class Messages {
   #refusalOf(error: unknown): Refusal {
     if (error instanceof Refusal) return error
     const { log, events, session } = this.#parts
-    const code = error instanceof EventflowError ? error.code : 'UNEXPECTED'
     log.error({ clientId: session.clientId, error }, 'a message could not be accepted')
-    events.emit('broker.error', { code, message: 'a message could not be accepted' })
+    events.emit('broker.error', { code: faultCode(error), message: 'a message could not be accepted' })
     return asRefusal(error)
   }
 }

@@ -1,5 +1,6 @@
 /** A SUBSCRIBE or UNSUBSCRIBE of one connection: from the request, by way of the hooks, to the answer. */
 
+import { faultCode } from '../core/errors.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterProblem } from '../core/topics.ts'
 import type { AfterGrant } from '../kernel/plugin-contract.ts'
@@ -58,9 +59,16 @@ export class Subscribing {
       const refusal = asRefusal(error)
       this.#codes[index] = refusal.code
       this.#reasons.add(refusal.message)
-      if (!(error instanceof Refusal)) lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
+      if (!(error instanceof Refusal)) this.#faulty(error)
     }
     return this.#codes[index]! < 0x80
+  }
+
+  /** The broker failed, not the client. */
+  #faulty(error: unknown): void {
+    const { session, lane } = this.#parts
+    lane.log.error({ clientId: session.clientId, error }, 'a subscription failed')
+    lane.events.emit('broker.error', { code: faultCode(error), message: 'a subscription failed' })
   }
 
   /** What the client is answered. */

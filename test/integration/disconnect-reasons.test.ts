@@ -150,7 +150,7 @@ it('a client whose packet the broker fails over: error, and what failed is told 
       const accept = () => {
         throw new TypeError('a fault')
       }
-      namespace('broken/', { accept, subscribe: () => undefined, unsubscribe() {} })
+      namespace('broken/', { accept, subscribe: accept, unsubscribe() {} })
       return undefined
     },
   })
@@ -159,7 +159,13 @@ it('a client whose packet the broker fails over: error, and what failed is told 
   const client = await connectRaw(broker.port, { clientId: 'it' })
   client.send({ cmd: 'publish', topic: 'broken/x', payload: '', qos: 1, messageId: 1, dup: false, retain: false })
   expect(await events.find('client.disconnected')).toMatchObject({ reason: 'error', reasonCode: 0x80 })
-  expect(events.of('broker.error')).toMatchObject([{ code: 'UNEXPECTED' }])
+  const subscriber = await connectRaw(broker.port)
+  subscriber.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'broken/x', qos: 0 }] })
+  expect((await subscriber.next('suback')).granted).toEqual([0x80])
+  expect(events.of('broker.error')).toEqual([
+    { code: 'UNEXPECTED', message: 'a message could not be accepted' },
+    { code: 'UNEXPECTED', message: 'a subscription failed' },
+  ])
 })
 
 describeWithMosquitto('mosquitto_sub', () => {

@@ -1,15 +1,13 @@
-/** What clients see when the disk fails, hangs, lies or is full, and when it works again. */
-
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { logKeys, packKey } from '../../src/store/level/keys.ts'
 import { LevelStore } from '../../src/store/level/level-store.ts'
-import { startBroker, temporaryFolder } from '../helpers/broker.ts'
+import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
+import { smallDisk } from '../helpers/small-disk.ts'
 import { until } from '../helpers/until.ts'
 import { FakeDatabase } from '../unit/store/fake-database.ts'
 
@@ -226,19 +224,6 @@ it('what the disk said to have and has not is reported, and the rest is delivere
   expect(got).toEqual(Array.from({ length: 150 }, (_, n) => `${n + 1}`).filter((text) => text !== '130'))
   expect(await disk.events.find('store.failed')).toMatchObject({ code: 'STORE_CORRUPT' })
 })
-
-/** A disk of this size, until the test ends; null where we may not make one. */
-async function smallDisk(size: string): Promise<string | null> {
-  const folder = join(await temporaryFolder(), 'disk')
-  mkdirSync(folder)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'ignore' })
-  } catch {
-    return null
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', folder]))
-  return folder
-}
 
 it('on a disk that is full publishers wait, consumers go on, and so do all when there is space', {
   timeout: 60_000,

@@ -211,16 +211,12 @@ describe('a shared subscription', () => {
     ])
   })
 
-  it('of events gives each to every reader: it is a subscription with their owner', async () => {
+  it('of events is refused, and leaves the others of its SUBSCRIBE alone', async () => {
     const { port } = await startBroker()
-    const readers = [await connectRaw(port), await connectRaw(port)]
-    for (const reader of readers) await subscribe(reader, '$share/g/$eventflow/events/client/connected')
-    await connectRaw(port, { clientId: 'newcomer' })
-    for (const reader of readers) {
-      expect(JSON.parse((await take(reader, 1))[0]!.payload.toString())).toMatchObject({
-        data: { clientId: 'newcomer' },
-      })
-    }
+    const client = await connectRaw(port, { protocolVersion: 5 })
+    const topics = ['$share/g/$eventflow/events/client/connected', '$share/g/t', '$eventflow/events/client/connected']
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: topics.map((topic) => ({ topic, qos: 0 as const })) })
+    expect((await client.next('suback')).granted).toEqual([0x9e, 0, 0])
   })
 
   it('may be that of a program that embeds the broker', async () => {

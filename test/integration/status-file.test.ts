@@ -1,12 +1,14 @@
 /** `status.file`: the events of a broker as lines of JSON, and a disk that is in nobody's way. */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Eventflow } from '../../src/eventflow.ts'
 import { startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { smallDisk } from '../helpers/small-disk.ts'
 import { until } from '../helpers/until.ts'
 
 interface Line {
@@ -90,6 +92,25 @@ describe('a broker with a file of events', () => {
     expect(events.of('plugin.failed')).toEqual([
       { plugin: 'status-file', message: expect.stringContaining(`cannot write ${path}`) },
     ])
+  })
+
+  it('on a disk that is full serves its clients, and writes what waited when there is space', async ({ skip }) => {
+    const folder = await smallDisk('1m')
+    if (folder === null) return skip('needs the right to mount a small disk')
+    const path = join(folder, 'events.jsonl')
+    const broker = await startBroker({ status: { file: { path, types: ['message.published', 'plugin'] } } })
+    const events = listenTo(broker, 'plugin.failed')
+    const client = await connectClient(broker.port)
+    const topic = 'x'.repeat(5_000)
+    let published = 0
+    while (events.all.length === 0) {
+      await client.mqtt.publishAsync(topic, String(++published), { qos: 1 })
+    }
+    expect(events.of('plugin.failed')[0]!.message).toMatch(/ENOSPC/)
+    await client.mqtt.publishAsync('afterwards', 'x', { qos: 1 })
+    await truncate(path) // there is space again
+    await until('it is written', () => readFileSync(path, 'utf8').includes('"afterwards"'))
+    expect(events.all.length).toBe(1)
   })
 
   it('is off unless it is asked for', async () => {
