@@ -22,6 +22,7 @@ export {
   type Plugin,
   type PluginContext,
   type PluginInstance,
+  type SessionDetails,
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'

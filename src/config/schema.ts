@@ -5,6 +5,7 @@
 
 import * as z from 'zod'
 import { filterProblem, topicProblem } from '../core/topics.ts'
+import { http } from './http.ts'
 import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
@@ -21,7 +22,6 @@ const LONGEST_EXPIRY = '4294967294s'
 const LONGEST_KEEP_ALIVE = '65535s'
 const STATUS_PREFIX = '$eventflow/'
 
-const port = integer(0, 65_535)
 const action = z.enum(['publish', 'subscribe'])
 const someActions = { error: 'publish, subscribe or a list of them' }
 const actions = z.union([action, z.array(action).min(1, someActions)], someActions)
@@ -111,12 +111,7 @@ const groups = z.strictObject(
       .prefault('eventflow')
       .describe('Name of this node: the source of its events.'),
     listeners,
-    http: group({
-      port: z
-        .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
-        .prefault(null)
-        .describe('TCP port for HTTP. Accepted already; nothing listens on it in this version.'),
-    }),
+    http,
     store: group({
       kind: oneOf(['level', 'memory'])
         .prefault('level')

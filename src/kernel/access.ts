@@ -26,6 +26,11 @@ export class Access {
   /** Sessions that have decisions remembered. */
   #deciding = new Set<Session>()
 
+  /** Whether everyone may do everything. */
+  get open(): boolean {
+    return this.#open
+  }
+
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
   }

@@ -117,6 +117,9 @@ export class Kernel {
       accessChanged: () => this.access.changed(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
+      sessions: () => this.sessions.values(),
+      endSession: (clientId, refusal) => this.clients.endSession(clientId, refusal),
+      api: (name) => this.plugins.api(name),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

@@ -15,7 +15,7 @@ import {
   type Outgoing,
   type PluginContext,
   type QoS,
-  type SessionView,
+  type SessionDetails,
   type Settlement,
   type Store,
   userProperties,
@@ -52,7 +52,7 @@ export class FakeClock implements Clock {
 }
 
 /** A client with its session and outbox: keeps what it is given until the test settles it. */
-export class FakeClient implements SessionView {
+export class FakeClient implements SessionDetails {
   readonly clientId: string
   readonly username = null
   readonly address = ''
@@ -60,6 +60,9 @@ export class FakeClient implements SessionView {
   connected = true
   persistent = false
   /** What it was given and has not settled. */
+  readonly expirySeconds = 0
+  readonly disconnectedAt = 0
+  readonly subscriptions = new Map()
   has: Array<Outgoing<unknown>> = []
   /** Payloads of all that it was ever given. */
   readonly got: string[] = []
@@ -72,6 +75,8 @@ export class FakeClient implements SessionView {
       this.got.push(outgoing.message.payload.toString())
     },
     withdraw: () => {},
+    inflight: 0,
+    size: 0,
   }
 
   constructor(clientId: string) {
@@ -137,6 +142,9 @@ export class Bench {
       accessChanged: silent,
       disconnect: () => false,
       session: (clientId) => this.sessions.get(clientId),
+      sessions: () => this.sessions.values(),
+      endSession: () => false,
+      api: () => undefined,
       publish: silent,
     }
     this.engine = new Engine(context)
