@@ -6,10 +6,13 @@ import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
 import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
-import { EventBus, type Events } from './core/events.ts'
+import { EventBus } from './core/event-bus.ts'
+import type { Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
 import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
+import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
 import { Kernel } from './kernel/kernel.ts'
+import { OverloadWatch } from './kernel/overload-watch.ts'
 import type { Logger, Plugin } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
 import { NEVER_EXPIRES } from './session/session.ts'
@@ -24,6 +27,8 @@ import { WriteScheduler } from './wire/write-buffer.ts'
 export interface EventflowOptions {
   /** What differs from the defaults; see docs/configuration.md. */
   config?: ConfigInput
+  /** Path of the file that the configuration was read from, for the event `config.loaded`. Default: none. */
+  configFile?: string | null
   /** Where the broker logs to (pino, or anything with its four levels). Default: nowhere. */
   logger?: Logger
   /** Plugins besides the built-in ones. */
@@ -52,6 +57,7 @@ interface Running {
   /** The one on TCP first. */
   listeners: [Listener, ...Listener[]]
   local: LocalClients
+  watch: OverloadWatch
 }
 
 export class Eventflow {
@@ -59,7 +65,9 @@ export class Eventflow {
   readonly #log: Logger
   readonly #plugins: ReadonlyArray<Plugin<never>>
   readonly #open: (options: OpenStoreOptions) => Promise<Store>
+  readonly #configFile: string | null
   readonly #bus: EventBus
+  readonly #chronicle: Chronicle
   #running: Running | null = null
   #stopping: Promise<void> | null = null
 
@@ -69,12 +77,22 @@ export class Eventflow {
     this.#log = options.logger ?? SILENT
     this.#plugins = [...(options.plugins ?? []), ...builtInPlugins]
     this.#open = options.openStore ?? openStore
-    this.#bus = new EventBus((error) => this.#log.error({ error }, 'an event listener failed'))
+    this.#configFile = options.configFile ?? null
+    const onFault = (error: unknown): void => this.#log.error({ error }, 'an event listener failed')
+    this.#bus = new EventBus(onFault)
+    const { node, status } = this.config
+    const { recent: keep, recentMessages: keepMessages } = status
+    this.#chronicle = new Chronicle({ events: this.#bus, now: systemClock.now, node, keep, keepMessages, onFault })
   }
 
   /** Every event in the broker, for programs: see docs/events.md. */
   get events(): Events {
     return this.#bus
+  }
+
+  /** The same events as they are on `$eventflow/status`, and those of late, from before a start and after a stop too. */
+  get status(): EventChronicle {
+    return this.#chronicle
   }
 
   /** Where the broker listens on TCP. @throws EventflowError NOT_RUNNING */
@@ -98,6 +116,7 @@ export class Eventflow {
       store,
       clock: systemClock,
       events: this.#bus,
+      chronicle: this.#chronicle,
       counters,
       log: this.#log,
       node: config.node,
@@ -113,11 +132,13 @@ export class Eventflow {
     const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const running: Running = { store, kernel, pubsub, broker, listeners, local }
+    const watch = this.#makeWatch()
+    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
       await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)))
+      this.#bus.emit('config.loaded', { file: this.#configFile })
       await kernel.loadSessions()
       this.#bus.emit('store.opened', {
         kind: store.kind,
@@ -128,6 +149,7 @@ export class Eventflow {
       kernel.start()
       await broker.start()
       for (const listener of listeners) await listener.start()
+      watch.start()
     } catch (error) {
       await this.#takeDown(running)
       throw error
@@ -221,6 +243,12 @@ export class Eventflow {
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
   }
 
+  #makeWatch(): OverloadWatch {
+    const { lag: limitMs, period: periodMs } = this.config.overload
+    const uptime = (): number => performance.now()
+    return new OverloadWatch({ clock: systemClock, uptime, events: this.#bus, log: this.#log, limitMs, periodMs })
+  }
+
   /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
   #tellWhere([tcp, ...others]: Running['listeners']): void {
     for (const { name, host, port, url } of others) {
@@ -232,8 +260,11 @@ export class Eventflow {
     this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
   }
 
+  /** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`. */
   #optionsOf(name: string): unknown {
-    return (this.config as Record<string, unknown>)[name] ?? {}
+    const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
+    const options = name.split('-').reduce(within, this.config as unknown)
+    return options === undefined ? {} : options
   }
 
   async #stop(running: Running): Promise<void> {
@@ -248,8 +279,9 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listeners, local }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Running): Promise<void> {
     const steps = [
+      () => watch.stop(),
       () => local.stop(),
       ...listeners.map((listener) => () => listener.stop()),
       () => broker.stop(),

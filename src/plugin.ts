@@ -3,10 +3,19 @@
 export type { Clock, Timer } from './core/clock.ts'
 export type { Counters, Gauges } from './core/counters.ts'
 export { type ErrorCode, EventflowError } from './core/errors.ts'
-export { EVENT_TYPES, type EventListener, type EventMap, type Events, type EventType } from './core/events.ts'
+export {
+  EVENT_TYPES,
+  type EventListener,
+  type EventMap,
+  type Events,
+  type EventType,
+  RARE_EVENT_TYPES,
+} from './core/events.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
-export { covers, filterProblem, hasWildcard, matches, topicProblem } from './core/topics.ts'
+export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'
+export type { EventChronicle, Follower, RecentQuery } from './kernel/chronicle.ts'
+export type { CloudEvent, CloudEventOf, EventRecord } from './kernel/event-record.ts'
 export {
   type AfterGrant,
   type Apply,
@@ -26,6 +35,7 @@ export {
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'
+export { type Route, SubscriptionSet } from './kernel/subscription-set.ts'
 export type {
   Interrupted,
   OutboxContract,

@@ -1,82 +1,85 @@
 /**
  * The namespace of status: every event, as it happens, to those who read it. At QoS 0 and never stored: a reader that
- * is away or too slow misses events, and sees from their sequence that it did.
+ * is away or too slow misses events, sees from their sequence that it did, and is told how many.
  *
- * Works inside whoever emitted the event, so it waits for nothing and lets nothing fail. What happens while a message
- * goes out (a reader's connection breaks) is told after it: all readers hear of events in one order.
+ * Whoever emits an event only puts it into a backlog. Readers are told of it a moment later, all in one order.
  */
 
 import {
   type Clock,
-  type EventMap,
+  type EventChronicle,
+  type EventRecord,
   type Events,
-  type EventType,
+  isShared,
   type Logger,
   Message,
   type Namespace,
   ReasonCode,
   Refusal,
+  type Route,
   type SessionView,
   type Subscription,
 } from '../../src/plugin.ts'
-import { CloudEvents, CONTENT_TYPE } from './cloud-events.ts'
+import { Backlog } from './backlog.ts'
 import { eventTopic } from './event-topic.ts'
 import { Interest } from './interest.ts'
-import { Reader, type Route } from './reader.ts'
+import { Losses } from './losses.ts'
+import { Reader } from './reader.ts'
 
 export interface FeedParts {
   /** The topic that has all events. */
   topic: string
-  node: string
   clock: Clock
   events: Events
+  chronicle: EventChronicle
   log: Logger
 }
 
-/** Events that telling one may cause. Without an end to it, telling of what telling caused could go on for ever. */
-const MAX_CAUSED = 100
-
 export class StatusFeed implements Namespace {
-  readonly #topic: string
-  readonly #log: Logger
-  readonly #cloudEvents: CloudEvents
+  /** It is shown the filters of shared subscriptions, to refuse them. */
+  readonly sharing = true
+  readonly #parts: FeedParts
   readonly #interest: Interest
+  readonly #backlog = new Backlog((record) => this.#tell(record))
+  readonly #losses: Losses
   readonly #readers = new Map<SessionView, Reader>()
-  readonly #waiting: Array<{ type: EventType; payload: Buffer }> = []
-  #telling = false
-  #caused = 0
-  #dropped = 0
 
-  constructor({ topic, node, clock, events, log }: FeedParts) {
-    this.#topic = topic
-    this.#log = log
-    this.#cloudEvents = new CloudEvents(node, clock)
-    this.#interest = new Interest(events, (type, data) => this.#tell(type, data))
+  constructor(parts: FeedParts) {
+    this.#parts = parts
+    const { chronicle, clock, events } = parts
+    this.#interest = new Interest(chronicle, (record) => this.#note(record))
+    this.#losses = new Losses({ clock, emit: (data) => events.emit('status.dropped', data) })
   }
 
   /** Status messages that a connected reader did not get. */
   get dropped(): number {
-    return this.#dropped
+    return this.#losses.total
   }
 
   accept(): void {
     throw new Refusal(ReasonCode.NotAuthorized, 'only the broker publishes status')
   }
 
-  /** In force at once: a client may see the event of its own subscription before the SUBACK [MQTT-3.8.4-2]. */
-  subscribe(session: SessionView, { filter, identifier }: Subscription): undefined {
-    const reader = this.#readers.get(session) ?? new Reader(session)
+  /**
+   * In force at once: a client may see the event of its own subscription before the SUBACK [MQTT-3.8.4-2].
+   * @throws Refusal 0x9e for a shared subscription: an event is not work that one of many does
+   */
+  subscribe(session: SessionView, subscription: Subscription): undefined {
+    if (isShared(subscription.filter)) {
+      throw new Refusal(ReasonCode.SharedSubscriptionsNotSupported, 'status is not shared: every reader gets all of it')
+    }
+    const reader = this.#readers.get(session) ?? new Reader(session, this.#parts.chronicle.sequence)
     this.#readers.set(session, reader)
     reader.connected = session.connected
-    reader.subscribe(filter, identifier)
+    reader.subscriptions.add(subscription)
     this.#listenFor(reader)
   }
 
   unsubscribe(session: SessionView, filter: string): void {
     const reader = this.#readers.get(session)
     if (reader === undefined) return
-    reader.unsubscribe(filter)
-    if (reader.idle) this.#readers.delete(session)
+    reader.subscriptions.remove(filter)
+    if (reader.subscriptions.size === 0) this.#forget(reader)
     this.#listenFor(reader)
   }
 
@@ -84,6 +87,7 @@ export class StatusFeed implements Namespace {
     const reader = this.#readers.get(session)
     if (reader === undefined) return
     reader.connected = true
+    reader.since = this.#parts.chronicle.sequence
     this.#listenFor(reader)
   }
 
@@ -91,47 +95,64 @@ export class StatusFeed implements Namespace {
     const reader = this.#readers.get(session)
     if (reader === undefined) return
     reader.connected = false
-    if (ended) this.#readers.delete(session)
+    this.#losses.forget(reader)
+    if (ended) this.#forget(reader)
     this.#listenFor(reader)
   }
 
-  /** Tell nothing any more. */
+  /** Tell what happened until now, and nothing any more. */
   stop(): void {
     this.#interest.stop()
+    this.#backlog.flush()
+    this.#losses.stop()
     this.#readers.clear()
+  }
+
+  #forget(reader: Reader): void {
+    this.#readers.delete(reader.session)
+    this.#losses.forget(reader)
   }
 
   #listenFor(reader: Reader): void {
     const before = reader.listening
-    reader.listening = reader.wants(this.#topic)
+    reader.listening = reader.wants(this.#parts.topic)
     this.#interest.add(reader.listening) // first, or what both have would be given up and taken up again
     this.#interest.remove(before)
   }
 
-  #tell<T extends EventType>(type: T, data: EventMap[T]): void {
-    if (this.#telling && ++this.#caused > MAX_CAUSED) {
-      this.#cloudEvents.skip()
-      return
+  /** Inside whoever emitted the event: it waits for nothing, and nothing fails. */
+  #note(record: EventRecord): void {
+    if (this.#backlog.add(record)) return
+    for (const topic of this.#topicsOf(record)) {
+      for (const reader of this.#readers.values())
+        if (this.#routeTo(reader, topic, record)) this.#losses.add(reader, record)
     }
-    this.#waiting.push({ type, payload: this.#cloudEvents.encode(type, data) })
-    if (this.#telling) return
-    this.#telling = true
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      this.#publish(this.#topic, next.payload)
-      this.#publish(eventTopic(next.type), next.payload)
-    }
-    this.#telling = false
-    this.#caused = 0
   }
 
-  /** One message, made if somebody wants it, for all who do. */
-  #publish(topic: string, payload: Buffer): void {
+  #tell(record: EventRecord): void {
+    for (const topic of this.#topicsOf(record)) this.#publish(topic, record)
+  }
+
+  #topicsOf({ type }: EventRecord): readonly string[] {
+    return [this.#parts.topic, eventTopic(type)]
+  }
+
+  /** Null: the reader does not read it. */
+  #routeTo(reader: Reader, topic: string, { sequence }: EventRecord): Route | null {
+    return reader.connected && sequence > reader.since ? reader.subscriptions.route(topic) : null
+  }
+
+  /** One message, made if somebody takes it, for all who do. */
+  #publish(topic: string, record: EventRecord): void {
     let message: Message | null = null
     for (const reader of this.#readers.values()) {
-      const route = reader.connected ? reader.route(topic) : null
+      const route = this.#routeTo(reader, topic, record)
       if (route === null) continue
-      message ??= Message.of({ topic, payload, properties: PROPERTIES })
-      if (!this.#send(reader, message, route)) this.#dropped++
+      if (reader.session.outbox.writable) {
+        message ??= Message.of({ topic, payload: record.json, properties: PROPERTIES })
+        if (this.#send(reader, message, route)) continue
+      }
+      this.#losses.add(reader, record)
     }
   }
 
@@ -139,11 +160,13 @@ export class StatusFeed implements Namespace {
     try {
       return session.outbox.send(message, false, identifiers)
     } catch (error) {
-      this.#log.error({ clientId: session.clientId, error }, 'a status message could not be sent')
+      this.#parts.log.error({ clientId: session.clientId, error }, 'a status message could not be sent')
       return false
     }
   }
 }
 
+/** Structured content mode of the CloudEvents binding for MQTT. */
+const CONTENT_TYPE = 'application/cloudevents+json'
 /** Content Type (0x03), as it stands in a PUBLISH of MQTT 5.0; readers of 3.1.1 do not see it. */
 const PROPERTIES = Buffer.from([0x03, 0, CONTENT_TYPE.length, ...Buffer.from(CONTENT_TYPE)])

@@ -12,8 +12,8 @@ export interface StatusOptions {
 export const status = definePlugin<StatusOptions>({
   name: 'status',
   setup(context) {
-    const { options, node, clock, events, log } = context
-    const feed = new StatusFeed({ topic: options.topic, node, clock, events, log })
+    const { options, clock, events, chronicle, log } = context
+    const feed = new StatusFeed({ topic: options.topic, clock, events, chronicle, log })
     context.namespace(PREFIX, feed)
     return {
       stop() {

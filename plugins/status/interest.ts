@@ -1,6 +1,6 @@
-/** Listens to exactly those events that somebody wants, so that the others are never built. */
+/** Follows exactly those events that somebody wants, so that the others are never built. */
 
-import type { EventListener, Events, EventType } from '../../src/plugin.ts'
+import type { EventChronicle, EventType, Follower } from '../../src/plugin.ts'
 
 interface Wanted {
   readers: number
@@ -8,22 +8,21 @@ interface Wanted {
 }
 
 export class Interest {
-  readonly #events: Events
-  readonly #listener: EventListener
+  readonly #chronicle: EventChronicle
+  readonly #follower: Follower
   readonly #wanted = new Map<EventType, Wanted>()
 
-  constructor(events: Events, listener: EventListener) {
-    this.#events = events
-    this.#listener = listener
+  constructor(chronicle: EventChronicle, follower: Follower) {
+    this.#chronicle = chronicle
+    this.#follower = follower
   }
 
   /** One more reader wants these. */
   add(types: readonly EventType[]): void {
     for (const type of types) {
       const wanted = this.#wanted.get(type)
-      if (wanted === undefined)
-        this.#wanted.set(type, { readers: 1, stop: this.#events.listen([type], this.#listener) })
-      else wanted.readers++
+      if (wanted !== undefined) wanted.readers++
+      else this.#wanted.set(type, { readers: 1, stop: this.#chronicle.follow([type], this.#follower) })
     }
   }
 

@@ -9,6 +9,7 @@
 import {
   type AfterGrant,
   type Clock,
+  isShared,
   type Logger,
   matches,
   type Namespace,
@@ -32,6 +33,8 @@ export interface FeedParts {
 }
 
 export class SysFeed implements Namespace {
+  /** It is shown the filters of shared subscriptions, to refuse them. */
+  readonly sharing = true
   readonly #parts: FeedParts
   readonly #readers = new Map<SessionView, Reader>()
   #timer: Timer | null = null
@@ -57,7 +60,11 @@ export class SysFeed implements Namespace {
     throw new Refusal(ReasonCode.NotAuthorized, 'only the broker publishes on $SYS')
   }
 
+  /** @throws Refusal 0x9e for a shared subscription: a value is for everyone who looks */
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
+    if (isShared(subscription.filter)) {
+      throw new Refusal(ReasonCode.SharedSubscriptionsNotSupported, '$SYS is not shared: every reader gets all of it')
+    }
     const { board, clock } = this.#parts
     const reader = this.#readers.get(session) ?? new Reader(session)
     this.#readers.set(session, reader)
@@ -105,7 +112,7 @@ export class SysFeed implements Namespace {
     for (const posted of all) {
       const route = reader.route(posted.topic)
       if (route === null || reader.knows(posted)) continue
-      this.#send(reader, posted, route.retain, route.identifiers)
+      this.#send(reader, posted, route.retainAsPublished, route.identifiers)
     }
   }
 

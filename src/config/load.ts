@@ -72,6 +72,11 @@ function validate(values: unknown, originOf: Origin, problems: readonly string[]
   throw configError([...found, ...problems])
 }
 
+/** Path of the file that `loadConfig` reads; null: there is none. */
+export function configFile({ file, env }: Pick<ConfigSources, 'file' | 'env'>): string | null {
+  return file ?? (env[FILE_VARIABLE] || (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null))
+}
+
 function openDocument(named: string | undefined, env: ConfigSources['env']) {
   if (named !== undefined) return readDocument(named, '--config')
   const variable = env[FILE_VARIABLE]

@@ -9,6 +9,7 @@ import { http } from './http.ts'
 import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
+import { status } from './status.ts'
 
 /** The largest packet that MQTT can say: 268,435,455 bytes of content and five of header [MQTT-1.5.5]. */
 const LARGEST_PACKET = 268_435_460
@@ -20,7 +21,6 @@ const LONGEST_WAIT = '365d'
 const LONGEST_EXPIRY = '4294967294s'
 /** Two bytes of seconds. */
 const LONGEST_KEEP_ALIVE = '65535s'
-const STATUS_PREFIX = '$eventflow/'
 
 const action = z.enum(['publish', 'subscribe'])
 const someActions = { error: 'publish, subscribe or a list of them' }
@@ -55,15 +55,6 @@ const rule = z
   .refine(({ allow, deny }) => (allow === undefined) !== (deny === undefined), {
     ...always,
     error: 'either allow or deny',
-  })
-
-const statusTopic = z
-  .string({ error: `a topic name that begins with ${STATUS_PREFIX}` })
-  .superRefine((value, context) => {
-    const problem = value.startsWith(STATUS_PREFIX) ? topicProblem(value, MAX_TOPIC_LEVELS) : 'this begins otherwise'
-    if (problem === null && value.length > STATUS_PREFIX.length) return
-    const why = problem === null ? '' : ` (${problem})`
-    context.addIssue({ code: 'custom', message: `a topic name that begins with ${STATUS_PREFIX}${why}` })
   })
 
 const queueName = z.string({ error: 'a filter over names of queues' }).superRefine((value, context) => {
@@ -128,6 +119,14 @@ const groups = z.strictObject(
     shutdownTimeout: duration('0s', LONGEST_TIMER)
       .prefault('10s')
       .describe('How long a stop waits for what is in flight.'),
+    overload: group({
+      lag: duration('0s', '1h')
+        .prefault('250ms')
+        .describe('How long what clients send may wait before the broker counts as overloaded; 0: nobody watches.'),
+      period: duration('1ms', '1h')
+        .prefault('3s')
+        .describe('How long that must last for broker.overloaded to be told, and its end for broker.relieved.'),
+    }),
     mqtt: group({
       maxPacketSize: size(1, LARGEST_PACKET).prefault('10MB').describe('Largest packet that a client may send.'),
       maxTopicLevels: integer(1, MAX_TOPIC_LEVELS)
@@ -209,9 +208,7 @@ const groups = z.strictObject(
         .prefault([])
         .describe('What differs for some queues: match (a filter over their names) and any of the options above.'),
     }),
-    status: group({
-      topic: statusTopic.prefault(`${STATUS_PREFIX}status`).describe('Topic of the events of the broker.'),
-    }),
+    status: status(MAX_TOPIC_LEVELS),
     sys: group({
       interval: duration('0s', LONGEST_WAIT)
         .prefault('10s')

@@ -1,23 +1,39 @@
 /**
- * Every event in the broker: its data and one line of meaning. docs/events.md is checked against this table.
+ * Every event in the broker: its data and one line of meaning. docs/events.md is checked against this table, and
+ * test/integration/catalogue.test.ts has every one of them happen.
  *
- * An event costs nothing when nobody listens: on the path of a message ask `wants()` before building the data.
+ * An event costs nothing when nobody listens: on the path of a message ask `wants()` before building the data. Data that was
+ * emitted is never changed: it may be read much later.
  */
 
 import type { QoS } from './message.ts'
 
 /** Why a connection ended. The list is closed. */
 export type DisconnectReason =
-  | 'client' // it sent DISCONNECT
+  | 'client' // it sent DISCONNECT, with the reason code that is told
   | 'keep-alive' // silent for longer than one and a half keep alive intervals
   | 'takeover' // another connection with the same client identifier
   | 'protocol-error' // what it sent is not MQTT
   | 'not-authorized' // it published what it may not (MQTT 3.1.1 has no other answer)
   | 'kicked' // by an operator or a plugin
   | 'slow' // it does not read
-  | 'network' // the connection broke
+  | 'network' // the connection ended without DISCONNECT, or broke
   | 'shutdown' // the broker stops
   | 'error' // the broker could not do its part
+
+/** Why a connection was turned away before it had a session. The list is closed. */
+export type RefusalReason =
+  | 'handshake' // TLS, WebSocket or the PROXY header failed
+  | 'timeout' // it took too long over its handshake, or never sent CONNECT
+  | 'protocol-error' // what it sent is not MQTT, or is no CONNECT that can be served
+  | 'unsupported-version' // a version of MQTT that is not spoken
+  | 'client-identifier' // an identifier that cannot be taken
+  | 'credentials' // the user name or password is not right, or they are given in a way that is not known
+  | 'not-authorized' // it has none, or may not connect
+  | 'limit' // too many connections
+  | 'redirected' // it was sent to another server
+  | 'shutdown' // the broker stops
+  | 'unavailable' // the broker could not do its part
 
 export interface EventMap {
   /** The broker is up and its listeners are open. */
@@ -26,6 +42,10 @@ export interface EventMap {
   'broker.stopping': Record<string, never>
   /** Everything is settled and flushed. */
   'broker.stopped': Record<string, never>
+  /** For so long (option `overload.period`) the broker has been late by more than `limitMs`: all that clients send waits. */
+  'broker.overloaded': { lagMs: number; limitMs: number }
+  /** The broker is in time again. `durationMs`: since `broker.overloaded`; `maxLagMs`: the most that it was late. */
+  'broker.relieved': { durationMs: number; maxLagMs: number }
   /** A fault inside the broker that no client caused. */
   'broker.error': { code: string; message: string }
 
@@ -37,7 +57,13 @@ export interface EventMap {
   'listener.failed': { listener: string; host: string; port: number; message: string }
 
   /** A connection was turned away before it had a session. */
-  'client.connecting-refused': { clientId: string; address: string; reason: string; reasonCode: number }
+  'client.connecting-refused': {
+    clientId: string
+    address: string
+    reason: RefusalReason
+    reasonCode: number
+    message: string
+  }
   /** A client has its CONNACK. */
   'client.connected': {
     clientId: string
@@ -48,8 +74,14 @@ export interface EventMap {
     keepAliveSeconds: number
     sessionPresent: boolean
   }
-  /** A client's connection ended. */
-  'client.disconnected': { clientId: string; reason: DisconnectReason; reasonCode: number; address: string }
+  /** A client's connection ended. `reasonCode` is what was sent or received, 0 when nothing was; `message` says more. */
+  'client.disconnected': {
+    clientId: string
+    reason: DisconnectReason
+    reasonCode: number
+    address: string
+    message: string
+  }
   /** A client sent what it must not; `reasonCode` says what. Its connection ends. */
   'client.error': { clientId: string; address: string; message: string; reasonCode: number }
 
@@ -154,10 +186,25 @@ export interface EventMap {
   /** Nothing can be written, and is acknowledged, until store.recovered (STORE_FAILED); or something is damaged (STORE_CORRUPT). */
   'store.failed': { code: string; message: string }
 
+  /** The configuration is in force; `file` is the one that it was read from, null: none. */
+  'config.loaded': { file: string | null }
   /** Files were read again that had changed, and are in force; `what`: the group of options that names them. */
   'config.reloaded': { what: string }
   /** A file that has changed is not right; what was read before stays in force. */
   'config.rejected': { what: string; message: string }
+
+  /** A plugin is in operation. */
+  'plugin.started': { plugin: string }
+  /** A plugin has ended its work. */
+  'plugin.stopped': { plugin: string }
+  /** A plugin could not be set up, started or stopped, or can no longer do its work. */
+  'plugin.failed': { plugin: string; message: string }
+
+  /**
+   * A reader of status was too slow for so many status messages, and takes them again. What it missed has sequence numbers
+   * from the first of these to the last.
+   */
+  'status.dropped': { clientId: string; messages: number; firstSequence: number; lastSequence: number }
 }
 
 export type EventType = keyof EventMap
@@ -173,49 +220,13 @@ export interface Events {
   listen(types: readonly EventType[], listener: EventListener): () => void
 }
 
-export class EventBus implements Events {
-  readonly #listeners = new Map<EventType, EventListener[]>()
-  readonly #onFault: (error: unknown) => void
-
-  /** @param onFault told what a listener threw; the other listeners are called all the same */
-  constructor(onFault: (error: unknown) => void) {
-    this.#onFault = onFault
-  }
-
-  wants(type: EventType): boolean {
-    return this.#listeners.has(type)
-  }
-
-  emit<T extends EventType>(type: T, data: EventMap[T]): void {
-    const listeners = this.#listeners.get(type)
-    if (listeners === undefined) return
-    for (const listener of listeners) {
-      try {
-        listener(type, data)
-      } catch (error) {
-        this.#onFault(error)
-      }
-    }
-  }
-
-  listen(types: readonly EventType[], listener: EventListener): () => void {
-    // Lists are replaced, never changed: an emit under way goes on over the list that it began with.
-    for (const type of types) this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener])
-    return () => {
-      for (const type of types) {
-        const left = (this.#listeners.get(type) ?? []).filter((other) => other !== listener)
-        if (left.length > 0) this.#listeners.set(type, left)
-        else this.#listeners.delete(type)
-      }
-    }
-  }
-}
-
 /** Every event type there is, for the documents' test and for those who listen to all. Checked complete by the compiler. */
 export const EVENT_TYPES = Object.keys({
   'broker.started': 0,
   'broker.stopping': 0,
   'broker.stopped': 0,
+  'broker.overloaded': 0,
+  'broker.relieved': 0,
   'broker.error': 0,
   'listener.listening': 0,
   'listener.closed': 0,
@@ -263,6 +274,28 @@ export const EVENT_TYPES = Object.keys({
   'store.opened': 0,
   'store.recovered': 0,
   'store.failed': 0,
+  'config.loaded': 0,
   'config.reloaded': 0,
   'config.rejected': 0,
+  'plugin.started': 0,
+  'plugin.stopped': 0,
+  'plugin.failed': 0,
+  'status.dropped': 0,
 } satisfies Record<EventType, 0>) as EventType[]
+
+/** Those that happen as often as messages do: whoever did not ask for them does not want them. */
+const PER_MESSAGE: ReadonlySet<EventType> = new Set<EventType>([
+  ...EVENT_TYPES.filter((type) => type.startsWith('message.')),
+  'queue.enqueued',
+  'queue.delayed',
+  'queue.delivered',
+  'queue.acknowledged',
+  'queue.redelivered',
+  'queue.dead-lettered',
+  'queue.expired',
+  'queue.dropped',
+  'queue.emptied',
+])
+
+/** Every event type but those that tell of one message. */
+export const RARE_EVENT_TYPES: readonly EventType[] = EVENT_TYPES.filter((type) => !PER_MESSAGE.has(type))

@@ -33,6 +33,8 @@ export interface Departure {
   reasonCode: number
   /** Whether the client's will is to be published. */
   publishWill: boolean
+  /** More about it, in words. Default: none. */
+  message?: string
 }
 
 export class Clients {
@@ -120,9 +122,9 @@ export class Clients {
     const { sessions, subscriptions, wills, access, events, counters } = this.#parts
     const { clientId, address, connected } = session
     if (connected) counters.clientsConnected--
-    const { reason, reasonCode } = departure
+    const { reason, reasonCode, message = '' } = departure
     if (!departure.publishWill) session.will = null // [MQTT-3.1.2-10]
-    if (connected) events.emit('client.disconnected', { clientId, reason, reasonCode, address })
+    if (connected) events.emit('client.disconnected', { clientId, reason, reasonCode, address, message })
     if (connected && reason === 'takeover') events.emit('session.taken-over', { clientId })
     const ended = !session.persistent
     session.detach(ended)

@@ -52,11 +52,16 @@ export class Intake {
 
   #accept(message: Message): void | Promise<void> {
     const outcome = this.#namespaces.ownerOf(message.topic).accept(message)
-    if (this.#events.wants('message.published')) {
-      const { from, topic, qos, retain, payloadLength } = message
-      this.#events.emit('message.published', { clientId: from, topic, qos, retain, bytes: payloadLength })
-    }
+    if (this.#events.wants('message.published')) this.#tellPublished(message, outcome)
     return outcome
+  }
+
+  /** Told when the message is safe: until then it may be refused. */
+  #tellPublished({ from, topic, qos, retain, payloadLength }: Message, outcome: void | Promise<void>): void {
+    const data = { clientId: from, topic, qos, retain, bytes: payloadLength }
+    const tell = (): void => this.#events.emit('message.published', data)
+    if (outcome === undefined) tell()
+    else outcome.then(tell, () => {}) // whoever refuses it tells of that
   }
 
   #denied(session: Session, message: Message): Refusal {

@@ -7,6 +7,7 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Access } from './access.ts'
+import type { EventChronicle } from './chronicle.ts'
 import { Clients } from './clients.ts'
 import { gaugesOf } from './gauges.ts'
 import { Intake } from './intake.ts'
@@ -20,6 +21,7 @@ export interface KernelParts {
   store: Store
   clock: Clock
   events: Events
+  chronicle: EventChronicle
   counters: Counters
   log: Logger
   /** Name of this node. */
@@ -34,7 +36,7 @@ export interface KernelParts {
 export class Kernel {
   readonly access = new Access()
   readonly namespaces = new Namespaces()
-  readonly plugins = new PluginHost()
+  readonly plugins: PluginHost
   readonly sessions: Sessions
   readonly subscriptions: Subscriptions
   readonly intake: Intake
@@ -46,6 +48,7 @@ export class Kernel {
     this.#parts = parts
     const { store, clock, events, counters, log, limits, maxExpirySeconds, maxTopicLevels } = parts
     const { access, namespaces } = this
+    this.plugins = new PluginHost(events)
     this.sessions = new Sessions({
       store: store.sessions,
       durable: () => store.durable(),
@@ -92,7 +95,7 @@ export class Kernel {
 
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
-    const { log, clock, events, counters, store, node, version } = this.#parts
+    const { log, clock, events, chronicle, counters, store, node, version } = this.#parts
     const tagged = (write: Logger['info']) => (data: object, text: string) =>
       write({ plugin: plugin.name, ...data }, text)
     return {
@@ -105,6 +108,7 @@ export class Kernel {
       },
       clock,
       events,
+      chronicle,
       counters,
       gauges: () => gaugesOf(this.sessions),
       store,

@@ -10,6 +10,7 @@ import type { Message } from '../core/message.ts'
 import type { Refusal } from '../core/reason-codes.ts'
 import type { OutboxContract, ResumingOutbox } from '../session/outbox-contract.ts'
 import type { Store, SubscriptionRecord } from '../store/store.ts'
+import type { EventChronicle } from './chronicle.ts'
 
 /** One client's session as a namespace sees it. */
 export interface SessionView {
@@ -160,6 +161,8 @@ export interface PluginContext<Options = unknown> {
   readonly log: Logger
   readonly clock: Clock
   readonly events: Events
+  /** The same events numbered, as CloudEvents, and the last of them. */
+  readonly chronicle: EventChronicle
   /** What the broker has counted so far: the same object for as long as it runs, its numbers always the present ones. */
   readonly counters: Readonly<Counters>
   readonly store: Store

@@ -1,12 +1,18 @@
-/** Plugins in order: set up and started first to last, stopped last to first; a failure names the guilty one. */
+/** Plugins in order: set up and started first to last, stopped last to first; a failure names the guilty one. Each step is told. */
 
 import { EventflowError } from '../core/errors.ts'
+import type { Events } from '../core/events.ts'
 import type { Plugin, PluginContext, PluginInstance } from './plugin-contract.ts'
 
 export class PluginHost {
+  readonly #events: Pick<Events, 'emit'>
   readonly #running: Array<{ name: string; instance: PluginInstance }> = []
   readonly #provided = new Map<string, object>()
   #started = 0
+
+  constructor(events: Pick<Events, 'emit'>) {
+    this.#events = events
+  }
 
   /** @param contextOf makes what the plugin is given */
   async setUp(
@@ -14,7 +20,7 @@ export class PluginHost {
     contextOf: (plugin: Plugin<never>) => PluginContext,
   ): Promise<void> {
     for (const plugin of plugins) {
-      const instance = await guarded(plugin.name, 'set up', () =>
+      const instance = await this.#guarded(plugin.name, 'set up', () =>
         plugin.setup(contextOf(plugin) as PluginContext<never>),
       )
       this.#running.push({ name: plugin.name, instance: instance ?? {} })
@@ -33,8 +39,9 @@ export class PluginHost {
 
   async start(): Promise<void> {
     for (const { name, instance } of this.#running) {
-      await guarded(name, 'started', () => instance.start?.())
+      await this.#guarded(name, 'started', () => instance.start?.())
       this.#started++
+      this.#events.emit('plugin.started', { plugin: name })
     }
   }
 
@@ -45,20 +52,27 @@ export class PluginHost {
     let failure: unknown = null
     for (const { name, instance } of started.reverse()) {
       try {
-        await guarded(name, 'stopped', () => instance.stop?.())
+        await this.#guarded(name, 'stopped', () => instance.stop?.())
+        this.#events.emit('plugin.stopped', { plugin: name })
       } catch (error) {
         failure ??= error
       }
     }
     if (failure !== null) throw failure
   }
+
+  async #guarded<T>(plugin: string, what: string, action: () => T | Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (cause) {
+      const error = faultOf(plugin, what, cause)
+      this.#events.emit('plugin.failed', { plugin, message: error.message })
+      throw error
+    }
+  }
 }
 
-async function guarded<T>(name: string, what: string, action: () => T | Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (cause) {
-    if (cause instanceof EventflowError) throw cause
-    throw new EventflowError('PLUGIN_FAILED', `the plugin '${name}' could not be ${what}: ${String(cause)}`, { cause })
-  }
+function faultOf(name: string, what: string, cause: unknown): EventflowError {
+  if (cause instanceof EventflowError) return cause
+  return new EventflowError('PLUGIN_FAILED', `the plugin '${name}' could not be ${what}: ${String(cause)}`, { cause })
 }

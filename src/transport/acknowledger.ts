@@ -18,6 +18,7 @@ interface Group {
   error: unknown
   types: Array<AcknowledgementType | typeof NONE>
   packetIds: number[]
+  topics: string[]
   reasonCodes: number[]
   /** Why, in words, by position; null: there is nothing to explain. */
   reasons: Map<number, string> | null
@@ -30,7 +31,9 @@ export interface AcknowledgerParts {
   window: ReceiveWindow
   /** The largest packet that may say why in words, in bytes; 0: none may. */
   maxExplainedBytes: number
-  /** The message could not be kept, or was refused. */
+  /** A message was refused, or could not be kept: told of each, at once, whether its client is still there or not. */
+  refused: (topic: string, error: unknown) => void
+  /** It is the turn of a message that was refused, or could not be kept, to be answered. */
   failed: (type: AcknowledgementType | typeof NONE, packetId: number, error: unknown) => void
   /** A QoS 2 message could not be kept, or was refused, and its client is gone: it may send it again, as a new one. */
   unkept: (packetId: number) => void
@@ -54,8 +57,9 @@ export class Acknowledger {
   }
 
   /**
-   * Acknowledge, with `reasonCode` and `reason`, when `outcome` resolves (undefined: as soon as those before are
-   * acknowledged); tell `failed` when it is rejected.
+   * Acknowledge, with `reasonCode` and `reason`, when `outcome` resolves (undefined: as soon as those before are acknowledged);
+   * tell `refused` and `failed` when it is rejected.
+   * @param topic of the message; '': it is no new message that is answered
    */
   add(
     type: AcknowledgementType | typeof NONE,
@@ -63,6 +67,7 @@ export class Acknowledger {
     outcome: Promise<void> | undefined,
     reasonCode: number,
     reason = '',
+    topic = '',
   ): void {
     if (outcome === undefined && this.#groups.length === 0) {
       if (type !== NONE) this.write(type, packetId, reasonCode, reason)
@@ -76,6 +81,7 @@ export class Acknowledger {
         error: null,
         types: [],
         packetIds: [],
+        topics: [],
         reasonCodes: [],
         reasons: null,
       }
@@ -88,6 +94,7 @@ export class Acknowledger {
     }
     group.types.push(type)
     group.packetIds.push(packetId)
+    group.topics.push(topic)
     group.reasonCodes.push(reasonCode)
     this.#pending++
   }
@@ -119,6 +126,7 @@ export class Acknowledger {
   #settle(group: Group, error: unknown): void {
     group.settled = true
     group.error = error
+    if (error !== null) for (const topic of group.topics) if (topic !== '') this.#parts.refused(topic, error)
     if (this.#closed) this.#forget(group, 0)
     while (!this.#closed && this.#groups[0]?.settled) this.#write(this.#groups.shift()!)
     if (!this.#closed) this.#parts.progress()

@@ -7,8 +7,10 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import type { DisconnectReason } from '../core/events.ts'
+import { EventflowError } from '../core/errors.ts'
+import type { DisconnectReason, RefusalReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { refusalReasonOf } from '../core/refusal-reason.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -94,8 +96,7 @@ export class Conversation implements Visitor {
       await this.#open()
       return null
     } catch (error) {
-      if (!(error instanceof Refusal))
-        this.#parts.log.error({ clientId: this.clientId, error }, 'a client could not be let in')
+      if (!(error instanceof Refusal)) this.#faulty(error)
       this.#refusal = asRefusal(error, ReasonCode.ServerUnavailable)
       return this.#refusal
     }
@@ -175,7 +176,7 @@ export class Conversation implements Visitor {
     if (!accepted) {
       const refusal = this.#refusal ?? new Refusal(ReasonCode.ServerUnavailable, 'the handshake failed')
       this.#refuse(this.#connect!.version, refusal)
-      this.#refused(refusal.message, refusal.code)
+      this.#refused(refusal, refusalReasonOf(refusal.code))
       return
     }
     const connect = this.#connect!
@@ -221,13 +222,13 @@ export class Conversation implements Visitor {
   }
 
   /** CONNECT cannot be taken. It is answered where the client's protocol is known and has an answer. */
-  reject(refusal: Refusal): void {
+  reject(refusal: Refusal, reason: RefusalReason = refusalReasonOf(refusal.code)): void {
     const said = refusal instanceof ConnectRefusal && refusal.isMqtt ? refusal.version : null
     const version = this.#connect?.version ?? said
     if (version !== null && (version === 5 || RETURN_CODED.has(refusal.code))) {
       this.#refuse(version, refusal)
     }
-    this.#refused(refusal.message, refusal.code)
+    this.#refused(refusal, reason)
     this.#host.finish({ reason: 'protocol-error', reasonCode: refusal.code, publishWill: false })
   }
 
@@ -238,9 +239,17 @@ export class Conversation implements Visitor {
     if (connack.length <= maxBytes) this.#host.write(connack) // [MQTT-3.1.2-24]
   }
 
-  #refused(reason: string, reasonCode: number): void {
+  #refused({ code: reasonCode, message }: Refusal, reason: RefusalReason): void {
+    const { clientId } = this
     const { address } = this.#host.peer
-    this.#parts.events.emit('client.connecting-refused', { clientId: this.clientId, address, reason, reasonCode })
+    this.#parts.events.emit('client.connecting-refused', { clientId, address, reason, reasonCode, message })
+  }
+
+  /** The broker failed, not the client. */
+  #faulty(error: unknown): void {
+    this.#parts.log.error({ clientId: this.clientId, error }, 'a client could not be let in')
+    const code = error instanceof EventflowError ? error.code : 'UNEXPECTED'
+    this.#parts.events.emit('broker.error', { code, message: 'a client could not be let in' })
   }
 
   abandoned(error: Error | null): void {

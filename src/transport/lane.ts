@@ -59,6 +59,8 @@ export class Lane implements ConversationHost {
   #paused = false
   #peerEnded = false
   #closed = false
+  /** What is known of how the connection was lost, should it be. */
+  #trouble = 'the client closed it without DISCONNECT'
 
   /** @param socket one with allowHalfOpen, so that what a client sent before its FIN is served */
   constructor(socket: Duplex, peer: Peer, parts: LaneParts, host: LaneHost) {
@@ -84,7 +86,7 @@ export class Lane implements ConversationHost {
       this.#work()
     })
     // A layer below may find that what the client sends is none of its protocol: that is no fault of the network.
-    socket.on('error', (error) => (error instanceof Refusal ? this.#failed(error) : this.#networkGone()))
+    socket.on('error', (error) => (error instanceof Refusal ? this.#failed(error) : this.#broken(error)))
     socket.on('close', () => this.#networkGone())
   }
 
@@ -142,7 +144,8 @@ export class Lane implements ConversationHost {
 
   /** No CONNECT came in time, or it was not decided on in time. */
   giveUp(): void {
-    if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'))
+    if (this.#closed) return
+    this.conversation.reject(new Refusal(ReasonCode.ServerBusy, 'the handshake took too long'), 'timeout')
   }
 
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
@@ -160,7 +163,7 @@ export class Lane implements ConversationHost {
         this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
       }
     }
-    this.finish({ reason, reasonCode, publishWill: true }) // [MQTT-3.1.2-8]
+    this.finish({ reason, reasonCode, publishWill: true, message: text }) // [MQTT-3.1.2-8]
   }
 
   finish(departure: Departure): void {
@@ -190,7 +193,7 @@ export class Lane implements ConversationHost {
       if (wait) this.#socket.pause()
       else this.#socket.resume()
     }
-    if (this.#peerEnded && !wait) this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
+    if (this.#peerEnded && !wait) this.#lost()
   }
 
   /** Messages stop at the limit of the socket's buffer; only answers that the client asks for go beyond it. */
@@ -237,7 +240,17 @@ export class Lane implements ConversationHost {
   #networkGone(): void {
     this.#peerEnded = true
     if (this.#held && !this.#socket.destroyed) return
-    this.finish({ reason: 'network', reasonCode: 0, publishWill: true })
+    this.#lost()
+  }
+
+  /** The operating system says why: a reset by a client that was killed, a cable that was cut. */
+  #broken(error: NodeJS.ErrnoException): void {
+    this.#trouble = `the connection broke: ${error.code ?? error.message}`
+    this.#networkGone()
+  }
+
+  #lost(): void {
+    this.finish({ reason: 'network', reasonCode: 0, publishWill: true, message: this.#trouble })
   }
 
   /** Say goodbye, and read what still comes to nowhere until the client hangs up, or does not read what we said. */

@@ -52,8 +52,18 @@ export class Messages {
     const window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
     this.#window = window
     const failed = this.#failed.bind(this)
+    const refused = (topic: string, error: unknown): void => this.#tellRefused(topic, asRefusal(error))
     const unkept = (packetId: number): void => void session.inbox.release(packetId)
-    this.#acknowledger = new Acknowledger({ out, version, window, maxExplainedBytes, failed, unkept, progress })
+    this.#acknowledger = new Acknowledger({
+      out,
+      version,
+      window,
+      maxExplainedBytes,
+      refused,
+      failed,
+      unkept,
+      progress,
+    })
   }
 
   /**
@@ -97,8 +107,10 @@ export class Messages {
       return
     }
     const reasonCode = message.unmatched ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
-    if (qos > 0) this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, reasonCode)
-    else if (outcome !== undefined) this.#acknowledger.add(NONE, 0, outcome, 0)
+    const { topic } = message
+    if (qos > 0)
+      this.#acknowledger.add(qos === 1 ? PUBACK : PUBREC, packetId, outcome ?? undefined, reasonCode, '', topic)
+    else if (outcome !== undefined) this.#acknowledger.add(NONE, 0, outcome, 0, '', topic)
   }
 
   acknowledgement(type: AcknowledgementType, flags: number, bytes: Buffer, body: number, end: number): void {
@@ -123,14 +135,18 @@ export class Messages {
 
   /** The intake said no at once. */
   #refused(message: Message, packetId: number, error: unknown): void {
-    const { session, events } = this.#parts
+    const { session } = this.#parts
     const { topic, qos } = message
     const refusal = this.#refusalOf(error)
-    const { code: reasonCode, message: reason } = refusal
-    events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
+    this.#tellRefused(topic, refusal)
     if (qos === 2) session.inbox.release(packetId)
     const type = qos === 0 ? NONE : qos === 1 ? PUBACK : PUBREC
     this.#answer(type, refusal, (code, why) => this.#acknowledger.add(type, packetId, undefined, code, why))
+  }
+
+  #tellRefused(topic: string, { code: reasonCode, message: reason }: Refusal): void {
+    const { session, events } = this.#parts
+    events.emit('message.refused', { clientId: session.clientId, topic, reasonCode, reason })
   }
 
   /** The intake, or the disk, said no later: it is this message's turn to be answered. */

@@ -8,7 +8,7 @@ import type { IConnackPacket } from 'mqtt-packet'
 import { queue } from '../../plugins/queue/index.ts'
 import { resolveConfig } from '../../src/config/load.ts'
 import { Counters } from '../../src/core/counters.ts'
-import { EventBus } from '../../src/core/events.ts'
+import { EventBus } from '../../src/core/event-bus.ts'
 import { Kernel } from '../../src/kernel/kernel.ts'
 import { PubSub } from '../../src/pubsub/pubsub.ts'
 import type { Database } from '../../src/store/level/database.ts'
@@ -17,6 +17,7 @@ import type { Store } from '../../src/store/store.ts'
 import { Broker } from '../../src/transport/broker.ts'
 import { WriteScheduler } from '../../src/wire/write-buffer.ts'
 import { LIMITS } from '../unit/kernel/support.ts'
+import { chronicleOf } from './chronicle.ts'
 import { FakeClock } from './fake-clock.ts'
 import { Journal } from './journal.ts'
 import { Line, Scissors } from './line.ts'
@@ -131,7 +132,7 @@ export class World {
     const log = { debug() {}, info() {}, warn: report, error: report }
     const shared = { store, clock, events, log }
     const kernel = new Kernel({
-      ...{ ...shared, counters, node: 'n', version: '0' },
+      ...{ ...shared, chronicle: chronicleOf(events), counters, node: 'n', version: '0' },
       ...{ maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: SESSION_SECONDS },
     })
     kernel.namespaces.claim('', new PubSub({ store, events, counters, clock, limits: LIMITS }))

@@ -74,7 +74,9 @@ it('a named proxy that tells none is closed, and told of', async () => {
   client.sendBytes(CONNECT)
   await client.end()
   expect(client.received).toEqual([])
-  expect(events.of('client.connecting-refused')).toMatchObject([{ reason: expect.stringMatching(/PROXY header/) }])
+  expect(events.of('client.connecting-refused')).toMatchObject([
+    { reason: 'handshake', message: expect.stringMatching(/PROXY header/) },
+  ])
 })
 
 it('who is not named is not believed: a header is no MQTT', async () => {

@@ -70,7 +70,7 @@ describe('a client on TLS', () => {
     socket.on('error', () => {})
     socket.write('GET / HTTP/1.1\r\n\r\n')
     await until('it is refused', () => events.all.length > 0)
-    expect(events.of('client.connecting-refused')[0]!.reason).toMatch(/^the TLS handshake failed/)
+    expect(events.of('client.connecting-refused')[0]!.message).toMatch(/^the TLS handshake failed/)
     await connect()
   })
 
@@ -80,7 +80,7 @@ describe('a client on TLS', () => {
     const socket = connectTcp(tlsPort, '127.0.0.1')
     socket.on('error', () => {})
     await new Promise((resolve) => socket.once('close', resolve))
-    await events.find('client.connecting-refused', { reason: 'the handshake took too long' })
+    await events.find('client.connecting-refused', { reason: 'timeout', message: 'the handshake took too long' })
   })
 
   it('that speaks too old a version is turned away', async () => {
@@ -116,7 +116,7 @@ describe('a client certificate', () => {
     const { cert, key } = bring(files) as { cert?: string; key?: string }
     await expect(connect(cert === undefined ? {} : { cert, key })).rejects.toThrow()
     await until('it is told of', () => events.all.length > 0)
-    expect(events.of('client.connecting-refused')[0]!.reason).toMatch(/client certificate/)
+    expect(events.of('client.connecting-refused')[0]!.message).toMatch(/client certificate/)
   })
 
   it('may be left out where one is only requested', async () => {

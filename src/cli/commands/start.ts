@@ -5,7 +5,7 @@
 
 import pino from 'pino'
 import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
-import { loadConfig } from '../../config/load.ts'
+import { configFile, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
 import { Eventflow } from '../../eventflow.ts'
@@ -17,8 +17,9 @@ export const start: Command = {
   async run(args) {
     const flags = parseFlags(args)
     try {
-      const config = loadConfig({ ...flags, env: process.env })
-      return await serve(config, createLogger(config))
+      const sources = { ...flags, env: process.env }
+      const config = loadConfig(sources)
+      return await serve(config, configFile(sources), createLogger(config))
     } catch (error) {
       if (!(error instanceof EventflowError)) throw error
       const misconfigured = error.code === 'CONFIG_INVALID'
@@ -28,10 +29,10 @@ export const start: Command = {
   },
 }
 
-async function serve(config: Config, logger: pino.Logger): Promise<number> {
+async function serve(config: Config, configFile: string | null, logger: pino.Logger): Promise<number> {
   endOnFault(logger)
   const signal = nextSignal()
-  const broker = new Eventflow({ config, logger })
+  const broker = new Eventflow({ config, configFile, logger })
   await broker.start()
   process.on('SIGHUP', () => void broker.reload().catch((error) => logger.warn({ error }, 'nothing is read again')))
   if (config.http.port !== null) {

@@ -11,6 +11,7 @@ import type { Clock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Events } from '../../core/events.ts'
 import { ReasonCode } from '../../core/reason-codes.ts'
+import { refusalReasonOf } from '../../core/refusal-reason.ts'
 import type { Peer } from '../peer.ts'
 import { Entry } from './entry.ts'
 import type { Arrival, Layer } from './layer.ts'
@@ -131,8 +132,11 @@ export class Listener {
     this.#refused(place.addressOf(dropped ?? {}), reason, ReasonCode.QuotaExceeded)
   }
 
-  #refused(address: string, reason: string, reasonCode: number): void {
-    this.#parts.events.emit('client.connecting-refused', { clientId: '', address, reason, reasonCode })
+  /** Of a layer all that is known is that the client did not get through it. */
+  #refused(address: string, message: string, reasonCode: number): void {
+    const known = reasonCode === ReasonCode.UnspecifiedError ? 'handshake' : refusalReasonOf(reasonCode)
+    const reason = reasonCode === ReasonCode.ServerBusy ? 'timeout' : known
+    this.#parts.events.emit('client.connecting-refused', { clientId: '', address, reason, reasonCode, message })
   }
 
   #cannotListen(cause: NodeJS.ErrnoException): EventflowError {

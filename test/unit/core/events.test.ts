@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { EVENT_TYPES, EventBus, type EventType } from '../../../src/core/events.ts'
+import { EventBus } from '../../../src/core/event-bus.ts'
+import { EVENT_TYPES, type EventType } from '../../../src/core/events.ts'
 
 function makeBus() {
   const faults: unknown[] = []

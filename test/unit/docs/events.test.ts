@@ -57,3 +57,9 @@ it('docs/events.md has every reason of a disconnect, and nothing else', () => {
   const rows = between(page, '| Reason | Meaning |\n|---|---|\n', '\n\n')
   expect([...rows.matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1])).toEqual(reasons)
 })
+
+it('docs/events.md has every reason of a refused connection, and nothing else', () => {
+  const reasons = [...between(source, 'type RefusalReason =', '\n\n').matchAll(/'([\w-]+)'/g)].map((match) => match[1])
+  const rows = between(page, '| Reason | The connection |\n|---|---|\n', '\n\n')
+  expect([...rows.matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1])).toEqual(reasons)
+})

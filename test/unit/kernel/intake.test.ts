@@ -30,6 +30,19 @@ describe('a message from a client', () => {
     expect(told).toEqual({ type: 'message.published', clientId: 'me', topic: 'a', qos: 1, retain: true, bytes: 3 })
   })
 
+  it('is told of once it is safe, and not at all when it is refused after all', async () => {
+    const { intake, pubsub, session, heard } = await make()
+    let keep = (): void => {}
+    pubsub.accept = () => new Promise((resolve) => (keep = resolve))
+    const kept = intake.publish(session, message('x', { topic: 'kept' }))
+    pubsub.accept = () => Promise.reject(new Refusal(0x97, 'full'))
+    await expect(intake.publish(session, message('x', { topic: 'refused' }))).rejects.toThrow('full')
+    expect(heard).toEqual([])
+    keep()
+    await kept
+    expect(heard).toMatchObject([{ type: 'message.published', topic: 'kept' }])
+  })
+
   it('may be acknowledged when what its owner answers has resolved', async () => {
     const { intake, pubsub, session } = await make()
     expect(intake.publish(session, message('x'))).toBeUndefined()

@@ -20,9 +20,12 @@ function make(names: string[], faults: Record<string, unknown> = {}) {
       },
     }),
   )
-  const host = new PluginHost()
+  const told: string[] = []
+  const host = new PluginHost({
+    emit: (type, data) => void told.push(`${type} ${Object.values(data).join(': ')}`),
+  })
   const setUp = () => host.setUp(plugins, ({ name }) => ({ options: `of ${name}` }) as unknown as PluginContext)
-  return { host, setUp, calls }
+  return { host, setUp, calls, told }
 }
 
 describe('plugins', () => {
@@ -34,8 +37,16 @@ describe('plugins', () => {
     expect(calls).toEqual(['a setup of a', 'b setup of b', 'a start', 'b start', 'b stop', 'a stop'])
   })
 
+  it('are told of when they are in operation, and when they no longer are', async () => {
+    const { host, setUp, told } = make(['a', 'b'])
+    await setUp()
+    await host.start()
+    await host.stop()
+    expect(told).toEqual(['plugin.started a', 'plugin.started b', 'plugin.stopped b', 'plugin.stopped a'])
+  })
+
   it('may have nothing to start or stop', async () => {
-    const host = new PluginHost()
+    const host = new PluginHost({ emit() {} })
     const context = () => ({}) as PluginContext
     await host.setUp(
       [
@@ -61,7 +72,7 @@ describe('plugins', () => {
 describe('a plugin that fails', () => {
   it('at set up is named, with its cause', async () => {
     const cause = new Error('no file')
-    const { setUp, calls } = make(['a', 'b', 'c'], { 'b setup of b': cause })
+    const { setUp, calls, told } = make(['a', 'b', 'c'], { 'b setup of b': cause })
     await expect(setUp()).rejects.toMatchObject({
       name: 'EventflowError',
       code: 'PLUGIN_FAILED',
@@ -69,6 +80,7 @@ describe('a plugin that fails', () => {
       cause,
     })
     expect(calls).toEqual(['a setup of a', 'b setup of b'])
+    expect(told).toEqual(["plugin.failed b: the plugin 'b' could not be set up: Error: no file"])
   })
 
   it('with an error of ours keeps its code', async () => {

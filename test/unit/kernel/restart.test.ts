@@ -9,6 +9,7 @@ import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { Connection, memoryStore, recordedEvents } from '../session/support.ts'
 import { FakeDatabase } from '../store/fake-database.ts'
@@ -33,7 +34,8 @@ async function makeWorld(given?: Store) {
   async function start(onKernel: (kernel: Kernel) => void = () => {}) {
     const clock = new FakeClock(now)
     const { events, types } = recordedEvents()
-    const parts = { store, clock, events, log: SILENT, node: 'n', maxTopicLevels: 10, limits: LIMITS }
+    const chronicle = chronicleOf(events)
+    const parts = { store, clock, events, chronicle, log: SILENT, node: 'n', maxTopicLevels: 10, limits: LIMITS }
     const kernel = new Kernel({ ...parts, counters: new Counters(), version: '0', maxExpirySeconds: 0xffff_ffff })
     const accept = ({ topic, payload }: Message): void => void published.push(`${topic} ${payload}`)
     kernel.namespaces.claim('', { accept, subscribe: () => undefined, unsubscribe() {} })

@@ -9,6 +9,7 @@ import { PubSub } from '../../../src/pubsub/pubsub.ts'
 import type { OutboxLimits } from '../../../src/session/outbox.ts'
 import type { Session } from '../../../src/session/session.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { LIMITS, SILENT, subscription } from '../kernel/support.ts'
 import { Connection, type ConnectionOptions, memoryStore, message, recordedEvents } from '../session/support.ts'
@@ -106,7 +107,7 @@ export class House {
     const counters = new Counters()
     this.counters = counters
     const rest = { node: 'n', version: '0', log: SILENT, maxTopicLevels: 10, maxExpirySeconds: 0xffff_ffff }
-    this.#kernel = new Kernel({ store, clock, events, counters, limits, ...rest })
+    this.#kernel = new Kernel({ store, clock, events, chronicle: chronicleOf(events), counters, limits, ...rest })
     const pubsub = new PubSub({ store, events, counters, clock, limits })
     await pubsub.load()
     this.#kernel.namespaces.claim('', pubsub)

@@ -6,6 +6,7 @@ import type { Namespace } from '../../../src/kernel/plugin-contract.ts'
 import { NEVER_EXPIRES, type Session } from '../../../src/session/session.ts'
 import { type Opening, Sessions } from '../../../src/session/sessions.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { Connection, memoryStore, message, recordedEvents } from './support.ts'
 
@@ -256,7 +257,7 @@ describe('clients', () => {
     const log = { debug() {}, info() {}, warn() {}, error() {} }
     const counters = new Counters()
     const kernel = new Kernel({
-      ...{ store, clock, events, counters, log },
+      ...{ store, clock, events, chronicle: chronicleOf(events), counters, log },
       ...{ node: 'n', version: '0', maxTopicLevels: 10, limits: LIMITS },
       maxExpirySeconds: NEVER_EXPIRES,
     })

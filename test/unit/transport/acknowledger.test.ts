@@ -8,6 +8,7 @@ function make(version: 4 | 5 = 5) {
   const connection = new Connection({ version })
   const window = new ReceiveWindow(Infinity)
   const failures: string[] = []
+  const refused: string[] = []
   const unkept: number[] = []
   let progressed = 0
   const acknowledger = new Acknowledger({
@@ -15,12 +16,13 @@ function make(version: 4 | 5 = 5) {
     version,
     window,
     maxExplainedBytes: 100,
+    refused: (topic, error) => refused.push(`${topic} ${(error as Error).message}`),
     failed: (type, packetId, error) => failures.push(`${type} ${packetId} ${(error as Error).message}`),
     unkept: (packetId) => void unkept.push(packetId),
     progress: () => progressed++,
   })
   const received = () => connection.received()
-  return { acknowledger, received, failures, unkept, progressed: () => progressed }
+  return { acknowledger, received, refused, failures, unkept, progressed: () => progressed }
 }
 
 /** A promise, and its ends. */
@@ -134,6 +136,22 @@ describe('messages that could not be kept', () => {
     expect(failures).toEqual(['4 2 disk full', '0 0 disk full', '5 3 disk full'])
   })
 
+  it('are told of as refused at once, each by its topic, though their turn has not come or their client is gone', async () => {
+    const { acknowledger, refused, failures } = make()
+    const [first, second] = [deferred(), deferred()]
+    acknowledger.add(PUBACK, 1, first.promise, 0, '', 'a')
+    acknowledger.add(PUBACK, 2, second.promise, 0, '', 'b')
+    acknowledger.add(NONE, 0, second.promise, 0, '', 'c')
+    acknowledger.add(PUBCOMP, 3, second.promise, 0)
+    second.reject(new Error('no'))
+    await expect(second.promise).rejects.toThrow()
+    expect([refused, failures]).toEqual([['b no', 'c no'], []])
+    acknowledger.close()
+    first.reject(new Error('disk full'))
+    await expect(first.promise).rejects.toThrow()
+    expect(refused).toEqual(['b no', 'c no', 'a disk full'])
+  })
+
   it('fail also when they are rejected with nothing', async () => {
     const { acknowledger, received, failures } = make()
     acknowledger.add(PUBACK, 1, Promise.reject(undefined), 0)
@@ -150,6 +168,7 @@ describe('messages that could not be kept', () => {
       version: 4,
       window: new ReceiveWindow(Infinity),
       maxExplainedBytes: 0,
+      refused: () => {},
       failed: (_type, packetId) => {
         failures.push(packetId)
         acknowledger.close()

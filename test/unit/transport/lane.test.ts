@@ -9,6 +9,7 @@ import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Broker } from '../../../src/transport/broker.ts'
 import { WriteScheduler } from '../../../src/wire/write-buffer.ts'
+import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { turn } from '../../helpers/slow-sink.ts'
 import { until } from '../../helpers/until.ts'
@@ -58,7 +59,7 @@ async function make(durable?: () => Promise<void>) {
   const counters = new Counters()
   const shared = { store, clock, events, log: SILENT }
   const kernel = new Kernel({
-    ...{ ...shared, counters, node: 'n', version: '0' },
+    ...{ ...shared, chronicle: chronicleOf(events), counters, node: 'n', version: '0' },
     ...{ maxTopicLevels: 10, limits: LIMITS, maxExpirySeconds: 0xffff_ffff },
   })
   const namespace = new RecordingNamespace()

@@ -5,7 +5,7 @@ import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
 import { resolveConfig } from '../../../../src/config/load.ts'
 import { Counters } from '../../../../src/core/counters.ts'
-import { EventBus } from '../../../../src/core/events.ts'
+import { EventBus } from '../../../../src/core/event-bus.ts'
 import {
   type Clock,
   EVENT_TYPES,
@@ -21,6 +21,7 @@ import {
   userProperties,
 } from '../../../../src/plugin.ts'
 import { openStore } from '../../../../src/store/open.ts'
+import { chronicleOf } from '../../../helpers/chronicle.ts'
 
 export class FakeClock implements Clock {
   #now = Date.parse('2026-03-01T12:00:00.000Z')
@@ -130,6 +131,7 @@ export class Bench {
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
+      chronicle: chronicleOf(bus),
       counters: new Counters(),
       gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
       store,

@@ -1,8 +1,10 @@
 /** The status plugin on a bus and a clock of the test's, and readers whose outbox is a list. */
 
 import { status } from '../../../../plugins/status/index.ts'
-import { EventBus } from '../../../../src/core/events.ts'
+import { EventBus } from '../../../../src/core/event-bus.ts'
+import { Chronicle } from '../../../../src/kernel/chronicle.ts'
 import type { Message, Namespace, PluginContext, SessionView, Subscription } from '../../../../src/plugin.ts'
+import { FakeClock } from '../../../helpers/fake-clock.ts'
 
 export class Reader implements SessionView {
   readonly username = null
@@ -22,6 +24,7 @@ export class Reader implements SessionView {
   }
 
   readonly outbox = {
+    /** Whether its socket keeps up. */
     writable: true,
     window: Infinity,
     send: (message: Message, retain: boolean, identifiers: readonly number[] | null) => {
@@ -47,18 +50,20 @@ export class Reader implements SessionView {
   }
 }
 
-export async function startStatus({ topic = '$eventflow/status', node = 'n1', startedAt = 1_700_000_000_000 } = {}) {
+export async function startStatus({ topic = '$eventflow/status', startedAt = 1_700_000_000_000, node = 'n1' } = {}) {
   const faults: unknown[] = []
   const logged: string[] = []
-  const bus = new EventBus((error) => faults.push(error))
-  const clock = { time: startedAt, now: () => clock.time, after: () => ({ cancel: () => {} }) }
+  const onFault = (error: unknown): void => void faults.push(error)
+  const bus = new EventBus(onFault)
+  const clock = new FakeClock(startedAt)
+  const chronicle = new Chronicle({ events: bus, now: clock.now, node, keep: 0, keepMessages: false, onFault })
   const namespaces = new Map<string, Namespace>()
   const log = (_data: object, text: string) => logged.push(text)
   const context = {
     options: { topic },
-    node,
     clock,
     events: bus,
+    chronicle,
     log: { debug: log, info: log, warn: log, error: log },
     namespace: (prefix: string, namespace: Namespace) => namespaces.set(prefix, namespace),
   } as unknown as PluginContext<{ topic: string }>
@@ -75,6 +80,8 @@ export async function startStatus({ topic = '$eventflow/status', node = 'n1', st
       namespace.subscribe(reader, subscriptionOf(filter, identifier), false),
     /** Something happens. */
     happen: (queue = 'orders') => bus.emit('queue.created', { queue }),
+    /** Resolves when readers have been told of what happened. */
+    told: () => new Promise((resolve) => setImmediate(resolve)),
   }
 }
 

@@ -1,0 +1,74 @@
+/**
+ * Events between the moment when they happen and the moment when their readers are told: told a slice a turn of the event loop,
+ * each slice no longer than all else took since the last one. So whoever reads everything at most doubles the time that others
+ * wait; what does not fit in the backlog is lost to the readers, not to the broker.
+ */
+
+import type { EventRecord } from '../../src/plugin.ts'
+
+/** Events that wait at most: about a fifth of a second of a busy broker, a few megabytes. */
+export const MAX_WAITING = 20_000
+/** Milliseconds of a slice, whatever else there was to do: less would be spent on turning; more would be felt. */
+const SHORTEST_MS = 0.25
+const LONGEST_MS = 5
+/** Looking at the clock costs a tenth of an event. */
+const EVENTS_A_LOOK = 16
+
+export class Backlog {
+  readonly #tell: (record: EventRecord) => void
+  #waiting: EventRecord[] = []
+  /** Those before it are told. */
+  #next = 0
+  #scheduled = false
+  #endedAt = 0
+
+  /** @param tell must not throw */
+  constructor(tell: (record: EventRecord) => void) {
+    this.#tell = tell
+  }
+
+  /** Returns whether there was room. */
+  add(record: EventRecord): boolean {
+    if (this.#waiting.length - this.#next >= MAX_WAITING) return false
+    this.#waiting.push(record)
+    this.#schedule()
+    return true
+  }
+
+  /** Tell all that waits, now. */
+  flush(): void {
+    this.#tellUntil(Number.POSITIVE_INFINITY)
+  }
+
+  /** Forget what waits. */
+  clear(): void {
+    this.#waiting = []
+    this.#next = 0
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#slice)
+  }
+
+  readonly #slice = (): void => {
+    this.#scheduled = false
+    const now = performance.now()
+    this.#tellUntil(now + Math.min(Math.max(now - this.#endedAt, SHORTEST_MS), LONGEST_MS))
+    if (this.#waiting.length > 0) this.#schedule()
+  }
+
+  #tellUntil(end: number): void {
+    for (let told = 1; this.#next < this.#waiting.length; told++) {
+      this.#tell(this.#waiting[this.#next++]!)
+      if (told % EVENTS_A_LOOK === 0 && performance.now() > end) break
+    }
+    if (this.#next === this.#waiting.length) this.clear()
+    else if (this.#next >= MAX_WAITING) {
+      this.#waiting = this.#waiting.slice(this.#next)
+      this.#next = 0
+    }
+    this.#endedAt = performance.now()
+  }
+}

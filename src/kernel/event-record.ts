@@ -1,0 +1,72 @@
+/**
+ * One event that was told: its number, its time and its data. Its JSON, in the format of CloudEvents 1.0 with the extension
+ * `sequence`, is made when somebody wants it, once for all who do.
+ */
+
+import type { EventMap, EventType } from '../core/events.ts'
+
+/** An event as it is told: https://cloudevents.io, version 1.0. */
+export interface CloudEventOf<T extends EventType> {
+  specversion: '1.0'
+  /** Unique for its source, across restarts too. */
+  id: string
+  /** `/eventflow/` and the name of the node, percent-encoded. */
+  source: string
+  type: T
+  /** RFC 3339, UTC, to the millisecond. */
+  time: string
+  datacontenttype: 'application/json'
+  /** Text that sorts as it counts: sixteen digits, like the largest safe integer. */
+  sequence: string
+  data: EventMap[T]
+}
+
+/** Any event; its `type` says which data it has. */
+export type CloudEvent = { [T in EventType]: CloudEventOf<T> }[EventType]
+
+/** Who tells: the same for all events of one run. */
+export interface EventOrigin {
+  readonly source: string
+  /** Sets the identifiers of this run apart from those of the run before. */
+  readonly runId: string
+}
+
+export class EventRecord {
+  readonly #origin: EventOrigin
+  /** From 1, without gaps. */
+  readonly sequence: number
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly type: EventType
+  readonly data: EventMap[EventType]
+  #json: Buffer | null = null
+
+  constructor(origin: EventOrigin, sequence: number, at: number, type: EventType, data: EventMap[EventType]) {
+    this.#origin = origin
+    this.sequence = sequence
+    this.at = at
+    this.type = type
+    this.data = data
+  }
+
+  /** The event as JSON in UTF-8. Not to be written to: all who asked have the same bytes. */
+  get json(): Buffer {
+    this.#json ??= Buffer.from(JSON.stringify(this.toCloudEvent()))
+    return this.#json
+  }
+
+  toCloudEvent(): CloudEvent {
+    const { sequence, type, data } = this
+    const { source, runId } = this.#origin
+    return {
+      specversion: '1.0',
+      id: `${runId}-${sequence}`,
+      source,
+      type,
+      time: new Date(this.at).toISOString(),
+      datacontenttype: 'application/json',
+      sequence: String(sequence).padStart(16, '0'),
+      data,
+    } as CloudEvent
+  }
+}
