@@ -38,7 +38,8 @@ export class Guard {
   /** @throws Problem 401 without a token that is known, 403 when its role is not enough */
   checkRole(request: FastifyRequest, role: Role): void {
     if (this.#open) return
-    if (this.#tokens === null) throw new Problem(401, 'TOKENS_MISSING', 'there are users, so name a file in http.tokenFile')
+    if (this.#tokens === null)
+      throw new Problem(401, 'TOKENS_MISSING', 'there are users, so name a file in http.tokenFile')
     const [scheme, token] = (request.headers.authorization ?? '').split(' ', 2)
     const holder = scheme?.toLowerCase() === 'bearer' && token ? this.#tokens.holderOf(token) : null
     if (holder === null) throw new Problem(401, 'TOKEN_MISSING', 'expected the header Authorization: Bearer <token>')

@@ -10,7 +10,7 @@ import { type Route, route } from './route.ts'
 const answer = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string().optional() })
 const open = { method: 'GET', role: null, tag: 'health', answer } as const
 
-export function healthRoutes({ store }: PluginContext<never>, isStopping: () => boolean): Route[] {
+export function healthRoutes({ store }: PluginContext<never>, isServing: () => boolean): Route[] {
   return [
     route({}, { ...open, path: '/health', summary: 'Whether the process answers.', handle: () => ({ status: 'ok' }) }),
     route(
@@ -20,8 +20,8 @@ export function healthRoutes({ store }: PluginContext<never>, isStopping: () => 
         path: '/ready',
         summary: 'Whether clients are served: 200, or 503 with the reason.',
         handle: (_input, reply) => {
-          const reason = isStopping() ? 'the broker is stopping' : store.fault === null ? null : 'the store cannot write'
-          if (reason === null) return { status: 'ok' }
+          if (isServing() && store.fault === null) return { status: 'ok' }
+          const reason = isServing() ? 'the store cannot write' : 'the broker is starting or stopping'
           reply.code(503)
           return { status: 'unavailable', reason }
         },

@@ -36,11 +36,6 @@ export interface QueuesPort {
   redrive(name: string, options: { limit?: number }): Promise<{ moved: number; left: number }>
 }
 
-/** What the plugin `status` lets programs call, as far as it is called here. */
-export interface RecentPort {
-  recent(options: { types?: readonly string[]; since?: number; limit?: number }): readonly object[]
-}
-
 export class Ports {
   readonly #context: PluginContext<never>
 
@@ -58,10 +53,6 @@ export class Ports {
 
   get queues(): QueuesPort {
     return this.#find('queue') as QueuesPort
-  }
-
-  get status(): RecentPort {
-    return this.#find('status') as RecentPort
   }
 
   #find(name: string): object {

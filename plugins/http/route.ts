@@ -27,10 +27,7 @@ export interface Route<I extends Inputs = Inputs> extends Inputs {
 }
 
 /** Types `handle` after what comes in. */
-export function route<I extends Inputs>(
-  inputs: I,
-  rest: Omit<Route<I>, keyof Inputs>,
-): Route {
+export function route<I extends Inputs>(inputs: I, rest: Omit<Route<I>, keyof Inputs>): Route {
   return { ...inputs, ...rest } as unknown as Route
 }
 

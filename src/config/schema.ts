@@ -235,8 +235,8 @@ const groups = z.strictObject(
 )
 
 export const configSchema = groups
-  .superRefine(({ listeners, access }, context) => {
-    for (const { path, expected } of listenerProblems(listeners, access)) {
+  .superRefine(({ listeners, access, http }, context) => {
+    for (const { path, expected } of listenerProblems(listeners, access, http)) {
       context.addIssue({ code: 'custom', path, message: expected })
     }
   }, always)

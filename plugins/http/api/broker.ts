@@ -50,7 +50,8 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports): Route
         role: 'operate',
         tag: 'broker',
         path: '/reload',
-        summary: 'Read again what files say: users, rules, certificates, options that may change while the broker runs.',
+        summary:
+          'Read again what files say: users, rules, certificates, options that may change while the broker runs.',
         answer: z.object({}).loose().describe('What changed.'),
         handle: async () => (await ports.broker.reload()) ?? {},
       },

@@ -148,14 +148,14 @@ function* searchedSubscriptions(sessions: Iterable<SessionDetails>, search = '')
   }
 }
 
-function sessionOf(session: SessionDetails): z.output<typeof session> {
-  const { clientId, username, connected, address, protocolVersion, expirySeconds, disconnectedAt, outbox } = session
+function sessionOf(details: SessionDetails): z.output<typeof session> {
+  const { clientId, username, connected, address, protocolVersion, expirySeconds, disconnectedAt, outbox } = details
   return {
     ...{ clientId, username, connected, address },
     protocol: protocolVersion === 5 ? '5.0' : protocolVersion === 3 ? '3.1' : '3.1.1',
     expirySeconds: expirySeconds >= NEVER ? null : expirySeconds,
     disconnectedAt: timeOf(disconnectedAt),
-    subscriptions: session.subscriptions.size,
+    subscriptions: details.subscriptions.size,
     inflight: outbox.inflight,
     waiting: outbox.size - outbox.inflight,
   }

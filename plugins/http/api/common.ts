@@ -16,7 +16,8 @@ export const payload = { payload: z.string(), encoding: z.enum(['utf8', 'base64'
 
 export function payloadOf(bytes: Buffer): { payload: string; encoding: 'utf8' | 'base64' } {
   const text = bytes.toString('utf8')
-  if (Buffer.byteLength(text) === bytes.length && Buffer.from(text).equals(bytes)) return { payload: text, encoding: 'utf8' }
+  if (Buffer.byteLength(text) === bytes.length && Buffer.from(text).equals(bytes))
+    return { payload: text, encoding: 'utf8' }
   return { payload: bytes.toString('base64'), encoding: 'base64' }
 }
 

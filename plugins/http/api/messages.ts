@@ -59,7 +59,9 @@ export function messageRoutes(context: PluginContext<never>, ports: Ports): Rout
       summary: 'Clear the retained message of a topic. Its subscribers get the empty message that clears it.',
       handle: async ({ params }) => {
         check(params.topic)
-        await context.publish(messageOf(context, { topic: params.topic, payload: Buffer.alloc(0), qos: 0, retain: true }))
+        await context.publish(
+          messageOf(context, { topic: params.topic, payload: Buffer.alloc(0), qos: 0, retain: true }),
+        )
       },
     }),
     route(

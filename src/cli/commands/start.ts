@@ -35,9 +35,6 @@ async function serve(config: Config, configFile: string | null, logger: pino.Log
   const broker = new Eventflow({ config, configFile, logger })
   await broker.start()
   process.on('SIGHUP', () => void broker.reload().catch((error) => logger.warn({ error }, 'nothing is read again')))
-  if (config.http.port !== null) {
-    logger.warn({ port: config.http.port }, 'http.port is set, but nothing listens there in this version')
-  }
   logger.info({ signal: await signal }, 'stopping')
   await broker.stop()
   return 0
