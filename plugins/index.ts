@@ -3,12 +3,14 @@
 import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { delayed } from './delayed/index.ts'
+import { http } from './http/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
 import { statusFile } from './status-file/index.ts'
 import { sys } from './sys/index.ts'
 
 export type { AccessControl } from './access/index.ts'
+export type { HttpControl } from './http/index.ts'
 export type { QueueControl } from './queue/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [statusFile, queue, delayed, status, sys, access]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [statusFile, queue, delayed, status, sys, access, http]

@@ -1,7 +1,7 @@
 /** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
 
 import { existsSync } from 'node:fs'
-import { type AccessControl, builtInPlugins, type QueueControl } from '../plugins/index.ts'
+import { type AccessControl, builtInPlugins, type HttpControl, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
@@ -164,6 +164,7 @@ export class Eventflow {
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
+      this.#provide(kernel, pubsub, listeners)
       await kernel.plugins.setUp(
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
@@ -232,6 +233,12 @@ export class Eventflow {
     return this.#parts.local.consume(name)
   }
 
+  /** Where HTTP is offered: `http://127.0.0.1:8080`; null: it is not. @throws EventflowError NOT_RUNNING */
+  get httpUrl(): string | null {
+    const http = this.#parts.kernel.plugins.api('http') as HttpControl | undefined
+    return http?.url ?? null
+  }
+
   /**
    * Looking at queues and steering them: list, show, peek, pause, resume, purge, delete, redrive.
    * @throws EventflowError NOT_RUNNING
@@ -273,6 +280,17 @@ export class Eventflow {
     const scheduler = new WriteScheduler(counters)
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
     return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared }, ownLimits(this.config))
+  }
+
+  /** What plugins that show or steer the broker as a whole may ask for by name. */
+  #provide({ plugins, access }: Kernel, pubsub: PubSub, listeners: Running['listeners']): void {
+    const startedAt = systemClock.now()
+    plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
+    plugins.provide('broker', {
+      ...{ startedAt, listeners },
+      configuration: () => this.config,
+      isOpen: () => access.open,
+    })
   }
 
   #makeWatch(): OverloadWatch {

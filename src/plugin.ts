@@ -33,6 +33,7 @@ export {
   type PluginContext,
   type PluginInstance,
   type ReloadResult,
+  type SessionDetails,
   type SessionView,
   type Subscription,
 } from './kernel/plugin-contract.ts'

@@ -17,6 +17,12 @@ interface Listener {
   readonly crl?: string | null
 }
 
+interface Http {
+  readonly host?: string
+  readonly port?: number | null
+  readonly tokenFile?: string | null
+}
+
 interface Access {
   readonly passwordFile?: string | null
   readonly certificateUser?: string
@@ -27,7 +33,10 @@ const WITH_TLS = ['tls', 'wss'] as const
 
 type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number]]?: Listener | null }
 
-export function* listenerProblems(listeners: Listeners = {}, access: Access = {}): Generator<Problem> {
+export function* listenerProblems(listeners: Listeners = {}, access: Access = {}, http: Http = {}): Generator<Problem> {
+  if (http.port !== null && http.tokenFile === null && !isLoopback(http.host)) {
+    yield { path: ['http', 'host'], expected: 'a loopback address, or tokens in http.tokenFile' }
+  }
   for (const name of WITH_ADDRESS) {
     if (access.passwordFile !== null || access.certificateUser !== 'none') break
     if (!isLoopback(listeners[name]?.host)) yield { path: ['listeners', name, 'host'], expected: LOOPBACK }

@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { ruleTopicProblem } from '../core/grants.ts'
 import { filterProblem, MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
+import { http } from './http.ts'
 import {
   duration,
   flag,
@@ -32,7 +33,6 @@ const LONGEST_EXPIRY = '4294967294s'
 /** Two bytes of seconds. */
 const LONGEST_KEEP_ALIVE = '65535s'
 
-const port = integer(0, 65_535)
 const action = z.enum(['publish', 'subscribe'])
 const someActions = { error: 'publish, subscribe or a list of them' }
 const actions = z.union([action, z.array(action).min(1, someActions)], someActions)
@@ -127,12 +127,7 @@ const groups = z.strictObject(
       .describe('Name of this node: the source of its events.'),
     listeners,
     limits,
-    http: group({
-      port: z
-        .union([port, z.null()], { error: 'a whole number from 0 to 65535, or null' })
-        .prefault(null)
-        .describe('TCP port for HTTP. Accepted already; nothing listens on it in this version.'),
-    }),
+    http,
     store: group({
       kind: oneOf(['level', 'memory'])
         .prefault('level')
@@ -277,8 +272,8 @@ const groups = z.strictObject(
 )
 
 export const configSchema = groups
-  .superRefine(({ listeners, access }, context) => {
-    for (const { path, expected } of listenerProblems(listeners, access)) {
+  .superRefine(({ listeners, access, http }, context) => {
+    for (const { path, expected } of listenerProblems(listeners, access, http)) {
       context.addIssue({ code: 'custom', path, message: expected })
     }
   }, always)

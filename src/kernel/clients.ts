@@ -122,6 +122,17 @@ export class Clients {
     return carrier !== null
   }
 
+  /** End a session, now if its client is away, else with the connection. Returns whether there was one. */
+  endSession(clientId: string, refusal: Refusal): boolean {
+    const { sessions } = this.#parts
+    const session = sessions.get(clientId)
+    if (session === undefined) return false
+    sessions.changeExpiry(session, 0)
+    if (session.carrier === null) sessions.discard(session)
+    else session.carrier.close(refusal)
+    return true
+  }
+
   /** The client's connection is gone. One that never had its CONNACK is not told of, as its coming was not. */
   gone(session: Session, departure: Departure): void {
     const { sessions, subscriptions, wills, access, events, counters } = this.#parts

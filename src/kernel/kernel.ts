@@ -140,6 +140,9 @@ export class Kernel {
       accessChanged: () => this.#accessChanged(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
+      sessions: () => this.sessions.values(),
+      endSession: (clientId, refusal) => this.clients.endSession(clientId, refusal),
+      api: (name) => this.plugins.api(name),
       publish: (message) => this.intake.publishAsBroker(message),
       reload: async () => {
         if (reload === undefined) throw new EventflowError('NOT_RUNNING', 'there is no configuration to be read again')

@@ -32,6 +32,22 @@ export interface SessionView {
 /** A granted subscription. */
 export type Subscription = Readonly<SubscriptionRecord>
 
+/** A session as those see it who show sessions to people. */
+export interface SessionDetails extends SessionView {
+  /** Seconds that it outlives its connection; 0xffffffff: for ever. */
+  readonly expirySeconds: number
+  /** When its connection ended, milliseconds since the epoch; 0 while it is connected. */
+  readonly disconnectedAt: number
+  /** By filter. */
+  readonly subscriptions: ReadonlyMap<string, Subscription>
+  readonly outbox: OutboxContract & {
+    /** QoS 1 and 2 messages that were sent and are not settled. */
+    readonly inflight: number
+    /** Messages that wait or are in flight. */
+    readonly size: number
+  }
+}
+
 /** What `subscribe` may return: run after the client has its SUBACK. The place to send what was waiting. */
 export type AfterGrant = () => void
 
@@ -199,7 +215,13 @@ export interface PluginContext<Options = unknown> {
    */
   disconnect(clientId: string, refusal: Refusal): boolean
   /** The session of a client: the present one, connected or not. */
-  session(clientId: string): SessionView | undefined
+  session(clientId: string): SessionDetails | undefined
+  /** Every session, connected or not. Sessions that come or go while it is gone through may be in it or not. */
+  sessions(): Iterable<SessionDetails>
+  /** End a session and forget all that is kept for it; its client is disconnected first. Returns whether there was one. */
+  endSession(clientId: string, refusal: Refusal): boolean
+  /** What another plugin, or a part of the house, lets programs call; undefined when there is none of this name. */
+  api(name: string): object | undefined
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
   /**

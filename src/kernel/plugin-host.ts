@@ -7,6 +7,7 @@ import type { Plugin, PluginContext, PluginInstance } from './plugin-contract.ts
 export class PluginHost {
   readonly #events: Pick<Events, 'emit'>
   readonly #running: Array<{ name: string; instance: PluginInstance }> = []
+  readonly #provided = new Map<string, object>()
   #started = 0
 
   constructor(events: Pick<Events, 'emit'>) {
@@ -26,9 +27,14 @@ export class PluginHost {
     }
   }
 
-  /** What the plugin of this name lets programs call. */
+  /** What a part of the house, which is no plugin, lets programs and plugins call under a name of its own. */
+  provide(name: string, api: object): void {
+    this.#provided.set(name, api)
+  }
+
+  /** What the plugin, or the part, of this name lets programs call. */
   api(name: string): object | undefined {
-    return this.#running.find((plugin) => plugin.name === name)?.instance.api
+    return this.#running.find((plugin) => plugin.name === name)?.instance.api ?? this.#provided.get(name)
   }
 
   /** Those that take other options while the broker runs. */

@@ -15,6 +15,7 @@ import { RetainedExpiry } from './retained-expiry.ts'
 import { SharedGroups } from './shared-groups.ts'
 import type { Subscriber } from './subscriber.ts'
 import { SubscriptionTree } from './subscription-tree.ts'
+import type { TopicCursor } from './topic-cursor.ts'
 import type { WaitingLimits } from './waiting-list.ts'
 
 export interface PubSubParts {
@@ -57,6 +58,11 @@ export class PubSub implements Namespace {
   /** Retained messages, for counting. */
   get retainedCount(): number {
     return this.#retained.size
+  }
+
+  /** Goes through the retained messages that `filter` matches; null: all, also those on topics with `$`. */
+  retained(filter: string | null): TopicCursor<Message> {
+    return filter === null ? this.#retained.everything() : this.#retained.cursor(filter)
   }
 
   /** Take up the retained messages that the store holds. */

@@ -116,12 +116,12 @@ export class Sessions {
       throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another session')
     }
     const known = session?.stored ?? false
-    this.#expiries.get(clientId)?.cancel()
-    this.#expiries.delete(clientId)
     if (clean && session !== undefined) {
-      this.#expire(session)
+      this.discard(session)
       session = undefined
     }
+    this.#expiries.get(clientId)?.cancel()
+    this.#expiries.delete(clientId)
     const present = session !== undefined
     session ??= this.#create(clientId, [])
     session.username = opening.username
@@ -171,6 +171,13 @@ export class Sessions {
     this.#sessions.delete(session.clientId)
     if (session.stored) this.#parts.store.remove(session.clientId)
     this.#parts.events.emit('session.expired', { clientId: session.clientId })
+  }
+
+  /** End a session whose client is away before its time is up. */
+  discard(session: Session): void {
+    this.#expiries.get(session.clientId)?.cancel()
+    this.#expiries.delete(session.clientId)
+    this.#expire(session)
   }
 
   /** Stop the timers. */

@@ -131,11 +131,10 @@ describe('eventflow start', () => {
     expect(await readFile(join(folder, 'there/it/is/CURRENT'), 'utf8')).toMatch(/MANIFEST/)
   })
 
-  it('logs nothing below --log-level, and accepts --http-port', async () => {
+  it('logs nothing below --log-level, and offers HTTP on --http-port', async () => {
     const started = await start(['--port', '0', '--store', 'memory', '--http-port', '0'])
-    await until('it has said what becomes of the HTTP port', () =>
-      started.log().some(({ msg }) => /http\.port/.test(String(msg))),
-    )
+    const line = started.log().find(({ msg }) => /^HTTP on /.test(String(msg)))
+    expect((await fetch(`http://127.0.0.1:${line?.port}/ready`)).status).toBe(200)
     const quiet = run(['start', '--port', '0', '--store', 'memory', '--log-level', 'silent'])
     const warning = run(['start', '--port', '0', '--store', 'memory', '--log-level', 'warn'])
     await until('it warns that there are no users', () => warning.stdout.includes('nobody needs a password'))

@@ -41,7 +41,7 @@ interface ServeOptions extends EventflowOptions {
 }
 
 async function serve(options: ServeOptions): Promise<number> {
-  const { config, logger } = options
+  const { logger } = options
   endOnFault(logger)
   const signal = nextSignal()
   const broker = new Eventflow(options)
@@ -53,9 +53,6 @@ async function serve(options: ServeOptions): Promise<number> {
   await started
   const systemd = new Systemd({ env: process.env, pid: process.pid, clock: systemClock, log: logger })
   systemd.ready()
-  if (config.http.port !== null) {
-    logger.warn({ port: config.http.port }, 'http.port is set, but nothing listens there in this version')
-  }
   logger.info({ signal: await signal }, 'stopping')
   systemd.stopping()
   await broker.stop()

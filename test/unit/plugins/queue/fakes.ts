@@ -15,7 +15,7 @@ import {
   type Outgoing,
   type PluginContext,
   type QoS,
-  type SessionView,
+  type SessionDetails,
   type Settlement,
   type Store,
   userProperties,
@@ -53,7 +53,7 @@ export class FakeClock implements Clock {
 }
 
 /** A client with its session and outbox: keeps what it is given until the test settles it. */
-export class FakeClient implements SessionView {
+export class FakeClient implements SessionDetails {
   readonly clientId: string
   readonly username = null
   readonly grants = { roles: [], rules: [] }
@@ -62,6 +62,9 @@ export class FakeClient implements SessionView {
   connected = true
   persistent = false
   /** What it was given and has not settled. */
+  readonly expirySeconds = 0
+  readonly disconnectedAt = 0
+  readonly subscriptions = new Map()
   has: Array<Outgoing<unknown>> = []
   /** Payloads of all that it was ever given. */
   readonly got: string[] = []
@@ -74,6 +77,8 @@ export class FakeClient implements SessionView {
       this.got.push(outgoing.message.payload.toString())
     },
     withdraw: () => {},
+    inflight: 0,
+    size: 0,
   }
 
   constructor(clientId: string) {
@@ -142,6 +147,9 @@ export class Bench {
       disconnect: () => false,
       session: (clientId) => this.sessions.get(clientId),
       reload: () => Promise.reject(new Error('nothing is read again here')),
+      sessions: () => this.sessions.values(),
+      endSession: () => false,
+      api: () => undefined,
       publish: silent,
     }
     this.engine = new Engine(context)

@@ -1,0 +1,85 @@
+/** The broker as a whole: what it is, how it does, its configuration. */
+
+import * as z from 'zod'
+import type { PluginContext } from '../../../src/plugin.ts'
+import type { Ports } from '../ports.ts'
+import { type Route, route } from '../route.ts'
+
+const overview = z.object({
+  node: z.string(),
+  version: z.string(),
+  startedAt: z.string(),
+  uptimeSeconds: z.number(),
+  listeners: z.array(z.object({ name: z.string(), url: z.string() })),
+  store: z.object({ kind: z.string(), fault: z.string().nullable() }),
+  counters: z.record(z.string(), z.number()).describe('Since the start, or now: see docs/http.md.'),
+  gauges: z.record(z.string(), z.number()),
+  queues: z.object({ count: z.int(), messages: z.int(), inFlight: z.int() }),
+})
+
+const reloaded = z
+  .object({ changed: z.array(z.string()), needRestart: z.array(z.string()) })
+  .loose()
+  .describe('Options that have changed, and those that keep their old values until the broker is started again.')
+
+export function brokerRoutes(context: PluginContext<never>, ports: Ports): Route[] {
+  return [
+    route(
+      {},
+      {
+        method: 'GET',
+        role: 'read',
+        tag: 'broker',
+        path: '/overview',
+        summary: 'What this broker is, and how it does.',
+        answer: overview,
+        handle: () => overviewOf(context, ports),
+      },
+    ),
+    route(
+      {},
+      {
+        method: 'GET',
+        role: 'read',
+        tag: 'broker',
+        path: '/config',
+        summary: 'Every option with the value that is in force. Durations in milliseconds, sizes in bytes.',
+        answer: z.record(z.string(), z.unknown()),
+        handle: () => ports.broker.configuration(),
+      },
+    ),
+    route(
+      {},
+      {
+        method: 'POST',
+        role: 'operate',
+        tag: 'broker',
+        path: '/reload',
+        summary:
+          'Read again what files say: users, rules, certificates, options that may change while the broker runs.',
+        answer: reloaded,
+        handle: () => context.reload(),
+      },
+    ),
+  ]
+}
+
+function overviewOf(context: PluginContext<never>, ports: Ports): z.output<typeof overview> {
+  const { node, version, clock, store, counters } = context
+  const { startedAt, listeners } = ports.broker
+  const queues = ports.queues.list() as unknown as Array<{ length: number; inFlight: number }>
+  return {
+    ...{ node, version },
+    startedAt: new Date(startedAt).toISOString(),
+    uptimeSeconds: Math.round((clock.now() - startedAt) / 1000),
+    listeners: listeners.map(({ name, url }) => ({ name, url })),
+    store: { kind: store.kind, fault: store.fault?.message ?? null },
+    counters: { ...counters },
+    gauges: { ...context.gauges() },
+    queues: {
+      count: queues.length,
+      messages: queues.reduce((sum, { length }) => sum + length, 0),
+      inFlight: queues.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    },
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Events: those of late, and those to come as server-sent events. A reader of the stream that is too slow loses events, and
+ * sees that by their sequence numbers; the broker does not wait for it.
+ */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import * as z from 'zod'
+import { EVENT_TYPES, type EventType, type PluginContext } from '../../../src/plugin.ts'
+import { Problem } from '../problem.ts'
+import { type Route, route } from '../route.ts'
+
+/** Bytes that may wait for a reader. */
+const MAX_WAITING = 1_048_576
+/** So often something is written, or proxies take the stream for dead. */
+const KEEP_ALIVE_MS = 15_000
+
+const type = z
+  .string()
+  .optional()
+  .describe('`client.connected`, `client.*`, or several with commas between; default: all.')
+
+const event = z
+  .object({
+    id: z.string(),
+    type: z.string(),
+    time: z.string(),
+    sequence: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .loose()
+  .describe('An event as on $eventflow/status: CloudEvents 1.0.')
+
+export function eventRoutes(context: PluginContext<never>, streams: Set<FastifyReply>): Route[] {
+  const read = { method: 'GET', role: 'read', tag: 'events' } as const
+  const recent = z.object({
+    type,
+    since: z.int().min(0).optional().describe('Those after the one with this sequence number.'),
+    limit: z.int().min(1).max(10_000).default(100),
+  })
+  return [
+    route(
+      { query: recent },
+      {
+        ...read,
+        path: '/events',
+        summary: 'Events of late, oldest first.',
+        answer: z.object({ items: z.array(event), sequence: z.int().describe('Of the last event that there was.') }),
+        handle: ({ query }) => {
+          const { since = 0, limit } = query
+          const items = context.chronicle.recent({ type: typesOf(query.type), since, limit })
+          return { items, sequence: context.chronicle.sequence }
+        },
+      },
+    ),
+    route(
+      { query: z.object({ type }) },
+      {
+        ...read,
+        path: '/events/stream',
+        summary: 'Events as they happen: server-sent events, the data of each is the event as JSON.',
+        handle: ({ query }, reply, request) => stream(context, typesOf(query.type), reply, request, streams),
+      },
+    ),
+  ]
+}
+
+function stream(
+  { chronicle, clock }: PluginContext<never>,
+  types: readonly EventType[],
+  reply: FastifyReply,
+  request: FastifyRequest,
+  streams: Set<FastifyReply>,
+): void {
+  const out = reply.raw
+  reply.hijack()
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) out.setHeader(name, value)
+  out.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+  out.write(': events follow\n\n')
+  streams.add(reply)
+  const end = chronicle.follow(types, (record) => {
+    if (out.writableLength > MAX_WAITING) return
+    out.write(`id: ${record.sequence}\nevent: ${record.type}\ndata: ${record.json.toString()}\n\n`)
+  })
+  let timer = clock.after(KEEP_ALIVE_MS, beat)
+  function beat(): void {
+    out.write(': still here\n\n')
+    timer = clock.after(KEEP_ALIVE_MS, beat)
+  }
+  request.raw.once('close', () => {
+    end()
+    timer.cancel()
+    streams.delete(reply)
+  })
+}
+
+/** @throws Problem 400 for a type that there is none of */
+function typesOf(text: string | undefined): readonly EventType[] {
+  if (text === undefined) return EVENT_TYPES
+  return text.split(',').flatMap((name) => {
+    const found = EVENT_TYPES.filter(
+      (type) => type === name || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
+    )
+    if (found.length === 0) throw new Problem(400, 'EVENT_UNKNOWN', `there is no event '${name}'`)
+    return found
+  })
+}

@@ -1,0 +1,147 @@
+/** Queues: looking at them and steering them, as `broker.queues` does for programs. */
+
+import * as z from 'zod'
+import { pageOf } from '../page.ts'
+import type { Ports } from '../ports.ts'
+import { type Route, route } from '../route.ts'
+import { after, limit, page, payload, payloadOf, queueName, timeOf } from './common.ts'
+
+const summary = z
+  .object({
+    name: z.string(),
+    length: z.int().describe('Messages in all.'),
+    ready: z.int(),
+    inFlight: z.int().describe("Those in consumers' hands."),
+    delayed: z.int(),
+    resting: z.int().describe('Those that rest after a refusal.'),
+    bytes: z.int().nullable(),
+    consumers: z.int(),
+    paused: z.boolean(),
+  })
+  .loose()
+
+const consumer = z.object({
+  clientId: z.string(),
+  filter: z.string(),
+  qos: z.int(),
+  connected: z.boolean(),
+  inFlight: z.int(),
+})
+
+const details = summary.omit({ consumers: true }).extend({
+  consumers: z.array(consumer),
+  oldestAt: z.string().nullable(),
+  match: z.string().nullable().describe('Filter of the policy that the queue has; null: only the defaults.'),
+  policy: z.record(z.string(), z.unknown()),
+})
+
+const message = z
+  .object({
+    id: z.int(),
+    state: z.enum(['ready', 'delivered', 'resting', 'delayed']),
+    ...payload,
+    qos: z.int(),
+    clientId: z.string(),
+    receivedAt: z.string(),
+    expiresAt: z.string().nullable(),
+    priority: z.int(),
+    group: z.string().nullable(),
+    deliveries: z.int(),
+    userProperties: z.array(z.tuple([z.string(), z.string()])),
+  })
+  .loose()
+
+interface Peeked {
+  readonly payload: Buffer
+  readonly receivedAt: number
+  readonly expiresAt: number | null
+}
+
+export function queueRoutes(ports: Ports): Route[] {
+  const read = { method: 'GET', role: 'read', tag: 'queues' } as const
+  const change = { method: 'POST', role: 'operate', tag: 'queues' } as const
+  const named = { params: queueName }
+  const count = z.object({ messages: z.int().describe('How many were removed.') })
+
+  return [
+    route(
+      { query: z.object({ limit, after, search: z.string().optional().describe('Part of the name.') }) },
+      {
+        ...read,
+        path: '/queues',
+        summary: 'Queues, by name.',
+        answer: page(summary),
+        handle: ({ query }) => {
+          const queues = ports.queues.list().filter(({ name }) => name.includes(query.search ?? ''))
+          return pageOf(queues, ({ name }) => name, query)
+        },
+      },
+    ),
+    route(named, {
+      ...read,
+      path: '/queues/:name',
+      summary: 'One queue, with its consumers and the policy that it has.',
+      answer: details,
+      handle: async ({ params }) => {
+        const shown = (await ports.queues.show(params.name)) as { oldestAt: number | null }
+        return { ...shown, oldestAt: timeOf(shown.oldestAt) }
+      },
+    }),
+    route(
+      { ...named, query: z.object({ limit: limit.default(10) }) },
+      {
+        ...read,
+        path: '/queues/:name/messages',
+        summary: 'Look at the first messages, without consuming them.',
+        answer: z.object({ items: z.array(message) }),
+        handle: async ({ params, query }) => {
+          const peeked = (await ports.queues.peek(params.name, query.limit)) as Peeked[]
+          return { items: peeked.map(messageOf) }
+        },
+      },
+    ),
+    route(named, {
+      ...change,
+      path: '/queues/:name/pause',
+      summary: 'Deliver nothing until it is resumed. Makes the queue if there is none.',
+      handle: ({ params }) => ports.queues.pause(params.name),
+    }),
+    route(named, {
+      ...change,
+      path: '/queues/:name/resume',
+      summary: 'Deliver again.',
+      handle: ({ params }) => ports.queues.resume(params.name),
+    }),
+    route(named, {
+      ...change,
+      path: '/queues/:name/purge',
+      summary: 'Remove every message that no consumer has.',
+      answer: count,
+      handle: async ({ params }) => ({ messages: await ports.queues.purge(params.name) }),
+    }),
+    route(
+      { ...named, query: z.object({ limit: z.int().min(1).optional().describe('Move so many at most.') }) },
+      {
+        ...change,
+        path: '/queues/:name/redrive',
+        summary: 'Send dead letters back to the queues that they come from.',
+        answer: z.object({ moved: z.int(), left: z.int().describe('Those that stay where they are.') }),
+        handle: ({ params, query }) =>
+          ports.queues.redrive(params.name, query.limit === undefined ? {} : { limit: query.limit }),
+      },
+    ),
+    route(named, {
+      ...change,
+      method: 'DELETE',
+      path: '/queues/:name',
+      summary: 'Remove a queue with every message in it. Not while a client subscribes to it by its name.',
+      answer: count,
+      handle: async ({ params }) => ({ messages: await ports.queues.delete(params.name) }),
+    }),
+  ]
+}
+
+function messageOf(peeked: Peeked): object {
+  const { payload, receivedAt, expiresAt } = peeked
+  return { ...peeked, ...payloadOf(payload), receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
+}

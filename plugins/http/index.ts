@@ -1,0 +1,102 @@
+/** HTTP: the API, metrics and health of a running broker. Nothing of it is on the path of a message. */
+
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { type Apply, definePlugin, EventflowError, type PluginContext, type PluginInstance } from '../../src/plugin.ts'
+import { Guard } from './guard.ts'
+import { makeMetrics } from './metrics.ts'
+import type { HttpOptions } from './options.ts'
+import { Ports } from './ports.ts'
+import { makeServer } from './server.ts'
+import { Tokens } from './tokens.ts'
+
+export type { HttpOptions } from './options.ts'
+
+/** What programs that embed the broker may call. */
+export interface HttpControl {
+  /** Where HTTP is offered: `http://127.0.0.1:8080`. */
+  readonly url: string
+}
+
+export const http = definePlugin<HttpOptions>({
+  name: 'http',
+  async setup(context) {
+    const { port, tokenFile } = context.options
+    if (port === null) return undefined
+    return new Http(context, port, await tokensOf(tokenFile))
+  },
+})
+
+function tokensOf(file: string | null): Promise<Tokens | null> {
+  return file === null ? Promise.resolve(null) : Tokens.read(file)
+}
+
+class Http implements PluginInstance, HttpControl {
+  readonly #context: PluginContext<HttpOptions>
+  readonly #port: number
+  readonly fixed = ['host', 'port', 'names']
+  readonly #guard: Guard
+  #tokenFile: string | null
+  readonly #streams = new Set<FastifyReply>()
+  #server: FastifyInstance | null = null
+  #serving = false
+  #ignore = (): void => {}
+
+  constructor(context: PluginContext<HttpOptions>, port: number, tokens: Tokens | null) {
+    this.#context = context
+    this.#port = port
+    this.#tokenFile = context.options.tokenFile
+    this.#guard = new Guard(context.options, tokens, () => new Ports(context as never).broker.isOpen())
+  }
+
+  get api(): HttpControl {
+    return this
+  }
+
+  get url(): string {
+    const { port } = this.#server!.server.address() as AddressInfo
+    const { host } = this.#context.options
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+
+  async start(): Promise<void> {
+    const context = this.#context as unknown as PluginContext<never>
+    const { options, log } = this.#context
+    const ports = new Ports(context)
+    const guard = this.#guard
+    const metrics = makeMetrics(context, ports)
+    const isServing = (): boolean => this.#serving
+    this.#ignore = context.events.listen(['broker.started', 'broker.stopping'], (type) => {
+      this.#serving = type === 'broker.started'
+    })
+    this.#server = await makeServer({ context, ports, guard, metrics, isServing, streams: this.#streams })
+    try {
+      await this.#server.listen({ host: options.host, port: this.#port })
+    } catch (cause) {
+      const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+      throw new EventflowError('LISTEN_FAILED', `HTTP cannot listen on ${options.host}:${this.#port}: ${why}`, {
+        cause,
+      })
+    }
+    log.info({ host: options.host, port: (this.#server.server.address() as AddressInfo).port }, `HTTP on ${this.url}`)
+  }
+
+  files(): string[] {
+    return this.#tokenFile === null ? [] : [this.#tokenFile]
+  }
+
+  async reload(options: unknown): Promise<Apply> {
+    const { tokenFile } = options as HttpOptions
+    const tokens = await tokensOf(tokenFile)
+    return () => {
+      this.#tokenFile = tokenFile
+      this.#guard.tokens = tokens
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#ignore()
+    for (const { raw } of this.#streams) raw.end()
+    await this.#server?.close()
+  }
+}

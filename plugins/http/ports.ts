@@ -1,0 +1,61 @@
+/**
+ * What HTTP needs of the rest of the house beyond the contract of plugins: asked for by name, so that a broker without one of
+ * them still has the others. Each says as little as is used here.
+ */
+
+import type { Message, PluginContext } from '../../src/plugin.ts'
+import { Problem } from './problem.ts'
+
+/** What `eventflow.ts` provides as `broker`. */
+export interface BrokerPort {
+  readonly startedAt: number
+  readonly listeners: ReadonlyArray<{ name: string; url: string }>
+  /** Every option with the value that is in force. */
+  configuration(): Readonly<Record<string, unknown>>
+  /** Whether everyone may do everything. */
+  isOpen(): boolean
+}
+
+/** What publish/subscribe provides as `retained`. */
+export interface RetainedPort {
+  /** Goes through the messages that `filter` matches; null: all. */
+  cursor(filter: string | null): { readonly done: boolean; next(limit: number): Message | null }
+}
+
+/** What the plugin `queue` lets programs call, as far as it is called here. */
+export interface QueuesPort {
+  list(): Array<{ name: string } & Record<string, unknown>>
+  show(name: string): Promise<object>
+  peek(name: string, limit: number): Promise<Array<{ payload: Buffer }>>
+  pause(name: string): Promise<void>
+  resume(name: string): Promise<void>
+  purge(name: string): Promise<number>
+  delete(name: string): Promise<number>
+  redrive(name: string, options: { limit?: number }): Promise<{ moved: number; left: number }>
+}
+
+export class Ports {
+  readonly #context: PluginContext<never>
+
+  constructor(context: PluginContext<never>) {
+    this.#context = context
+  }
+
+  get broker(): BrokerPort {
+    return this.#find('broker') as BrokerPort
+  }
+
+  get retained(): RetainedPort {
+    return this.#find('retained') as RetainedPort
+  }
+
+  get queues(): QueuesPort {
+    return this.#find('queue') as QueuesPort
+  }
+
+  #find(name: string): object {
+    const api = this.#context.api(name)
+    if (api === undefined) throw new Problem(503, 'PART_MISSING', `this broker runs without '${name}'`)
+    return api
+  }
+}

@@ -1,0 +1,93 @@
+/** The HTTP server put together: guard, errors, routes, and the document that describes them. */
+
+import helmet from '@fastify/helmet'
+import swagger from '@fastify/swagger'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { PluginContext } from '../../src/plugin.ts'
+import { brokerRoutes } from './api/broker.ts'
+import { clientRoutes } from './api/clients.ts'
+import { eventRoutes } from './api/events.ts'
+import { messageRoutes } from './api/messages.ts'
+import { queueRoutes } from './api/queues.ts'
+import type { Guard } from './guard.ts'
+import { healthRoutes } from './health.ts'
+import type { Ports } from './ports.ts'
+import { errorHandler, Problem, sendProblem } from './problem.ts'
+import { addRoute } from './route.ts'
+
+/** Bytes of a request's body: a payload in base64, and some. */
+const MAX_BODY = 16 * 1024 * 1024
+const API = '/api/v1'
+
+export interface ServerParts {
+  context: PluginContext<never>
+  ports: Ports
+  guard: Guard
+  metrics: Registry
+  /** Whether clients are let in: not before all has started, nor once the broker stops. */
+  isServing: () => boolean
+  /** Answers that go on until they are ended. */
+  streams: Set<FastifyReply>
+}
+
+export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
+  const { context, ports, guard, metrics, isServing, streams } = parts
+  const server = fastify({
+    bodyLimit: MAX_BODY,
+    forceCloseConnections: true,
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+  })
+  server.setErrorHandler(errorHandler(context.log))
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      reply,
+      new Problem(404, 'PATH_UNKNOWN', `there is nothing at ${request.method} ${request.url.split('?', 1)[0]}`),
+    ),
+  )
+  // Only JSON: what a form of another site can send must change nothing.
+  server.removeContentTypeParser('text/plain')
+  // The schemas describe what routes answer; nothing is left out of it for them.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  server.addHook('onRequest', async (request) => guard.checkSource(request))
+  await server.register(helmet, {
+    contentSecurityPolicy: {
+      directives: { defaultSrc: ["'self'"], connectSrc: ["'self'", 'ws:', 'wss:'], frameAncestors: ["'none'"] },
+    },
+    frameguard: { action: 'deny' },
+    // The broker is often without TLS, on loopback; whoever puts TLS before it says this there.
+    hsts: false,
+  })
+  await server.register(swagger, { openapi: DOCUMENT(context.version) })
+  await server.register(async (scope) => {
+    for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
+    scope.get('/metrics', { onRequest: async (request) => guard.checkRole(request, 'read') }, async (_request, reply) =>
+      reply.type(metrics.contentType).send(await metrics.metrics()),
+    )
+  })
+  await server.register(
+    async (scope) => {
+      const routes = [
+        ...brokerRoutes(context, ports),
+        ...clientRoutes(context),
+        ...queueRoutes(ports),
+        ...messageRoutes(context, ports),
+        ...eventRoutes(context, streams),
+      ]
+      for (const route of routes) addRoute(scope, guard, route)
+      scope.get('/openapi.json', { schema: { hide: true } as object }, async () => server.swagger())
+    },
+    { prefix: API },
+  )
+  return server
+}
+
+const DOCUMENT = (version: string) => ({
+  openapi: '3.1.0',
+  info: {
+    title: 'Eventflow',
+    version,
+    description: 'Look at a running broker and steer it. Errors are application/problem+json (RFC 9457) with a `code`.',
+  },
+  components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
+})
