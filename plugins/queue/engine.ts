@@ -104,13 +104,20 @@ export class Engine implements Namespace {
   }
 
   accept(message: Message): Promise<void> {
-    if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
+    if (!this.#context.store.accepting) this.#refuse(message.topic)
     const queue = this.#queues.open(message.topic)
     if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
     if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
     return this.append(queue, message.keep(), laneFor(instructions), false)
+  }
+
+  #refuse(topic: string): never {
+    const queue = this.#queues.at(topic)
+    if (queue !== undefined) queue.refused()
+    else this.#context.counters.queues.refused++
+    throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {

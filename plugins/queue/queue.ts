@@ -5,6 +5,7 @@ import {
   type LogEntry,
   Message,
   type PluginContext,
+  QueueCounters,
   type ResumingOutbox,
   type SessionView,
   type Settlement,
@@ -49,6 +50,9 @@ export class Queue implements Effects, SeatOwner {
   readonly state: QueueState
   readonly log: QueueLog
   readonly entrance: Entrance
+  /** Since the queue came to be, or was found in the store. Each is counted in the broker's as well. */
+  readonly counters = new QueueCounters()
+  readonly #totals: QueueCounters
   /** Whether it is there for dead letters: those are as they are, whatever their producers asked for. */
   forDeadLetters: boolean
   #policy: QueuePolicy
@@ -65,6 +69,7 @@ export class Queue implements Effects, SeatOwner {
     const { name, policies, context } = parts
     this.#parts = parts
     this.#context = context
+    this.#totals = context.counters.queues
     this.name = name
     this.topic = topicOf(name)
     this.#properties = new DeliveryProperties(name)
@@ -79,6 +84,7 @@ export class Queue implements Effects, SeatOwner {
       log: this.log,
       state: this.state,
       policy: this.#policy,
+      refused: () => this.refused(),
       append: (message, lane) => parts.append(this, message, lane),
       checkUse: () => this.checkUse(),
     })
@@ -102,6 +108,12 @@ export class Queue implements Effects, SeatOwner {
   /** Whether a client subscribes to this very queue. */
   get isNamed(): boolean {
     return this.#namedSeats > 0
+  }
+
+  /** A message was not taken on. */
+  refused(): void {
+    this.counters.refused++
+    this.#totals.refused++
   }
 
   /** It may be that nobody needs it any more. */
@@ -165,8 +177,9 @@ export class Queue implements Effects, SeatOwner {
       this.log.removeRange(from, to)
       for (const entry of known) if (entry.id >= from && entry.id < to) this.#tell(entry, 'dropped', 'purged', null)
     }
-    const delayed = this.entrance.purge(onDisk)
-    const messages = delayed + this.state.purge((entry) => this.#purged(entry), onDisk)
+    this.entrance.purge(onDisk)
+    const messages = this.state.purge((entry) => this.#purged(entry), onDisk)
+    this.#countPurged(messages)
     this.#context.events.emit('queue.purged', { queue: this.name, messages })
     this.checkUse()
     return messages
@@ -174,11 +187,27 @@ export class Queue implements Effects, SeatOwner {
 
   /** Remove all there is. Returns how many messages that were. */
   empty(known: readonly Entry[]): number {
-    const messages = this.purge(known) + this.state.takeBack((entry) => this.#purged(entry))
+    const waiting = this.purge(known)
+    const held = this.state.takeBack((entry) => this.#purged(entry))
+    this.#countPurged(held)
     this.entrance.forgetIds()
     this.resume()
     this.checkUse()
-    return messages
+    return waiting + held
+  }
+
+  #countPurged(messages: number): void {
+    this.counters.purged += messages
+    this.#totals.purged += messages
+  }
+
+  /** Take out a dead letter that goes back to where it came from. Returns whether it could be had. */
+  redrive(id: number, message: Message): boolean {
+    if (!this.state.extract(id, message.payloadLength)) return false
+    this.log.remove(id)
+    this.counters.redriven++
+    this.#totals.redriven++
+    return true
   }
 
   #purged(entry: Entry): void {
@@ -209,7 +238,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** A message is on disk. */
   committed(entry: Entry): void {
-    if (laneOf(entry.id) === DELAYED) this.entrance.delay(entry)
+    if (laneOf(entry.id) === DELAYED) this.#delayed(entry)
     else this.#enqueued(entry)
   }
 
@@ -220,12 +249,21 @@ export class Queue implements Effects, SeatOwner {
     this.log.remove(id)
     this.state.failed(entry)
     this.entrance.failed(entry)
+    this.#countDropped()
     if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })
     this.checkUse()
   }
 
+  #delayed(entry: Entry): void {
+    this.entrance.delay(entry)
+    this.counters.delayed++
+    this.#totals.delayed++
+  }
+
   #enqueued(entry: Entry): void {
     this.state.committed(entry)
+    this.counters.enqueued++
+    this.#totals.enqueued++
     const { events } = this.#context
     if (!events.wants('queue.enqueued')) return
     const { from, qos, payloadLength } = entry.message
@@ -320,6 +358,8 @@ export class Queue implements Effects, SeatOwner {
       token: entry,
       reference: id,
     })
+    this.counters.delivered++
+    this.#totals.delivered++
     const { events } = this.#context
     if (!events.wants('queue.delivered')) return
     events.emit('queue.delivered', { queue: this.name, id, consumer: session.clientId, deliveries })
@@ -333,6 +373,8 @@ export class Queue implements Effects, SeatOwner {
     const { id } = entry
     const { events } = this.#context
     this.log.remove(id)
+    this.counters.acknowledged++
+    this.#totals.acknowledged++
     this.#tell(entry, 'acknowledged', null, seat)
     if (!events.wants('queue.acknowledged')) return
     events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
@@ -341,6 +383,8 @@ export class Queue implements Effects, SeatOwner {
   returned({ id, deliveries }: Entry, seat: Seat, reason: ReturnReason): void {
     const { events } = this.#context
     this.log.mark(id, deliveries)
+    this.counters.redelivered++
+    this.#totals.redelivered++
     if (!events.wants('queue.redelivered')) return
     const consumer = seat.consumer.session.clientId
     events.emit('queue.redelivered', { queue: this.name, id, consumer, reason, deliveries })
@@ -351,6 +395,8 @@ export class Queue implements Effects, SeatOwner {
     if (this.#deadLetterQueue === null || drops) {
       this.#drop(entry, reason)
     } else {
+      this.counters.deadLettered++
+      this.#totals.deadLettered++
       this.#tell(entry, 'dead', reason, null)
       this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
     }
@@ -361,12 +407,20 @@ export class Queue implements Effects, SeatOwner {
     const { events } = this.#context
     this.log.remove(id)
     if (reason === 'expired') {
+      this.counters.expired++
+      this.#totals.expired++
       this.#tell(entry, 'expired', null, null)
       if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
       return
     }
+    this.#countDropped()
     this.#tell(entry, 'dropped', reason, null)
     if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason })
+  }
+
+  #countDropped(): void {
+    this.counters.dropped++
+    this.#totals.dropped++
   }
 
   /** A receipt for its publisher, if that wants one. What becomes of a dead letter is not its business any more. */

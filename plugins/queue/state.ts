@@ -221,7 +221,8 @@ export class QueueState {
    * memory is told one by one, what was on disk only as ranges of ids.
    */
   purge(gone: (entry: Entry) => void, onDisk: (from: number, to: number) => void): number {
-    const { length } = this
+    const before = this.length + this.scheduled
+    this.scheduled = 0
     const inMemory = [...this.#groups.clear(), ...this.#delayed.takeAll()]
     this.length -= this.#waiting.onDisk
     for (const entry of inMemory.concat(this.#waiting.clear(onDisk))) {
@@ -231,8 +232,8 @@ export class QueueState {
       if (entry.group !== null) this.#groups.left(entry)
     }
     this.bytes.reset(this.heldBytes + this.#uncommittedBytes)
-    if (length > 0 && this.length === 0) this.#effects.emptied()
-    return length - this.length
+    if (before > 0) this.#checkEmpty()
+    return before - this.length
   }
 
   /** What consumers have is gone, too. */
@@ -444,7 +445,12 @@ export class QueueState {
     this.bytes.remove(id, message.payloadLength)
     const next = group === null ? null : this.#groups.left(entry)
     if (next !== null) this.#waiting.giveBack(next)
-    if (this.length === 0) this.#effects.emptied()
+    this.#checkEmpty()
+  }
+
+  /** Delayed messages are in it, too. */
+  #checkEmpty(): void {
+    if (this.length + this.scheduled === 0) this.#effects.emptied()
   }
 
   /** So many messages are not in the log any more; if it is one that is known, its id and bytes. */
@@ -453,7 +459,7 @@ export class QueueState {
     if (id >= 0) this.bytes.remove(id, bytes)
     if (this.length > 0) return
     if (this.uncommitted + this.scheduled === 0) this.bytes.reset(0)
-    this.#effects.emptied()
+    this.#checkEmpty()
   }
 
   #wake(at: number): void {

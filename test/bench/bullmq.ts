@@ -4,7 +4,7 @@
  *
  *     apt install redis-server               # the script starts one of its own
  *     npm install --no-save bullmq ioredis
- *     npx tsx test/bench/bullmq.ts [--runs 5] [--seconds 5] [--window 250] [--batch 100] [--disk .]
+ *     npx tsx test/bench/bullmq.ts [--runs 5] [--seconds 5] [--window 1000] [--batch 100] [--disk .]
  *
  * What makes BullMQ fast is used: producers add jobs by the hundred (`addBulk`, one transaction; `--batch`), workers have a
  * hundred at once under way (`concurrency`), so that their commands share round trips and syncs, and finished jobs are not
@@ -62,9 +62,12 @@ function textOf(producer: number, sequence: number): string {
   return payloadOf(producer, sequence).toString('base64').slice(0, PAYLOAD_BYTES)
 }
 
-const options = wordsOf({ window: 250, batch: 100 })
+const options = wordsOf({ window: 1_000, batch: 100 })
 const folder = folderOf(options)
-const [redis, eventflow] = await Promise.all([startRedis(folder), startEventflow(folder)])
+const [redis, eventflow] = await Promise.all([
+  startRedis(folder),
+  startEventflow(folder, { EVENTFLOW_QUEUE_PREFETCH: String(CONCURRENCY) }),
+])
 const redisVersion = /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1]
 const rival: Contender = {
   name: `BullMQ ${packageVersion('bullmq')}, Redis ${redisVersion}, \`appendfsync always\``,

@@ -4,7 +4,7 @@
  *
  *     apt install rabbitmq-server            # and `systemctl stop rabbitmq-server`: the script starts a node of its own
  *     npm install --no-save amqplib
- *     npx tsx test/bench/rabbitmq.ts [--runs 5] [--seconds 5] [--window 250] [--disk .]
+ *     npx tsx test/bench/rabbitmq.ts [--runs 5] [--seconds 5] [--window 1000] [--disk .]
  *
  * Both keep a message before they say that they have it. A quorum queue writes it to the log of its Raft node and confirms
  * when that is synced (`fdatasync`, one for all that came meanwhile) on a majority of its nodes: here, on the one. Eventflow
@@ -62,7 +62,7 @@ async function versionOf({ port }: Server): Promise<string> {
   return version
 }
 
-const options = wordsOf({ window: 250, batch: 1 })
+const options = wordsOf({ window: 1_000, batch: 1 })
 const folder = folderOf(options)
 const [rabbitMq, eventflow] = await Promise.all([
   startRabbitMq(folder),

@@ -108,6 +108,7 @@ export class Bench {
   readonly engine: Engine
   readonly control: Control
   readonly options: QueueOptions
+  readonly counters = new Counters()
   /** Clients as the kernel would know them. */
   readonly sessions = new Map<string, FakeClient>()
   readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
@@ -125,7 +126,7 @@ export class Bench {
       log: { debug: silent, info: silent, warn: silent, error: silent },
       clock: this.clock,
       events: bus,
-      counters: new Counters(),
+      counters: this.counters,
       gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
       store,
       node: 'test',
