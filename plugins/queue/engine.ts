@@ -12,6 +12,7 @@ import {
   type StoredMessage,
   type Subscription,
 } from '../../src/plugin.ts'
+import { Budget } from './budget.ts'
 import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
@@ -35,7 +36,8 @@ export class Engine implements Namespace {
   readonly receipts: Receipts
   readonly #consumers: Consumers
 
-  constructor(context: PluginContext<QueueOptions>) {
+  /** @param budget memory for messages that wait in its queues */
+  constructor(context: PluginContext<QueueOptions>, budget = new Budget()) {
     this.#context = context
     this.#commits = new Commits(context)
     const policies = new Policies(context.options)
@@ -45,6 +47,7 @@ export class Engine implements Namespace {
       context,
       policies,
       receipts: this.receipts,
+      budget,
       created: (queue) => this.#consumers.welcome(queue),
       append: (queue, message, lane) => void this.append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),

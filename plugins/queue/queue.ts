@@ -11,6 +11,7 @@ import {
   type Settlement,
   type Timer,
 } from '../../src/plugin.ts'
+import type { Budget } from './budget.ts'
 import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
 import { Entrance } from './entrance.ts'
@@ -33,6 +34,8 @@ export interface QueueParts {
   name: string
   policies: Policies
   context: PluginContext<QueueOptions>
+  /** Memory for the messages of all queues. */
+  budget: Budget
   /** Append a message to a lane of this queue. It was in the store before, elsewhere. */
   append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
@@ -77,7 +80,7 @@ export class Queue implements Effects, SeatOwner {
     this.#deadLetterQueue = policies.deadLetterQueueOf(name)
     this.forDeadLetters = policies.isForDeadLetters(name)
     this.log = new QueueLog(context.store.queues, name)
-    this.state = new QueueState(this.#rules(), this)
+    this.state = new QueueState(this.#rules(), this, parts.budget)
     this.entrance = new Entrance({
       name,
       context,
@@ -127,6 +130,7 @@ export class Queue implements Effects, SeatOwner {
     this.entrance.stop()
     this.#timer?.cancel()
     this.#readTimer?.cancel()
+    this.#parts.budget.forget(this)
   }
 
   /** The queue is being forgotten: nobody has a seat here any more. */
@@ -447,6 +451,11 @@ export class Queue implements Effects, SeatOwner {
         this.state.loadFailed(fromId)
         if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
       })
+      .finally(() => this.#parts.budget.feed())
+  }
+
+  starved(): void {
+    this.#parts.budget.starve(this)
   }
 
   wake(at: number): void {

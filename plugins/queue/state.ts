@@ -8,6 +8,7 @@
 
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
 import { backoffDelay } from './backoff.ts'
+import { Budget } from './budget.ts'
 import { ByteCount } from './byte-count.ts'
 import { Entry, type Seat } from './consumer.ts'
 import { Delayed } from './delayed.ts'
@@ -38,14 +39,17 @@ export class QueueState {
   #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
-  readonly #waiting = new Waiting()
+  readonly #waiting: Waiting
   readonly #groups = new Groups()
   readonly #delayed = new Delayed()
   readonly #load: (fromId: number, limit: number) => void
+  readonly #hungry = (): boolean => this.#seats.hungry
   #wakeAt = Infinity
   #uncommittedBytes = 0
 
-  constructor(rules: Rules, effects: Effects) {
+  /** @param budget memory that it shares with other queues */
+  constructor(rules: Rules, effects: Effects, budget = new Budget()) {
+    this.#waiting = new Waiting(budget)
     this.#rules = rules
     this.#seats.change(rules.exclusiveConsumer)
     this.#effects = effects
@@ -321,7 +325,7 @@ export class QueueState {
         this.#deliver(entry, seat, now)
       }
     }
-    if (seats.active > 0) waiting.load(this.#load)
+    if (seats.active > 0 && waiting.load(this.#load, this.#hungry)) this.#effects.starved()
   }
 
   /** The oldest give way as long as there are too many. What consumers have is theirs. */
