@@ -89,7 +89,7 @@ describe('many long queues', () => {
     const budget = new Budget(8 * MEGABYTE)
     const bench = await Bench.open({}, store, budget)
     const before = held()
-    await fill(bench, 500, 40, 4000) // 80 MB
+    await fill(bench, 300, 40, 4000) // 50 MB
     bench.events.length = 0
     bench.consumer('a', 'queue/+') // reads, and acknowledges nothing
     await store.durable()
