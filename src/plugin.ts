@@ -1,7 +1,7 @@
 /** The public API for plugins (`eventflow/plugin`): all that a plugin may import of us. */
 
 export type { Clock, Timer } from './core/clock.ts'
-export type { Counters, Gauges } from './core/counters.ts'
+export { type Counter, type Counters, type Gauges, QueueCounters } from './core/counters.ts'
 export { type ErrorCode, EventflowError } from './core/errors.ts'
 export {
   EVENT_TYPES,

@@ -3,15 +3,15 @@
  * are asked for. What has a label has few values: queues are told one by one only as many as `MAX_QUEUES`, the longest ones.
  */
 
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { Counters, PluginContext } from '../../src/plugin.ts'
+import { collectDefaultMetrics, Gauge, Counter as Growing, Registry } from 'prom-client'
+import { type Counter, type PluginContext, QueueCounters } from '../../src/plugin.ts'
 import type { Ports } from './ports.ts'
 
 const MAX_QUEUES = 100
 
-type Growing = { [name: string]: readonly [key: keyof Counters, help: string] }
+type Numbers = { [name: string]: readonly [key: Counter, help: string] }
 
-const GROWING: Growing = {
+const GROWING: Numbers = {
   eventflow_received_bytes_total: ['bytesReceived', 'Bytes read from sockets.'],
   eventflow_sent_bytes_total: ['bytesSent', 'Bytes that sockets have taken.'],
   eventflow_received_packets_total: ['packetsReceived', 'MQTT packets that were taken up.'],
@@ -32,7 +32,7 @@ const GROWING: Growing = {
   eventflow_expired_sessions_total: ['sessionsExpired', 'Sessions that ended because their client was away too long.'],
 }
 
-const PRESENT: Growing = {
+const PRESENT: Numbers = {
   eventflow_connected_clients: ['clientsConnected', 'Clients that are connected.'],
   eventflow_retained_messages: ['retainedMessages', 'Retained messages.'],
   eventflow_retained_bytes: ['retainedBytes', 'Bytes of payload of retained messages.'],
@@ -59,7 +59,7 @@ export function makeMetrics(context: PluginContext<never>, ports: Ports): Regist
   collectDefaultMetrics({ register: registry })
   const { counters, version, node } = context
   for (const [name, [key, help]] of Object.entries(GROWING)) {
-    new Counter({ name, help, registers, collect: set(() => counters[key]) })
+    new Growing({ name, help, registers, collect: set(() => counters[key]) })
   }
   for (const [name, [key, help]] of Object.entries(PRESENT)) {
     new Gauge({
@@ -95,7 +95,8 @@ export function makeMetrics(context: PluginContext<never>, ports: Ports): Regist
       this.set(context.store.fault === null ? 1 : 0)
     },
   })
-  addQueues(registry, ports)
+  addOutcomes(registry, counters.queues)
+  addQueues(registry, ports, context.clock.now)
   return registry
 }
 
@@ -109,14 +110,28 @@ const GAUGES = [
 /** prom-client's counters know only how to add. */
 function set(read: () => number) {
   let told = 0
-  return function collect(this: Counter): void {
+  return function collect(this: Growing): void {
     const now = read()
     if (now > told) this.inc(now - told)
     told = now
   }
 }
 
-function addQueues(registry: Registry, ports: Ports): void {
+/** `deadLettered` → `dead_lettered`. */
+const OUTCOMES = Object.keys(new QueueCounters()).map(
+  (key) => [key as keyof QueueCounters, key.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`)] as const,
+)
+
+/** What became of messages of queues, those included that are forgotten. */
+function addOutcomes(registry: Registry, counters: QueueCounters): void {
+  for (const [key, word] of OUTCOMES) {
+    const name = `eventflow_queue_${word}_messages_total`
+    const help = `Messages of all queues: ${word.replace('_', '-')}.`
+    new Growing({ name, help, registers: [registry], collect: set(() => counters[key]) })
+  }
+}
+
+function addQueues(registry: Registry, ports: Ports, now: () => number): void {
   const registers = [registry]
   let queues: QueueNumbers[] = []
   new Gauge({
@@ -148,6 +163,19 @@ function addQueues(registry: Registry, ports: Ports): void {
     collect() {
       this.reset()
       for (const { name, consumers } of longest(queues)) this.set({ queue: name }, consumers)
+    },
+  })
+  new Gauge({
+    name: 'eventflow_queue_oldest_seconds',
+    help: `Age of the oldest message that is not delayed, of the ${MAX_QUEUES} longest queues.`,
+    labelNames: ['queue'],
+    registers,
+    async collect() {
+      this.reset()
+      for (const { name } of longest(queues)) {
+        const shown = (await ports.queues.show(name).catch(() => null)) as { oldestAt: number | null } | null
+        if (shown?.oldestAt) this.set({ queue: name }, (now() - shown.oldestAt) / 1000)
+      }
     },
   })
   new Gauge({

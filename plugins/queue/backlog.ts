@@ -3,6 +3,8 @@
  * later one is too, until the window over the queue has moved on and nothing is left.
  */
 
+import type { Budget } from './budget.ts'
+
 /** The window: how much of a queue's future memory holds while somebody consumes it. */
 const WINDOW_MESSAGES = 10_000
 export const WINDOW_BYTES = 16 * 1024 * 1024
@@ -19,11 +21,14 @@ const LOW_WATER_BYTES = WINDOW_BYTES / 2
 const READ_MESSAGES = 1000
 const READ_BYTES = 1024 * 1024
 
-/** Whether memory that holds so much has room for another message. */
-export function hasWindow(messages: number, bytes: number, consumed: boolean): boolean {
-  if (consumed) return messages < WINDOW_MESSAGES && bytes < WINDOW_BYTES
-  return messages < IDLE_WINDOW_MESSAGES && bytes < IDLE_WINDOW_BYTES
+/** Whether a queue that holds so much in memory has room there for another message. */
+export function hasWindow(messages: number, bytes: number, consumed: boolean, budget: Budget): boolean {
+  if (consumed) return messages < WINDOW_MESSAGES && bytes < WINDOW_BYTES && bytes < budget.share
+  return messages < IDLE_WINDOW_MESSAGES && bytes < IDLE_WINDOW_BYTES && budget.hasSpare
 }
+
+/** What a queue may do that has messages on disk. `starved`: it needs one, and has to wait for memory. */
+export type Reading = 'read' | 'urgent' | 'starved' | 'none'
 
 export class Backlog {
   /** How many messages are on disk only. */
@@ -37,10 +42,15 @@ export class Backlog {
   #lastCommittedAtRead = -1
   #nextIdAtRead = -1
   #messageBytes = 16 * 1024
+  readonly #budget: Budget
+  /** Bytes that the read under way is expected to bring. */
+  #expected = 0
+  #urgent = false
   /** Those left out, as far as a read may still bring them: taken out, or in memory before their turn. */
   readonly #extracted = new Set<number>()
 
-  constructor(firstId: number) {
+  constructor(firstId: number, budget: Budget) {
+    this.#budget = budget
     this.nextId = firstId
   }
 
@@ -63,10 +73,17 @@ export class Backlog {
     this.#lastCommitted = id
   }
 
-  /** Whether more is to be read, given what memory holds. */
-  wantsRead(messages: number, bytes: number): boolean {
-    if (this.length === 0 || this.reading) return false
-    return messages < LOW_WATER_MESSAGES && bytes < LOW_WATER_BYTES
+  /**
+   * Whether more is to be read, given what memory holds.
+   * @param hungry whether a consumer has room; asked when memory is short only
+   */
+  wantsRead(messages: number, bytes: number, hungry: () => boolean): Reading {
+    if (this.length === 0 || this.reading) return 'none'
+    if (messages >= LOW_WATER_MESSAGES || bytes >= LOW_WATER_BYTES) return 'none'
+    const { share } = this.#budget
+    if (bytes < share / 2 && share >= this.#messageBytes) return 'read'
+    if (messages > 0 || !hungry()) return 'none'
+    return this.#budget.beginUrgent() ? 'urgent' : 'starved'
   }
 
   /** Leave out a message that is here, if it is: it is gone, or in memory from now on. */
@@ -93,12 +110,17 @@ export class Backlog {
     return ranges
   }
 
-  /** A read begins, from `nextId` on. Returns how many messages to read. */
-  beginRead(): number {
+  /** A read begins, from `nextId` on. Returns how many messages to read. `urgent`: as `wantsRead` said. */
+  beginRead(urgent = false): number {
     this.reading = true
+    this.#urgent = urgent
     this.#lastCommittedAtRead = this.#lastCommitted
     this.#nextIdAtRead = this.nextId
-    return Math.max(1, Math.min(READ_MESSAGES, Math.floor(READ_BYTES / this.#messageBytes)))
+    const bytes = urgent ? 0 : Math.min(READ_BYTES, this.#budget.share)
+    const messages = Math.max(1, Math.min(READ_MESSAGES, Math.floor(bytes / this.#messageBytes)))
+    this.#expected = Math.ceil(messages * this.#messageBytes)
+    this.#budget.used += this.#expected
+    return messages
   }
 
   /** Whether a message that was read comes into memory now. */
@@ -116,13 +138,22 @@ export class Backlog {
    * that was counted was written before. Without this a miscounted log would be read for ever.
    */
   endRead(): number {
-    this.reading = false
+    this.stopReading()
     for (const id of this.#extracted) if (id < this.nextId) this.#extracted.delete(id)
     const asExpected = this.nextId !== this.#nextIdAtRead || this.#lastCommitted !== this.#lastCommittedAtRead
     const missing = asExpected ? 0 : this.length
     this.length -= missing
     this.#skipRest()
     return missing
+  }
+
+  /** The read is done, or has failed. */
+  stopReading(): void {
+    this.reading = false
+    this.#budget.used -= this.#expected
+    this.#expected = 0
+    if (this.#urgent) this.#budget.endUrgent()
+    this.#urgent = false
   }
 
   /** When nothing is left here, the next read begins after all that was left out: the log may have that still. */

@@ -3,7 +3,7 @@
  * on. Nothing here is on the path of a message.
  */
 
-import { EventflowError, type PluginContext } from '../../src/plugin.ts'
+import { EventflowError, type PluginContext, type QueueCounters } from '../../src/plugin.ts'
 import type { Engine } from './engine.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
@@ -28,6 +28,8 @@ export interface QueueSummary {
   /** Consumers that are connected. */
   consumers: number
   paused: boolean
+  /** What became of its messages since it came to be, or was found in the store. */
+  counters: Readonly<QueueCounters>
 }
 
 export interface ConsumerSummary {
@@ -43,7 +45,7 @@ export interface ConsumerSummary {
 
 export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
   consumers: ConsumerSummary[]
-  /** When the oldest message that is not delayed was received, milliseconds since the epoch; null: there is none. */
+  /** As `oldest` tells it; null: there is none. */
   oldestAt: number | null
   /** The policy's filter; null: only the defaults. */
   match: string | null
@@ -53,6 +55,11 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
 /** Queues go by their names, without `queue/`. What is told to be done is safe when the promise resolves. */
 export interface QueueControl {
   list(): QueueSummary[]
+  /**
+   * When the oldest message of each queue was received, milliseconds since the epoch; those whose delay is not over do not
+   * count, and queues that have no other are left out. Reads a message of each queue: for every few seconds at most.
+   */
+  oldest(): Promise<ReadonlyMap<string, number>>
   /** @throws EventflowError QUEUE_UNKNOWN */
   show(name: string): Promise<QueueDetails>
   /**
@@ -99,6 +106,15 @@ export class Control implements QueueControl {
 
   list(): QueueSummary[] {
     return this.#engine.queues.map(summaryOf).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async oldest(): Promise<ReadonlyMap<string, number>> {
+    const oldest = new Map<string, number>()
+    for (const queue of this.#engine.queues) {
+      const at = await oldestOf(queue)
+      if (at !== null) oldest.set(queue.name, at)
+    }
+    return oldest
   }
 
   async show(name: string): Promise<QueueDetails> {
@@ -155,7 +171,7 @@ export class Control implements QueueControl {
   }
 }
 
-function summaryOf({ name, state }: Queue): QueueSummary {
+function summaryOf({ name, state, counters }: Queue): QueueSummary {
   const { ready, backlog, aside, delayed, held } = state.counts
   let consumers = 0
   for (const { consumer } of state.seats) if (consumer.active) consumers++
@@ -169,6 +185,7 @@ function summaryOf({ name, state }: Queue): QueueSummary {
     bytes: state.bytes.unknown ? null : state.bytes.total,
     consumers,
     paused: state.paused,
+    counters: { ...counters },
   }
 }
 
@@ -179,7 +196,8 @@ function consumersOf({ state }: Queue): ConsumerSummary[] {
   })
 }
 
-async function oldestOf({ log }: Queue): Promise<number | null> {
+async function oldestOf({ log, state }: Queue): Promise<number | null> {
+  if (state.length === 0) return null
   const firsts = (await Promise.all(log.lanes.map((fromId) => log.read(fromId, 1)))).flat()
   return firsts.length === 0 ? null : Math.min(...firsts.map(({ message }) => message.receivedAt))
 }

@@ -42,6 +42,8 @@ export interface Effects {
   emptied(): void
   /** Read messages from `fromId` on, and answer with `loaded` or `loadFailed`. */
   load(fromId: number, limit: number): void
+  /** A consumer waits, and memory is short: call `pump` when another queue has read. */
+  starved(): void
   /** Call `tick` at this time. Replaces an earlier wish. */
   wake(at: number): void
 }

@@ -12,6 +12,7 @@ import {
   type StoredMessage,
   type Subscription,
 } from '../../src/plugin.ts'
+import { Budget } from './budget.ts'
 import { Commits } from './commits.ts'
 import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
@@ -35,7 +36,8 @@ export class Engine implements Namespace {
   readonly receipts: Receipts
   readonly #consumers: Consumers
 
-  constructor(context: PluginContext<QueueOptions>) {
+  /** @param budget memory for messages that wait in its queues */
+  constructor(context: PluginContext<QueueOptions>, budget = new Budget()) {
     this.#context = context
     this.#commits = new Commits(context)
     const policies = new Policies(context.options)
@@ -45,6 +47,7 @@ export class Engine implements Namespace {
       context,
       policies,
       receipts: this.receipts,
+      budget,
       created: (queue) => this.#consumers.welcome(queue),
       append: (queue, message, lane) => void this.append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),
@@ -104,13 +107,20 @@ export class Engine implements Namespace {
   }
 
   accept(message: Message): Promise<void> {
-    if (!this.#context.store.accepting) throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
+    if (!this.#context.store.accepting) this.#refuse(message.topic)
     const queue = this.#queues.open(message.topic)
     if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
     if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
     return this.append(queue, message.keep(), laneFor(instructions), false)
+  }
+
+  #refuse(topic: string): never {
+    const queue = this.#queues.at(topic)
+    if (queue !== undefined) queue.refused()
+    else this.#context.counters.queues.refused++
+    throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {

@@ -29,6 +29,8 @@ export interface EntranceParts {
   log: QueueLog
   state: QueueState
   policy: QueuePolicy
+  /** A message is not taken on. */
+  refused(): void
   /** Append a message whose time has come. */
   append(message: Message, priority: number): void
   /** It may be that nobody needs the queue any more. */
@@ -79,7 +81,7 @@ export class Entrance {
     const { exclusive } = this.policy
     if (exclusive === 'producer' || exclusive === 'both') this.#checkProducer(message.from)
     if (dedupId !== null && this.#dedup.has(dedupId)) return false
-    this.checkRoom(message.payloadLength)
+    this.#checkRoom(message.payloadLength)
     if (dedupId !== null) this.#dedup.add(dedupId)
     return true
   }
@@ -91,7 +93,7 @@ export class Entrance {
     const producer = this.#producer
     if (producer?.connected && context.session(producer.clientId) === producer) {
       if (session === producer) return
-      throw new Refusal(ReasonCode.QuotaExceeded, 'another client is the producer of this queue')
+      this.#refuse('another client is the producer of this queue')
     }
     this.#producer = session?.connected ? session : null
   }
@@ -101,8 +103,8 @@ export class Entrance {
     return this.#parts.state.limitFor(bytes) === null
   }
 
-  /** @throws Refusal 0x97 when the queue is full, and its policy is not to drop others for it */
-  checkRoom(bytes: number): void {
+  /** The queue may be full; then its policy may be to drop others for it. */
+  #checkRoom(bytes: number): void {
     const limit = this.#parts.state.limitFor(bytes)
     if (limit === null) {
       this.#limitTold = false
@@ -115,7 +117,12 @@ export class Entrance {
     }
     this.#limitTold = true
     const rejects = overflow === 'reject' || (maxBytes !== null && bytes > maxBytes)
-    if (rejects) throw new Refusal(ReasonCode.QuotaExceeded, 'the queue is full')
+    if (rejects) this.#refuse('the queue is full')
+  }
+
+  #refuse(text: string): never {
+    this.#parts.refused()
+    throw new Refusal(ReasonCode.QuotaExceeded, text)
   }
 
   /** A message is safe, and its delay is not over. */
@@ -167,14 +174,10 @@ export class Entrance {
     }
   }
 
-  /** All delayed messages are gone. Tells the range of their ids, and returns how many they were. */
-  purge(onDisk: (from: number, to: number) => void): number {
-    const { state } = this.#parts
-    const { scheduled } = state
-    if (scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+  /** Delayed messages are going to be purged. Tells the range of their ids. */
+  purge(onDisk: (from: number, to: number) => void): void {
+    if (this.#parts.state.scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
     this.#schedule.clear()
-    state.scheduled = 0
-    return scheduled
   }
 
   /** Nothing is remembered. */

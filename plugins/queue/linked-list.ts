@@ -24,6 +24,17 @@ export class LinkedList<T extends Linked<T>> {
     this.length++
   }
 
+  /** Put an item before all others. */
+  unshift(item: T): void {
+    item.list = this
+    item.previous = null
+    item.next = this.first
+    if (this.first === null) this.#last = item
+    else this.first.previous = item
+    this.first = item
+    this.length++
+  }
+
   /** Remove an item that is in this list. */
   remove(item: T): void {
     if (item.previous === null) this.first = item.next

@@ -5,11 +5,13 @@ import {
   type LogEntry,
   Message,
   type PluginContext,
+  QueueCounters,
   type ResumingOutbox,
   type SessionView,
   type Settlement,
   type Timer,
 } from '../../src/plugin.ts'
+import type { Budget } from './budget.ts'
 import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
 import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
 import { Entrance } from './entrance.ts'
@@ -32,6 +34,8 @@ export interface QueueParts {
   name: string
   policies: Policies
   context: PluginContext<QueueOptions>
+  /** Memory for the messages of all queues. */
+  budget: Budget
   /** Append a message to a lane of this queue. It was in the store before, elsewhere. */
   append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
@@ -49,6 +53,9 @@ export class Queue implements Effects, SeatOwner {
   readonly state: QueueState
   readonly log: QueueLog
   readonly entrance: Entrance
+  /** Since the queue came to be, or was found in the store. Each is counted in the broker's as well. */
+  readonly counters = new QueueCounters()
+  readonly #totals: QueueCounters
   /** Whether it is there for dead letters: those are as they are, whatever their producers asked for. */
   forDeadLetters: boolean
   #policy: QueuePolicy
@@ -65,6 +72,7 @@ export class Queue implements Effects, SeatOwner {
     const { name, policies, context } = parts
     this.#parts = parts
     this.#context = context
+    this.#totals = context.counters.queues
     this.name = name
     this.topic = topicOf(name)
     this.#properties = new DeliveryProperties(name)
@@ -72,13 +80,14 @@ export class Queue implements Effects, SeatOwner {
     this.#deadLetterQueue = policies.deadLetterQueueOf(name)
     this.forDeadLetters = policies.isForDeadLetters(name)
     this.log = new QueueLog(context.store.queues, name)
-    this.state = new QueueState(this.#rules(), this)
+    this.state = new QueueState(this.#rules(), this, parts.budget)
     this.entrance = new Entrance({
       name,
       context,
       log: this.log,
       state: this.state,
       policy: this.#policy,
+      refused: () => this.refused(),
       append: (message, lane) => parts.append(this, message, lane),
       checkUse: () => this.checkUse(),
     })
@@ -104,6 +113,12 @@ export class Queue implements Effects, SeatOwner {
     return this.#namedSeats > 0
   }
 
+  /** A message was not taken on. */
+  refused(): void {
+    this.counters.refused++
+    this.#totals.refused++
+  }
+
   /** It may be that nobody needs it any more. */
   checkUse(): void {
     if (this.isUseless) this.#parts.useless(this)
@@ -115,6 +130,7 @@ export class Queue implements Effects, SeatOwner {
     this.entrance.stop()
     this.#timer?.cancel()
     this.#readTimer?.cancel()
+    this.#parts.budget.forget(this)
   }
 
   /** The queue is being forgotten: nobody has a seat here any more. */
@@ -165,8 +181,9 @@ export class Queue implements Effects, SeatOwner {
       this.log.removeRange(from, to)
       for (const entry of known) if (entry.id >= from && entry.id < to) this.#tell(entry, 'dropped', 'purged', null)
     }
-    const delayed = this.entrance.purge(onDisk)
-    const messages = delayed + this.state.purge((entry) => this.#purged(entry), onDisk)
+    this.entrance.purge(onDisk)
+    const messages = this.state.purge((entry) => this.#purged(entry), onDisk)
+    this.#countPurged(messages)
     this.#context.events.emit('queue.purged', { queue: this.name, messages })
     this.checkUse()
     return messages
@@ -174,11 +191,27 @@ export class Queue implements Effects, SeatOwner {
 
   /** Remove all there is. Returns how many messages that were. */
   empty(known: readonly Entry[]): number {
-    const messages = this.purge(known) + this.state.takeBack((entry) => this.#purged(entry))
+    const waiting = this.purge(known)
+    const held = this.state.takeBack((entry) => this.#purged(entry))
+    this.#countPurged(held)
     this.entrance.forgetIds()
     this.resume()
     this.checkUse()
-    return messages
+    return waiting + held
+  }
+
+  #countPurged(messages: number): void {
+    this.counters.purged += messages
+    this.#totals.purged += messages
+  }
+
+  /** Take out a dead letter that goes back to where it came from. Returns whether it could be had. */
+  redrive(id: number, message: Message): boolean {
+    if (!this.state.extract(id, message.payloadLength)) return false
+    this.log.remove(id)
+    this.counters.redriven++
+    this.#totals.redriven++
+    return true
   }
 
   #purged(entry: Entry): void {
@@ -209,7 +242,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** A message is on disk. */
   committed(entry: Entry): void {
-    if (laneOf(entry.id) === DELAYED) this.entrance.delay(entry)
+    if (laneOf(entry.id) === DELAYED) this.#delayed(entry)
     else this.#enqueued(entry)
   }
 
@@ -220,12 +253,21 @@ export class Queue implements Effects, SeatOwner {
     this.log.remove(id)
     this.state.failed(entry)
     this.entrance.failed(entry)
+    this.#countDropped()
     if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })
     this.checkUse()
   }
 
+  #delayed(entry: Entry): void {
+    this.entrance.delay(entry)
+    this.counters.delayed++
+    this.#totals.delayed++
+  }
+
   #enqueued(entry: Entry): void {
     this.state.committed(entry)
+    this.counters.enqueued++
+    this.#totals.enqueued++
     const { events } = this.#context
     if (!events.wants('queue.enqueued')) return
     const { from, qos, payloadLength } = entry.message
@@ -320,6 +362,8 @@ export class Queue implements Effects, SeatOwner {
       token: entry,
       reference: id,
     })
+    this.counters.delivered++
+    this.#totals.delivered++
     const { events } = this.#context
     if (!events.wants('queue.delivered')) return
     events.emit('queue.delivered', { queue: this.name, id, consumer: session.clientId, deliveries })
@@ -333,6 +377,8 @@ export class Queue implements Effects, SeatOwner {
     const { id } = entry
     const { events } = this.#context
     this.log.remove(id)
+    this.counters.acknowledged++
+    this.#totals.acknowledged++
     this.#tell(entry, 'acknowledged', null, seat)
     if (!events.wants('queue.acknowledged')) return
     events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
@@ -341,6 +387,8 @@ export class Queue implements Effects, SeatOwner {
   returned({ id, deliveries }: Entry, seat: Seat, reason: ReturnReason): void {
     const { events } = this.#context
     this.log.mark(id, deliveries)
+    this.counters.redelivered++
+    this.#totals.redelivered++
     if (!events.wants('queue.redelivered')) return
     const consumer = seat.consumer.session.clientId
     events.emit('queue.redelivered', { queue: this.name, id, consumer, reason, deliveries })
@@ -351,6 +399,8 @@ export class Queue implements Effects, SeatOwner {
     if (this.#deadLetterQueue === null || drops) {
       this.#drop(entry, reason)
     } else {
+      this.counters.deadLettered++
+      this.#totals.deadLettered++
       this.#tell(entry, 'dead', reason, null)
       this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
     }
@@ -361,12 +411,20 @@ export class Queue implements Effects, SeatOwner {
     const { events } = this.#context
     this.log.remove(id)
     if (reason === 'expired') {
+      this.counters.expired++
+      this.#totals.expired++
       this.#tell(entry, 'expired', null, null)
       if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
       return
     }
+    this.#countDropped()
     this.#tell(entry, 'dropped', reason, null)
     if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason })
+  }
+
+  #countDropped(): void {
+    this.counters.dropped++
+    this.#totals.dropped++
   }
 
   /** A receipt for its publisher, if that wants one. What becomes of a dead letter is not its business any more. */
@@ -393,6 +451,11 @@ export class Queue implements Effects, SeatOwner {
         this.state.loadFailed(fromId)
         if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
       })
+      .finally(() => this.#parts.budget.feed())
+  }
+
+  starved(): void {
+    this.#parts.budget.starve(this)
   }
 
   wake(at: number): void {

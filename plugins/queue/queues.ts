@@ -1,6 +1,7 @@
 /** Every queue: made by use, found in the store, forgotten when it is of no use. */
 
 import type { Message, PluginContext, SessionView, Timer } from '../../src/plugin.ts'
+import type { Budget } from './budget.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
 import { checkTopic, nameOf, topicOf } from './names.ts'
@@ -20,6 +21,7 @@ export interface QueuesParts {
   context: PluginContext<QueueOptions>
   policies: Policies
   receipts: Receipts
+  budget: Budget
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
   append(queue: Queue, message: Message, lane: number): void
@@ -116,13 +118,14 @@ export class Queues {
   }
 
   #make(topic: string): Queue {
-    const { context, receipts, append, deadLetter, lost } = this.#parts
+    const { context, receipts, budget, append, deadLetter, lost } = this.#parts
     const name = nameOf(topic)
     const queue = new Queue({
       name,
       policies: this.#policies,
       context,
       receipts,
+      budget,
       append,
       deadLetter,
       lost,

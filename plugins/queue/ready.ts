@@ -6,7 +6,8 @@
  */
 
 import type { LogEntry } from '../../src/plugin.ts'
-import { Backlog, hasWindow, WINDOW_BYTES } from './backlog.ts'
+import { Backlog, hasWindow, type Reading, WINDOW_BYTES } from './backlog.ts'
+import type { Budget } from './budget.ts'
 import { Entry, type Seat } from './consumer.ts'
 import { IdList } from './id-list.ts'
 import { groupOf } from './instructions.ts'
@@ -15,6 +16,7 @@ export class Ready {
   /** How many are in memory. */
   length = 0
   readonly backlog: Backlog
+  readonly #budget: Budget
   /** Of the messages in memory that have not been delivered since they came there. */
   #freshBytes = 0
   readonly #fresh = new IdList<Entry>()
@@ -23,8 +25,9 @@ export class Ready {
   readonly #avoiding = new Map<Seat, IdList<Entry>>()
 
   /** @param firstId below all ids to come */
-  constructor(firstId: number) {
-    this.backlog = new Backlog(firstId)
+  constructor(firstId: number, budget: Budget) {
+    this.#budget = budget
+    this.backlog = new Backlog(firstId, budget)
   }
 
   /** Whether any message looks for somebody else. */
@@ -32,14 +35,14 @@ export class Ready {
     return this.#avoiding.size > 0
   }
 
-  /** Whether messages on disk are to be read. */
-  get wantsRead(): boolean {
-    return this.backlog.wantsRead(this.#fresh.length, this.#freshBytes)
+  /** As Backlog.wantsRead(). */
+  wantsRead(hungry: () => boolean): Reading {
+    return this.backlog.wantsRead(this.#fresh.length, this.#freshBytes, hungry)
   }
 
   /** A message, just committed. `consumed`: there is a consumer, so it is worth keeping more in memory. */
   add(entry: Entry, consumed: boolean): void {
-    if (this.backlog.length === 0 && hasWindow(this.#fresh.length, this.#freshBytes, consumed)) {
+    if (this.backlog.length === 0 && hasWindow(this.#fresh.length, this.#freshBytes, consumed, this.#budget)) {
       this.backlog.passed(entry.id)
       this.#push(entry)
     } else {
@@ -55,7 +58,7 @@ export class Ready {
     let taken = 0
     for (const { id, message, mark } of found) {
       // Large ones may fill the memory; what is left is read again.
-      if (taken > 0 && this.#freshBytes >= WINDOW_BYTES) break
+      if (taken > 0 && (this.#freshBytes >= WINDOW_BYTES || this.#budget.used > this.#budget.limit)) break
       const entry = new Entry(id, message, mark, grouped ? groupOf(message) : null)
       if (!this.backlog.take(id, entry.bytes)) continue
       this.#push(entry)
@@ -107,9 +110,15 @@ export class Ready {
   #takeFrom(best: IdList<Entry>): Entry | null {
     if (best.firstId === Infinity) return null
     const entry = best.shift()!
-    if (best === this.#fresh) this.#freshBytes -= entry.bytes
+    if (best === this.#fresh) this.#unload(entry.bytes)
     this.length--
     return entry
+  }
+
+  /** So many bytes are not in memory any more, or are in somebody's hands. */
+  #unload(bytes: number): void {
+    this.#freshBytes -= bytes
+    this.#budget.used -= bytes
   }
 
   /** The message with this id, if it is here: it is gone. Null: it was on disk only; undefined: it is not here. */
@@ -119,7 +128,7 @@ export class Ready {
       const entry = list.find(id)
       if (entry === undefined || entry.gone) continue
       entry.gone = true
-      if (list === this.#fresh) this.#freshBytes -= entry.bytes
+      if (list === this.#fresh) this.#unload(entry.bytes)
       this.length--
       return entry
     }
@@ -130,7 +139,7 @@ export class Ready {
   clear(): Entry[] {
     const entries = [this.#fresh, this.#returned, ...this.#avoiding.values()].flatMap((list) => list.takeAll())
     this.#avoiding.clear()
-    this.#freshBytes = 0
+    this.#unload(this.#freshBytes)
     this.length = 0
     return entries
   }
@@ -142,7 +151,9 @@ export class Ready {
 
   #push(entry: Entry): void {
     this.#fresh.push(entry)
-    this.#freshBytes += entry.bytes
+    const { bytes } = entry
+    this.#freshBytes += bytes
+    this.#budget.used += bytes
     this.length++
   }
 

@@ -46,6 +46,13 @@ export class Seats {
     }
   }
 
+  /** Whether somebody has room. */
+  get hungry(): boolean {
+    const seat = this.next()
+    if (seat !== null) this.#turns.unshift(seat)
+    return seat !== null
+  }
+
   /** Whose turn it is. Tell with `served` or `unserved` what became of it. */
   next(): Seat | null {
     for (let seat = this.#turns.shift(); seat !== null; seat = this.#turns.shift()) {

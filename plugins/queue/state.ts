@@ -8,6 +8,7 @@
 
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
 import { backoffDelay } from './backoff.ts'
+import { Budget } from './budget.ts'
 import { ByteCount } from './byte-count.ts'
 import { Entry, type Seat } from './consumer.ts'
 import { Delayed } from './delayed.ts'
@@ -38,14 +39,17 @@ export class QueueState {
   #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
-  readonly #waiting = new Waiting()
+  readonly #waiting: Waiting
   readonly #groups = new Groups()
   readonly #delayed = new Delayed()
   readonly #load: (fromId: number, limit: number) => void
+  readonly #hungry = (): boolean => this.#seats.hungry
   #wakeAt = Infinity
   #uncommittedBytes = 0
 
-  constructor(rules: Rules, effects: Effects) {
+  /** @param budget memory that it shares with other queues */
+  constructor(rules: Rules, effects: Effects, budget = new Budget()) {
+    this.#waiting = new Waiting(budget)
     this.#rules = rules
     this.#seats.change(rules.exclusiveConsumer)
     this.#effects = effects
@@ -221,7 +225,8 @@ export class QueueState {
    * memory is told one by one, what was on disk only as ranges of ids.
    */
   purge(gone: (entry: Entry) => void, onDisk: (from: number, to: number) => void): number {
-    const { length } = this
+    const before = this.length + this.scheduled
+    this.scheduled = 0
     const inMemory = [...this.#groups.clear(), ...this.#delayed.takeAll()]
     this.length -= this.#waiting.onDisk
     for (const entry of inMemory.concat(this.#waiting.clear(onDisk))) {
@@ -231,8 +236,8 @@ export class QueueState {
       if (entry.group !== null) this.#groups.left(entry)
     }
     this.bytes.reset(this.heldBytes + this.#uncommittedBytes)
-    if (length > 0 && this.length === 0) this.#effects.emptied()
-    return length - this.length
+    if (before > 0) this.#checkEmpty()
+    return before - this.length
   }
 
   /** What consumers have is gone, too. */
@@ -320,7 +325,7 @@ export class QueueState {
         this.#deliver(entry, seat, now)
       }
     }
-    if (seats.active > 0) waiting.load(this.#load)
+    if (seats.active > 0 && waiting.load(this.#load, this.#hungry)) this.#effects.starved()
   }
 
   /** The oldest give way as long as there are too many. What consumers have is theirs. */
@@ -444,7 +449,12 @@ export class QueueState {
     this.bytes.remove(id, message.payloadLength)
     const next = group === null ? null : this.#groups.left(entry)
     if (next !== null) this.#waiting.giveBack(next)
-    if (this.length === 0) this.#effects.emptied()
+    this.#checkEmpty()
+  }
+
+  /** Delayed messages are in it, too. */
+  #checkEmpty(): void {
+    if (this.length + this.scheduled === 0) this.#effects.emptied()
   }
 
   /** So many messages are not in the log any more; if it is one that is known, its id and bytes. */
@@ -453,7 +463,7 @@ export class QueueState {
     if (id >= 0) this.bytes.remove(id, bytes)
     if (this.length > 0) return
     if (this.uncommitted + this.scheduled === 0) this.bytes.reset(0)
-    this.#effects.emptied()
+    this.#checkEmpty()
   }
 
   #wake(at: number): void {

@@ -1,14 +1,21 @@
 /** Messages that can be delivered now, by priority: the higher first. Most queues use one priority, and pay for one. */
 
 import type { LogEntry } from '../../src/plugin.ts'
+import type { Budget } from './budget.ts'
 import type { Entry, Seat } from './consumer.ts'
 import { firstIdOf, laneOf } from './queue-log.ts'
 import { Ready } from './ready.ts'
 
 export class Waiting {
-  readonly #plain = new Ready(0)
+  readonly #budget: Budget
+  readonly #plain: Ready
   /** Those of the other priorities, and the plain one, by priority; null while there is only that. */
   #lanes: Array<Ready | undefined> | null = null
+
+  constructor(budget: Budget) {
+    this.#budget = budget
+    this.#plain = new Ready(0, budget)
+  }
 
   /** How many are in memory. */
   get length(): number {
@@ -41,7 +48,7 @@ export class Waiting {
   }
 
   readFailed(fromId: number): void {
-    this.#laneOf(fromId).backlog.reading = false
+    this.#laneOf(fromId).backlog.stopReading()
   }
 
   /** A message that comes back; not to `entry.avoid`, if that is not null. */
@@ -96,17 +103,26 @@ export class Waiting {
     this.#laneOf(entry.id).forget()
   }
 
-  /** Lanes of which messages on disk are to be read, for `load`. */
-  load(read: (fromId: number, limit: number) => void): void {
-    if (this.#lanes === null && !this.#plain.wantsRead) return
-    for (const lane of this.#all) if (lane.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
+  /**
+   * Read what is to be read of the messages on disk. Returns whether a consumer is kept waiting because memory is short.
+   * @param hungry whether a consumer has room
+   */
+  load(read: (fromId: number, limit: number) => void, hungry: () => boolean): boolean {
+    if (this.#lanes === null && this.#plain.backlog.length === 0) return false
+    let starved = false
+    for (const lane of this.#all) {
+      const reading = lane.wantsRead(hungry)
+      if (reading === 'starved') starved = true
+      else if (reading !== 'none') read(lane.backlog.nextId, lane.backlog.beginRead(reading === 'urgent'))
+    }
+    return starved
   }
 
   #laneOf(id: number): Ready {
     const lane = laneOf(id)
     if (lane === 0) return this.#plain
     this.#lanes ??= [this.#plain]
-    this.#lanes[lane] ??= new Ready(firstIdOf(lane))
+    this.#lanes[lane] ??= new Ready(firstIdOf(lane), this.#budget)
     return this.#lanes[lane]
   }
 

@@ -3,10 +3,10 @@
  * Mosquitto and the load of Unix have them. They begin with 0, so after a start they come up to the truth by and by.
  */
 
-import type { Counters } from '../../src/plugin.ts'
+import type { Counter, Counters } from '../../src/plugin.ts'
 
 /** What is averaged, by the name that it has below `load/`. */
-export const FLOWS: ReadonlyMap<string, keyof Counters> = new Map([
+export const FLOWS: ReadonlyMap<string, Counter> = new Map([
   ['connections', 'connects'],
   ['sockets', 'sockets'],
   ['bytes/received', 'bytesReceived'],
@@ -24,7 +24,7 @@ export const PERIODS = [1, 5, 15] as const
 const MINUTE_MS = 60_000
 
 interface Flow {
-  readonly counter: keyof Counters
+  readonly counter: Counter
   last: number
   /** Per minute, one for each of PERIODS. */
   readonly averages: number[]
@@ -38,7 +38,7 @@ export class LoadAverages {
   constructor(counters: Readonly<Counters>, now: number) {
     this.#counters = counters
     this.#updatedAt = now
-    const flow = (counter: keyof Counters): Flow => ({ counter, last: counters[counter], averages: [0, 0, 0] })
+    const flow = (counter: Counter): Flow => ({ counter, last: counters[counter], averages: [0, 0, 0] })
     this.#flows = new Map([...FLOWS].map(([name, counter]) => [name, flow(counter)]))
   }
 

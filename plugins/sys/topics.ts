@@ -1,6 +1,6 @@
 /** Every topic below `$SYS/`, in order, with what stands on it. docs/sys.md is held to this table by a test. */
 
-import type { Counters, Gauges } from '../../src/plugin.ts'
+import type { Counters, Gauges, QueueCounters } from '../../src/plugin.ts'
 import { FLOWS, type LoadAverages, PERIODS } from './load-averages.ts'
 
 export const PREFIX = '$SYS/'
@@ -20,6 +20,20 @@ type Value = (reading: Reading) => string | number
 
 const disconnected: Value = ({ gauges, counters }) => gauges.sessions - counters.clientsConnected
 const stored: Value = ({ counters }) => counters.retainedMessages + counters.queuedMessages
+
+const QUEUE_COUNTERS: ReadonlyArray<[name: string, counter: keyof QueueCounters]> = [
+  ['enqueued', 'enqueued'],
+  ['delayed', 'delayed'],
+  ['delivered', 'delivered'],
+  ['acknowledged', 'acknowledged'],
+  ['redelivered', 'redelivered'],
+  ['dead-lettered', 'deadLettered'],
+  ['expired', 'expired'],
+  ['dropped', 'dropped'],
+  ['purged', 'purged'],
+  ['redriven', 'redriven'],
+  ['refused', 'refused'],
+]
 
 const VALUES: ReadonlyArray<[name: string, value: Value]> = [
   ['version', ({ version }) => `eventflow version ${version}`],
@@ -47,6 +61,10 @@ const VALUES: ReadonlyArray<[name: string, value: Value]> = [
   ['retained messages/count', ({ counters }) => counters.retainedMessages],
   ['subscriptions/count', ({ gauges }) => gauges.subscriptions],
   ['shared_subscriptions/count', ({ gauges }) => gauges.sharedSubscriptions],
+  ...QUEUE_COUNTERS.map(([name, counter]): [string, Value] => [
+    `queues/messages/${name}`,
+    ({ counters }) => counters.queues[counter],
+  ]),
   ['heap/current', ({ heap }) => heap.current],
   ['heap/maximum', ({ heap }) => heap.maximum],
   ...[...FLOWS.keys()].flatMap((flow) =>

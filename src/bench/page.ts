@@ -11,11 +11,21 @@ export interface PageOptions {
   readonly date: Date
   /** The version of the generator. */
   readonly version: string
+  /** What was written before: sections that are not of this report stay. */
+  readonly old?: string
 }
 
 /** The whole page, in Markdown. */
 export function pageOf(report: Report, options: PageOptions): string {
-  return `${[intro(report), ...tables(report), conditions(report, options), commands(report, options)].join('\n\n')}\n`
+  const before = [intro(report), ...tables(report)]
+  const after = [conditions(report, options), commands(report, options)]
+  return `${[...before, ...othersIn(options.old ?? ''), ...after].join('\n\n')}\n`
+}
+
+/** Sections that people wrote: those with titles that a report does not have. */
+function othersIn(page: string): string[] {
+  const [, ...sections] = page.split(/^(?=## )/m)
+  return sections.filter((section) => !OURS.has(/^## (.*)$/m.exec(section)![1]!)).map((section) => section.trimEnd())
 }
 
 function intro({ names, rows, runs }: Report): string {
@@ -80,6 +90,12 @@ const SECTIONS: Readonly<Record<Subject, Section>> = {
     values: (row) => values(row, 'memory', kibibytes),
   },
 }
+
+const OURS: ReadonlySet<string> = new Set([
+  ...Object.values(SECTIONS).map(({ title }) => title),
+  'Conditions',
+  'The commands',
+])
 
 function tables(report: Report): string[] {
   return (Object.entries(SECTIONS) as Array<[Subject, Section]>).flatMap(([subject, { title, head, values }]) => {

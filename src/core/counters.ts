@@ -5,6 +5,30 @@
  * Packets and bytes are those of connections: what a program that embeds the broker exchanges is in none of them.
  */
 
+/** What became of the messages of queues: of one queue, or of all of them. Each of these is an event, too. They only grow. */
+export class QueueCounters {
+  /** Put into the queue and safe; not before their delay is over. */
+  enqueued = 0
+  /** Safe, to be put into the queue when their delay is over. */
+  delayed = 0
+  /** Handed to a consumer, for the first time or again. */
+  delivered = 0
+  acknowledged = 0
+  /** Came back from a consumer, to be delivered again. */
+  redelivered = 0
+  deadLettered = 0
+  /** Thrown away because their time was up. */
+  expired = 0
+  /** Thrown away: could not be stored, or would have been dead letters where there are none. */
+  dropped = 0
+  /** Removed by an operator, with others or with the queue. */
+  purged = 0
+  /** Dead letters that an operator sent back to where they came from. */
+  redriven = 0
+  /** Not taken on: the queue was full, another client was its producer, or the disk failed. */
+  refused = 0
+}
+
 export class Counters {
   // Since the start; they only grow.
 
@@ -32,6 +56,8 @@ export class Counters {
   sessionsExpired = 0
   /** The most clients that were connected at once. */
   clientsMaximum = 0
+  /** Of all queues, those included that are no more. Counted by the owner of `queue/`. */
+  readonly queues = new QueueCounters()
 
   // Now; they grow and shrink.
 
@@ -44,6 +70,9 @@ export class Counters {
   queuedMessages = 0
   queuedBytes = 0
 }
+
+/** Those that are one number. */
+export type Counter = Exclude<keyof Counters, 'queues'>
 
 /** What there is now and is not counted as it changes: asked of every session, so for every few seconds at most. */
 export interface Gauges {

@@ -54,6 +54,8 @@ class History {
   /** Ids that a queue knows, and since when. */
   readonly #known = new Map<string, number>()
   #now = 0
+  /** What the counters of the present broker do not know of each queue: found at its start, purged while it was delayed. */
+  readonly #uncounted = new Map<string, number>()
 
   private constructor(store: Store, bench: Bench) {
     this.#store = store
@@ -94,6 +96,7 @@ class History {
       const messages = await this.#bench.control.peek(name, 1000)
       assert.equal(messages.length, length, name)
       assert.equal(messages.filter(({ state }) => state === 'delivered').length, inFlight, name)
+      this.#checkCounters(name)
       stored.push(...messages.map(({ payload }) => payload.toString()))
       const limit = this.#bench.engine.policyOf(name).policy
       if (limit.overflow === 'drop-oldest' && ready > 0) assert(length <= (limit.maxLength ?? Infinity), name)
@@ -163,6 +166,8 @@ class History {
     await this.#ifThere(name, async () => {
       const before = await this.#bench.control.peek(name, 1000)
       await this.#bench.control.purge(name)
+      const delayed = before.filter(({ state }) => state === 'delayed').length
+      this.#uncounted.set(name, (this.#uncounted.get(name) ?? 0) + delayed)
       for (const { payload, state } of before) if (state !== 'delivered') this.#alive.delete(payload.toString())
     })
   }
@@ -176,10 +181,21 @@ class History {
   }
 
   async #restart(policy: number): Promise<void> {
+    this.#uncounted.clear()
+    for (const { name, length, delayed } of this.#bench.control.list()) this.#uncounted.set(name, length - delayed)
     this.#bench.engine.stop()
     this.#clients = []
     this.#bench = await Bench.open(options(policy), this.#store)
     this.#bench.clock.advance(this.#now)
+  }
+
+  /** What came in and has not gone is there. */
+  #checkCounters(name: string): void {
+    const { length, delayed, counters } = this.#bench.control.list().find((queue) => queue.name === name)!
+    if (this.#bench.told('queue.deleted').some(({ queue }) => queue === name)) return
+    const { acknowledged, deadLettered, expired, dropped, purged, redriven } = counters
+    const gone = acknowledged + deadLettered + expired + dropped + purged + redriven
+    assert.equal((this.#uncounted.get(name) ?? 0) + counters.enqueued - gone, length - delayed, `counters of ${name}`)
   }
 
   async #wait(ms: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** One queue's state machine under random commands, its effects carried out in a model, and the model checked. */
 
 import assert from 'node:assert/strict'
+import { Budget } from '../../plugins/queue/budget.ts'
 import { Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/consumer.ts'
 import type { DeadReason, Effects, ReturnReason } from '../../plugins/queue/effects.ts'
 import { groupOf } from '../../plugins/queue/instructions.ts'
@@ -36,6 +37,8 @@ export interface HistoryRules {
   maxDeliveries: number
   maxLength?: number
   exclusive?: boolean
+  /** Bytes of memory for what waits. */
+  memory?: number
 }
 
 interface Handed {
@@ -48,6 +51,8 @@ export class QueueHistory implements Effects, SeatOwner {
   readonly #maxDeliveries: number
   readonly #maxLength: number
   readonly #exclusive: boolean
+  readonly #memory: number
+  #budget = new Budget()
   /** Who is served where one is at a time. */
   #owner: Seat | null = null
   #state: QueueState
@@ -71,7 +76,8 @@ export class QueueHistory implements Effects, SeatOwner {
   /** Reads that are under way, by lane. */
   readonly #reads = new Map<number, { fromId: number; limit: number }>()
 
-  constructor({ maxDeliveries, maxLength = Infinity, exclusive = false }: HistoryRules) {
+  constructor({ maxDeliveries, maxLength = Infinity, exclusive = false, memory = 1e8 }: HistoryRules) {
+    this.#memory = memory
     this.#exclusive = exclusive
     this.#maxDeliveries = maxDeliveries
     this.#maxLength = maxLength
@@ -146,6 +152,8 @@ export class QueueHistory implements Effects, SeatOwner {
     // What waits gives way to what is new; what is in hand, or rests, does not. What is on disk is read first.
     if (this.#reads.size === 0 && ready + backlog + aside > 0) assert(this.#state.length <= this.#maxLength)
     assert.equal(held, this.#holders.size)
+    // A message that is read all the same when nothing is free, and one that came when something was.
+    assert(this.#budget.used >= 0 && (this.#reads.size > 0 || this.#budget.used <= this.#memory + 1500))
     assert(Math.min(ready, held, delayed, backlog, aside) >= 0)
     let due = Infinity
     for (const [id, seat] of this.#holders) {
@@ -170,6 +178,10 @@ export class QueueHistory implements Effects, SeatOwner {
   }
 
   // Effects.
+
+  starved(): void {
+    assert.fail('a queue that is alone is never kept waiting')
+  }
 
   deliver(entry: Entry, seat: Seat): void {
     const { id, message } = entry
@@ -271,7 +283,8 @@ export class QueueHistory implements Effects, SeatOwner {
       maxBytes: Infinity,
       dropsOldest: true,
     }
-    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this)
+    this.#budget = new Budget(this.#memory)
+    return new QueueState({ ackTimeoutMs: ACK_TIMEOUT_MS, backoff, ...limits }, this, this.#budget)
   }
 
   /** The process was killed and is back: all that is left is the log, and what consumers at QoS 2 had in hand. */

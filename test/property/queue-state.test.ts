@@ -36,6 +36,7 @@ const rules = fc.record({
   maxDeliveries: fc.constantFrom(1, 3, Infinity),
   maxLength: fc.constantFrom(5, 120, Infinity),
   exclusive: fc.boolean(),
+  memory: fc.constantFrom(0, 2_000, 20_000, 1e8),
 })
 
 describe('a queue, whatever happens to it', () => {

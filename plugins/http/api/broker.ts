@@ -12,7 +12,10 @@ const overview = z.object({
   uptimeSeconds: z.number(),
   listeners: z.array(z.object({ name: z.string(), url: z.string() })),
   store: z.object({ kind: z.string(), fault: z.string().nullable() }),
-  counters: z.record(z.string(), z.number()).describe('Since the start, or now: see docs/http.md.'),
+  counters: z
+    .object({ queues: z.record(z.string(), z.number()) })
+    .catchall(z.number())
+    .describe('Since the start, or now; `queues`: what became of the messages of all queues.'),
   gauges: z.record(z.string(), z.number()),
   queues: z.object({ count: z.int(), messages: z.int(), inFlight: z.int() }),
 })
@@ -74,7 +77,7 @@ function overviewOf(context: PluginContext<never>, ports: Ports): z.output<typeo
     uptimeSeconds: Math.round((clock.now() - startedAt) / 1000),
     listeners: listeners.map(({ name, url }) => ({ name, url })),
     store: { kind: store.kind, fault: store.fault?.message ?? null },
-    counters: { ...counters },
+    counters: { ...counters, queues: { ...counters.queues } },
     gauges: { ...context.gauges() },
     queues: {
       count: queues.length,

@@ -17,6 +17,9 @@ const summary = z
     bytes: z.int().nullable(),
     consumers: z.int(),
     paused: z.boolean(),
+    counters: z
+      .record(z.string(), z.int())
+      .describe('What became of its messages since it came to be, or was found in the store.'),
   })
   .loose()
 

@@ -3,7 +3,7 @@
  * fails it. The table goes to standard output, progress to standard error where that is a terminal.
  */
 
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { runCampaign } from '../../bench/campaign.ts'
 import { BenchError } from '../../bench/errors.ts'
 import { greet } from '../../bench/handshake.ts'
@@ -42,7 +42,7 @@ const USAGE = `${FORM}
   --timeout S                give a run up when nothing moves for so long (default 10)
   --disk DIR                 measure fdatasync there beside 'queue-latency' (default .)
   --json                     print JSON instead of the table
-  --write FILE               write a page like docs/benchmarks.md as well
+  --write FILE               write a page like docs/benchmarks.md as well; sections that others wrote stay
 
 Scenarios (default: all; idle only with --pid):
 ${listed([...SCENARIOS.keys()])}
@@ -93,7 +93,8 @@ async function perform(options: BenchOptions, args: readonly string[], { out, er
   const report: Report = { machine: thisMachine(), names, rows, runs, sizes }
   out.write(options.json ? jsonOf(report) : textOf(report))
   if (options.write !== null) {
-    const page = pageOf(report, { words: withoutSecrets(args), date: new Date(), version: VERSION })
+    const old = await readFile(options.write, 'utf8').catch(() => '')
+    const page = pageOf(report, { words: withoutSecrets(args), date: new Date(), version: VERSION, old })
     await writeFile(options.write, page)
   }
   return rows.some(({ cells }) => cells.some((cell) => cell !== null && cell.problems.length > 0)) ? 1 : 0

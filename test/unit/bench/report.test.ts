@@ -97,6 +97,22 @@ describe('the table and the page', () => {
     expect(text).toContain('Two 2.0: FAILED in run 1: 3 of 9 messages lost')
   })
 
+  it('keep what others wrote on the page, and replace what a report writes', () => {
+    const before = pageOf(report([row('pair-qos0', fast, slow)]), page)
+    const own = '## What falls short\n\nThis and that.\n\n### In short\n\nNothing.'
+    const old = before.replace('## Conditions', `${own}\n\n## Conditions`)
+    const after = pageOf(report([row('pair-qos0', slow, fast)]), { ...page, old })
+    expect(after).toContain(`\n\n${own}\n\n## Conditions\n`)
+    expect(after.match(/^## .*/gm)).toEqual([
+      '## Throughput',
+      '## What falls short',
+      '## Conditions',
+      '## The commands',
+    ])
+    expect(after).not.toContain(before.split('\n').find((line) => line.includes('1,000k'))!)
+    expect(pageOf(report([row('pair-qos0', slow, fast)]), { ...page, old: after })).toBe(after)
+  })
+
   it('have the command as a shell takes it', () => {
     expect(pageOf(report([row('pair-qos0', fast, slow)]), page)).toContain(
       "npx eventflow bench --name 'it'\\''s mine'\n",

@@ -1,5 +1,6 @@
 /** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
 
+import type { Budget } from '../../../../plugins/queue/budget.ts'
 import { Control } from '../../../../plugins/queue/control.ts'
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
@@ -115,11 +116,12 @@ export class Bench {
   readonly engine: Engine
   readonly control: Control
   readonly options: QueueOptions
+  readonly counters = new Counters()
   /** Clients as the kernel would know them. */
   readonly sessions = new Map<string, FakeClient>()
   readonly events: Array<{ type: EventType; data: EventMap[EventType] }> = []
 
-  private constructor(store: Store, options: Partial<QueueOptions>) {
+  private constructor(store: Store, options: Partial<QueueOptions>, budget?: Budget) {
     this.store = store
     const bus = new EventBus((error) => {
       throw error
@@ -133,7 +135,7 @@ export class Bench {
       clock: this.clock,
       events: bus,
       chronicle: chronicleOf(bus),
-      counters: new Counters(),
+      counters: this.counters,
       gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
       store,
       node: 'test',
@@ -152,13 +154,13 @@ export class Bench {
       api: () => undefined,
       publish: silent,
     }
-    this.engine = new Engine(context)
+    this.engine = new Engine(context, budget)
     this.control = new Control(this.engine, context)
   }
 
-  static async open(options: Partial<QueueOptions> = {}, store?: Store): Promise<Bench> {
+  static async open(options: Partial<QueueOptions> = {}, store?: Store, budget?: Budget): Promise<Bench> {
     const own = store ?? (await openStore({ kind: 'memory', path: '', onFault: () => {} }))
-    const bench = Bench.found(own, options)
+    const bench = new Bench(own, options, budget)
     await bench.engine.start()
     return bench
   }

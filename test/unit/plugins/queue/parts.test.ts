@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Backlog } from '../../../../plugins/queue/backlog.ts'
 import { backoffDelay } from '../../../../plugins/queue/backoff.ts'
+import { Budget } from '../../../../plugins/queue/budget.ts'
 import { Entry } from '../../../../plugins/queue/consumer.ts'
 import { Delayed } from '../../../../plugins/queue/delayed.ts'
 import { IdList } from '../../../../plugins/queue/id-list.ts'
@@ -67,7 +68,7 @@ describe('delayed entries', () => {
 
 describe('a backlog', () => {
   it('reads large messages a few at a time, small ones by the thousand', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(10_000, 1, 10_001)
     for (let id = 1; id <= 100; id++) backlog.take(id, 500_000)
     expect(backlog.beginRead()).toBeLessThanOrEqual(3)
@@ -76,7 +77,7 @@ describe('a backlog', () => {
   })
 
   it('forgets messages that the log does not have after all', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(3, 1, 4)
     backlog.beginRead()
     expect(backlog.endRead()).toBe(3)
@@ -84,7 +85,7 @@ describe('a backlog', () => {
   })
 
   it('does not mistake messages committed while it read for such', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(3, 1, 4)
     backlog.beginRead()
     backlog.left(4)
@@ -93,7 +94,7 @@ describe('a backlog', () => {
   })
 
   it('passes over what was taken out of it, however much of it there is', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(3, 1, 4)
     for (const id of [2, 3]) expect([backlog.extract(id), backlog.extract(id)]).toEqual([true, false])
     backlog.left(4)
@@ -103,7 +104,7 @@ describe('a backlog', () => {
   })
 
   it('reads on behind what was taken out when that was all', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(2, 1, 3)
     for (const id of [2, 1]) backlog.extract(id)
     expect(backlog.nextId).toBe(3)
@@ -114,7 +115,7 @@ describe('a backlog', () => {
   })
 
   it('clears all but what was taken out', () => {
-    const backlog = new Backlog(0)
+    const backlog = new Backlog(0, new Budget())
     backlog.restore(5, 1, 8)
     for (const id of [1, 4, 5]) backlog.extract(id)
     expect(backlog.clear()).toEqual([

@@ -29,6 +29,10 @@ describe('who subscribes to $SYS', () => {
       ...{ publishBytesReceived: 7, publishBytesSent: 8, publishDropped: 9, sessionsExpired: 10, clientsMaximum: 11 },
       ...{ clientsConnected: 12, retainedMessages: 13, retainedBytes: 14, queuedMessages: 15, queuedBytes: 16 },
     })
+    Object.assign(counters.queues, {
+      ...{ enqueued: 31, delayed: 41, delivered: 32, acknowledged: 33, redelivered: 34, deadLettered: 35, expired: 36 },
+      ...{ dropped: 37, purged: 38, redriven: 39, refused: 40 },
+    })
     Object.assign(gauges, { sessions: 20, subscriptions: 21, sharedSubscriptions: 22, inflight: 23 })
     clock.advance(9_999)
     const reader = new Reader()
@@ -49,6 +53,14 @@ describe('who subscribes to $SYS', () => {
       ...{ 'publish/bytes/received': '7', 'publish/bytes/sent': '8' },
       ...{ 'store/messages/count': '28', 'store/messages/bytes': '30', 'retained messages/count': '13' },
       ...{ 'subscriptions/count': '21', 'shared_subscriptions/count': '22' },
+      ...{ 'queues/messages/enqueued': '31', 'queues/messages/delivered': '32', 'queues/messages/acknowledged': '33' },
+      ...{
+        'queues/messages/redelivered': '34',
+        'queues/messages/dead-lettered': '35',
+        'queues/messages/expired': '36',
+      },
+      ...{ 'queues/messages/dropped': '37', 'queues/messages/purged': '38', 'queues/messages/redriven': '39' },
+      ...{ 'queues/messages/refused': '40', 'queues/messages/delayed': '41' },
     })
   })
 
