@@ -44,6 +44,10 @@ export class QueueState {
   readonly #load: (fromId: number, limit: number) => void
   #wakeAt = Infinity
   #uncommittedBytes = 0
+  /** Whether a message that expires has been seen: where none was, nobody looks for those whose time is up. */
+  #expiring = false
+  /** Whether there may be such messages that nobody has seen, since before a restart. */
+  #unseen = false
 
   constructor(rules: Rules, effects: Effects) {
     this.#rules = rules
@@ -76,6 +80,7 @@ export class QueueState {
   restore(count: number, firstId: number, nextId: number): void {
     this.length += count
     this.#waiting.restore(count, firstId, nextId)
+    this.#unseen = true
     this.bytes.restore(firstId, nextId)
   }
 
@@ -126,6 +131,7 @@ export class QueueState {
   committed(entry: Entry): void {
     this.#safe(entry)
     this.length++
+    if (entry.message.expiresAt !== 0) this.#expiring = true
     this.#waiting.add(entry, this.#seats.active > 0)
   }
 
@@ -133,12 +139,14 @@ export class QueueState {
   loaded(fromId: number, found: readonly LogEntry[], now: number): void {
     const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
     if (missing > 0) this.#lost(missing, -1, 0)
+    this.#expiring ||= found.some(({ message }) => message.expiresAt !== 0)
     this.pump(now)
   }
 
   /** The store could not read. Call `pump` to try again. */
   loadFailed(fromId: number): void {
     this.#waiting.readFailed(fromId)
+    this.#unseen = true
   }
 
   /** A consumer subscribes; `attached` when it is active. */
@@ -303,7 +311,11 @@ export class QueueState {
   pump(now: number): void {
     if (this.stopped) return
     this.#trim()
-    if (this.paused) return
+    if (!this.paused) this.#serve(now)
+    if (this.#expiring || this.#unseen) this.#expire(now)
+  }
+
+  #serve(now: number): void {
     const seats = this.#seats
     const waiting = this.#waiting
     let unserved = 0
@@ -337,6 +349,15 @@ export class QueueState {
       }
       this.#die(oldest, 'overflow')
     }
+  }
+
+  /** What comes first and has expired goes [MQTT-3.3.2-5], whether or not somebody is there who would be given it. */
+  #expire(now: number): void {
+    const waiting = this.#waiting
+    for (let entry = waiting.takeExpired(now); entry !== null; entry = waiting.takeExpired(now))
+      this.#die(entry, 'expired')
+    this.#wake(Math.max(waiting.nextExpiresAt, now + TICK_MS))
+    this.#unseen = waiting.loadFirst(this.#load)
   }
 
   #take(seat: Seat, now: number): Entry | null {

@@ -5,6 +5,9 @@ import type { Entry, Seat } from './consumer.ts'
 import { firstIdOf, laneOf } from './queue-log.ts'
 import { Ready } from './ready.ts'
 
+/** Read at once of a queue that nobody consumes. */
+const FIRST_MESSAGES = 100
+
 export class Waiting {
   readonly #plain = new Ready(0)
   /** Those of the other priorities, and the plain one, by priority; null while there is only that. */
@@ -76,6 +79,17 @@ export class Waiting {
     return null
   }
 
+  /** Those first of their priority whose time is up by `now`, one by one; null: there is none any more. */
+  takeExpired(now: number): Entry | null {
+    for (const lane of this.#all) if (lane.firstExpiresAt <= now) return lane.takeOldest()
+    return null
+  }
+
+  /** When the next of them will be; Infinity: none, as far as it is in memory. */
+  get nextExpiresAt(): number {
+    return this.#all.reduce((next, lane) => Math.min(next, lane.firstExpiresAt), Infinity)
+  }
+
   /** As Ready.extract(). */
   extract(id: number): Entry | null | undefined {
     return this.#laneOf(id).extract(id)
@@ -100,6 +114,13 @@ export class Waiting {
   load(read: (fromId: number, limit: number) => void): void {
     if (this.#lanes === null && !this.#plain.wantsRead) return
     for (const lane of this.#all) if (lane.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
+  }
+
+  /** Read the first where none is in memory: somebody has to see whether its time is up. Returns whether any is read. */
+  loadFirst(read: (fromId: number, limit: number) => void): boolean {
+    const empty = this.#all.filter(({ length, backlog }) => length === 0 && backlog.length > 0 && !backlog.reading)
+    for (const { backlog } of empty) read(backlog.nextId, Math.min(backlog.beginRead(), FIRST_MESSAGES))
+    return empty.length > 0
   }
 
   #laneOf(id: number): Ready {
