@@ -36,6 +36,12 @@ export class Intake {
     return this.#accept(this.#canonical(message))
   }
 
+  /** A message that comes later. @throws Refusal when the owner of its topic will never accept it */
+  check(message: Message): void {
+    const named = this.#canonical(message)
+    this.#namespaces.ownerOf(named.topic).check?.(named)
+  }
+
   #mayPublish(session: Session, topic: string): boolean {
     if (topic.charCodeAt(0) !== DOLLAR) return this.#access.mayPublish(session, topic)
     const asked = this.#namespaces.ownerOf(topic).accessTopic?.(topic) ?? topic

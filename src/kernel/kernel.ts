@@ -117,6 +117,7 @@ export class Kernel {
       accessChanged: () => this.access.changed(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
+      check: (message) => this.intake.check(message),
       publish: (message) => this.intake.publishAsBroker(message),
     }
   }

@@ -46,6 +46,11 @@ export interface Namespace {
    */
   accept(message: Message): void | Promise<void>
   /**
+   * Of a message that is to come later, by way of another namespace: throw a Refusal when it will never be accepted, whatever
+   * happens until then. Without effects. Its publisher is acknowledged now, and cannot be told then.
+   */
+  check?(message: Message): void
+  /**
    * Of topics that begin with `$`: the topic that access rules are asked about when a client publishes on `topic`; left
    * out, that very topic. Throw a Refusal when it can be none.
    */
@@ -173,6 +178,11 @@ export interface PluginContext<Options = unknown> {
   disconnect(clientId: string, refusal: Refusal): boolean
   /** The session of a client: the present one, connected or not. */
   session(clientId: string): SessionView | undefined
+  /**
+   * Ask whoever owns the topic of a message that will be published later whether it could be accepted at all.
+   * @throws Refusal when it could not
+   */
+  check(message: Message): void
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
 }

@@ -10,6 +10,9 @@ import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
+/** A program that starts on a busy machine takes its time. */
+const PATIENCE_MS = 30_000
+
 export interface Block {
   /** Heading above it, language, and which of them it is there: `Policies, yaml 1`. */
   readonly key: string
@@ -57,13 +60,13 @@ export class Running {
 
   /** Wait for so many lines; returns all there are. */
   async written(count: number): Promise<string[]> {
-    await until(`${count} lines are written, not: ${this.output}`, () => this.lines.length >= count)
+    await until(`${count} lines are written, not: ${this.output}`, () => this.lines.length >= count, PATIENCE_MS)
     return this.lines
   }
 
   /** Wait for its end. Returns its exit code. */
   async ended(): Promise<number> {
-    await until(`it has ended; it wrote: ${this.output}`, () => this.code !== null)
+    await until(`it has ended; it wrote: ${this.output}`, () => this.code !== null, PATIENCE_MS)
     return this.code!
   }
 

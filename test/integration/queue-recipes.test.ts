@@ -292,7 +292,7 @@ const recipes: Record<string, () => Promise<void>> = {
   },
 }
 
-/** Ten payments, each told twice, while the cashier is killed, and the broker too: each is in the ledger once. */
+/** Payments, most of them told twice, while the cashier is killed, and the broker too: each is in the ledger once. */
 async function payments(): Promise<void> {
   const folder = await temporaryFolder()
   let broker = await startProcess(folder)
@@ -306,25 +306,25 @@ async function payments(): Promise<void> {
       return [] // nobody was paid yet
     }
   }
-  const ids = Array.from({ length: 10 }, (_, i) => `payment-${i}`)
+  const ids = Array.from({ length: 6 }, (_, i) => `payment-${i}`)
   const tell = async (some: string[]) => {
     const shops = []
     // One after the other: they are one shop, by its identifier.
     for (const id of some) shops.push(await (await kitchen.program(pay, id, '100')).ended())
     expect(shops).toEqual(some.map(() => 0))
   }
-  await tell([...ids.slice(0, 4), ...ids.slice(0, 4)])
+  await tell([...ids.slice(0, 2), ...ids.slice(0, 2)])
   const first = await kitchen.program(cashier)
-  await until('some are paid', () => ledger().length >= 2)
+  await until('some are paid', () => ledger().length >= 1)
   await first.kill()
   const second = await kitchen.program(cashier)
-  await tell(ids.slice(4, 7))
+  await tell(ids.slice(2, 4))
   second.signal('SIGSTOP')
-  await tell(ids.slice(7))
+  await tell(ids.slice(4, 5))
   await broker.end('SIGKILL')
   await second.kill()
   broker = await startProcess(folder, {}, port)
-  await tell(ids.slice(5))
+  await tell(ids.slice(3))
   await kitchen.program(cashier)
   await until('all are paid', () => ledger().length >= ids.length)
   // Whatever comes is behind all the others.

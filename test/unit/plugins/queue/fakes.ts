@@ -137,6 +137,7 @@ export class Bench {
       accessChanged: silent,
       disconnect: () => false,
       session: (clientId) => this.sessions.get(clientId),
+      check: silent,
       publish: silent,
     }
     this.engine = new Engine(context)
