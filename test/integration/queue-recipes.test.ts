@@ -348,7 +348,7 @@ describeWithMosquitto('docs/queues.md', () => {
   it.each([...new Set(Object.values(recipes))].map((recipe) => [recipe.name, recipe] as const))(
     'does what it says: %s',
     async (_, recipe) => recipe(),
-    60_000,
+    120_000,
   )
 
   it('takes sixteen for one that is left with -C 1: the others are dead letters after five times', async () => {
