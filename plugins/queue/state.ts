@@ -19,6 +19,9 @@ import { Waiting } from './waiting.ts'
 /** Ticks come no closer than this, so that a thousand deadlines in a row are a few ticks. Milliseconds. */
 const TICK_MS = 10
 
+/** Read at once where nobody consumes, and what is read may have expired. */
+const EXPIRING_MESSAGES = 100
+
 /** PUBACK/PUBREC with one of these: this message will never do (not authorized, topic invalid, payload invalid). */
 const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
 
@@ -357,7 +360,8 @@ export class QueueState {
     for (let entry = waiting.takeExpired(now); entry !== null; entry = waiting.takeExpired(now))
       this.#die(entry, 'expired')
     this.#wake(Math.max(waiting.nextExpiresAt, now + TICK_MS))
-    this.#unseen = waiting.loadFirst(this.#load)
+    // After a restart one of each queue has to do: there may be thousands of queues.
+    this.#unseen = waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
   }
 
   #take(seat: Seat, now: number): Entry | null {

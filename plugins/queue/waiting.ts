@@ -5,9 +5,6 @@ import type { Entry, Seat } from './consumer.ts'
 import { firstIdOf, laneOf } from './queue-log.ts'
 import { Ready } from './ready.ts'
 
-/** Read at once of a queue that nobody consumes. */
-const FIRST_MESSAGES = 100
-
 export class Waiting {
   readonly #plain = new Ready(0)
   /** Those of the other priorities, and the plain one, by priority; null while there is only that. */
@@ -116,10 +113,10 @@ export class Waiting {
     for (const lane of this.#all) if (lane.wantsRead) read(lane.backlog.nextId, lane.backlog.beginRead())
   }
 
-  /** Read the first where none is in memory: somebody has to see whether its time is up. Returns whether any is read. */
-  loadFirst(read: (fromId: number, limit: number) => void): boolean {
+  /** Read the first where none is in memory, `most` of them: is their time up? Returns whether any is read. */
+  loadFirst(read: (fromId: number, limit: number) => void, most: number): boolean {
     const empty = this.#all.filter(({ length, backlog }) => length === 0 && backlog.length > 0 && !backlog.reading)
-    for (const { backlog } of empty) read(backlog.nextId, Math.min(backlog.beginRead(), FIRST_MESSAGES))
+    for (const { backlog } of empty) read(backlog.nextId, Math.min(backlog.beginRead(), most))
     return empty.length > 0
   }
 

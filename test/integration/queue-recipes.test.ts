@@ -14,7 +14,8 @@ import { connectRaw } from '../helpers/raw-client.ts'
 import { blocksOf, Kitchen, readPage } from '../helpers/recipes.ts'
 import { until } from '../helpers/until.ts'
 
-const blocks = blocksOf(readPage('docs/queues.md'))
+const page = readPage('docs/queues.md')
+const blocks = blocksOf(page)
 
 /** The text of a block. */
 function block(key: string): string {
@@ -343,6 +344,8 @@ const toRun = blocks.filter(({ language }) => language !== 'text') // pictures: 
 describeWithMosquitto('docs/queues.md', () => {
   it('has recipes that are run, each and every one', () => {
     expect(Object.keys(recipes)).toEqual(toRun.map(({ key }) => key))
+    // None that is not found, for being indented or fenced otherwise.
+    expect(page.match(/^\s*(```|~~~)/gm)).toHaveLength(2 * blocks.length)
   })
 
   it.each([...new Set(Object.values(recipes))].map((recipe) => [recipe.name, recipe] as const))(
