@@ -54,7 +54,9 @@ export class DelayedTopics implements Namespace {
 
   accept(message: Message): void | Promise<void> {
     const { seconds, topic } = readTopic(message.topic)
-    return seconds === 0 ? this.#context.publish(message.on(topic)) : this.#keep(message.keep(), dueAt(message))
+    if (seconds === 0) return this.#context.publish(message.on(topic))
+    this.#context.check(message.on(topic))
+    return this.#keep(message.keep(), dueAt(message))
   }
 
   subscribe(): AfterGrant | undefined {

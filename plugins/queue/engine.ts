@@ -19,7 +19,7 @@ import { Consumers } from './consumers.ts'
 import type { DeadReason } from './effects.ts'
 import { laneFor } from './entrance.ts'
 import { groupOf, instructionsOf, NOTHING } from './instructions.ts'
-import { canBeTopic, topicOf } from './names.ts'
+import { canBeTopic, checkTopic, nameOf, topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
@@ -27,6 +27,8 @@ import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
 import { Receipts } from './receipts.ts'
 import { resume } from './resume.ts'
+
+const TOO_LARGE = 'the message is larger than the queue may be'
 
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
@@ -114,6 +116,15 @@ export class Engine implements Namespace {
     // One that it had before is acknowledged when that one is safe.
     if (!queue.entrance.admit(message, instructions)) return this.#context.store.durable()
     return this.append(queue, message.keep(), laneFor(instructions), false)
+  }
+
+  check(message: Message): void {
+    const { topic, payloadLength } = message
+    checkTopic(topic)
+    if (this.#policies.isForDeadLetters(nameOf(topic))) return
+    instructionsOf(message)
+    const { maxBytes } = this.#policies.of(nameOf(topic))
+    if (maxBytes !== null && payloadLength > maxBytes) throw new Refusal(ReasonCode.QuotaExceeded, TOO_LARGE)
   }
 
   #refuse(topic: string): never {

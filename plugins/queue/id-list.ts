@@ -34,6 +34,11 @@ export class IdList<T extends Numbered> {
     return Infinity
   }
 
+  /** The first, gone or not: ask `firstId` before. */
+  get first(): T | undefined {
+    return this.#items[this.#head]
+  }
+
   /** Take the first, gone or not: ask `firstId` before. */
   shift(): T | undefined {
     const item = this.#items[this.#head]

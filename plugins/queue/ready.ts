@@ -97,9 +97,21 @@ export class Ready {
 
   /** The first of all, whoever should not have it; null when none is in memory. */
   takeOldest(): Entry | null {
+    const oldest = this.#oldest
+    return oldest === null ? null : this.#takeFrom(oldest)
+  }
+
+  /** When the first of all expires, in milliseconds since the epoch; Infinity: never, or none is in memory. */
+  get firstExpiresAt(): number {
+    return this.#oldest?.first?.message.expiresAt || Infinity
+  }
+
+  /** The list that has the first of all; null: that one is on disk only. */
+  get #oldest(): IdList<Entry> | null {
     let best = this.#fresh
-    for (const list of [this.#returned, ...this.#avoiding.values()]) if (list.firstId < best.firstId) best = list
-    return this.#isBeyondRead(best) ? null : this.#takeFrom(best)
+    if (this.#returned.firstId < best.firstId) best = this.#returned
+    for (const list of this.#avoiding.values()) if (list.firstId < best.firstId) best = list
+    return this.#isBeyondRead(best) ? null : best
   }
 
   /** After a restart one that came back may be from beyond what was read: what is on disk comes first, and is read first. */

@@ -20,6 +20,9 @@ import { Waiting } from './waiting.ts'
 /** Ticks come no closer than this, so that a thousand deadlines in a row are a few ticks. Milliseconds. */
 const TICK_MS = 10
 
+/** Read at once where nobody consumes, and what is read may have expired. */
+const EXPIRING_MESSAGES = 100
+
 /** PUBACK/PUBREC with one of these: this message will never do (not authorized, topic invalid, payload invalid). */
 const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
 
@@ -46,6 +49,10 @@ export class QueueState {
   readonly #hungry = (): boolean => this.#seats.hungry
   #wakeAt = Infinity
   #uncommittedBytes = 0
+  /** Whether a message that expires has been seen: where none was, nobody looks for those whose time is up. */
+  #expiring = false
+  /** Whether there may be such messages that nobody has seen, since before a restart. */
+  #unseen = false
 
   /** @param budget memory that it shares with other queues */
   constructor(rules: Rules, effects: Effects, budget = new Budget()) {
@@ -80,6 +87,7 @@ export class QueueState {
   restore(count: number, firstId: number, nextId: number): void {
     this.length += count
     this.#waiting.restore(count, firstId, nextId)
+    this.#unseen = true
     this.bytes.restore(firstId, nextId)
   }
 
@@ -130,6 +138,7 @@ export class QueueState {
   committed(entry: Entry): void {
     this.#safe(entry)
     this.length++
+    if (entry.message.expiresAt !== 0) this.#expiring = true
     this.#waiting.add(entry, this.#seats.active > 0)
   }
 
@@ -137,12 +146,14 @@ export class QueueState {
   loaded(fromId: number, found: readonly LogEntry[], now: number): void {
     const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
     if (missing > 0) this.#lost(missing, -1, 0)
+    this.#expiring ||= found.some(({ message }) => message.expiresAt !== 0)
     this.pump(now)
   }
 
   /** The store could not read. Call `pump` to try again. */
   loadFailed(fromId: number): void {
     this.#waiting.readFailed(fromId)
+    this.#unseen = true
   }
 
   /** A consumer subscribes; `attached` when it is active. */
@@ -308,7 +319,11 @@ export class QueueState {
   pump(now: number): void {
     if (this.stopped) return
     this.#trim()
-    if (this.paused) return
+    if (!this.paused) this.#serve(now)
+    if (this.#expiring || this.#unseen) this.#expire(now)
+  }
+
+  #serve(now: number): void {
     const seats = this.#seats
     const waiting = this.#waiting
     let unserved = 0
@@ -342,6 +357,16 @@ export class QueueState {
       }
       this.#die(oldest, 'overflow')
     }
+  }
+
+  /** What comes first and has expired goes [MQTT-3.3.2-5], whether or not somebody is there who would be given it. */
+  #expire(now: number): void {
+    const waiting = this.#waiting
+    for (let entry = waiting.takeExpired(now); entry !== null; entry = waiting.takeExpired(now))
+      this.#die(entry, 'expired')
+    this.#wake(Math.max(waiting.nextExpiresAt, now + TICK_MS))
+    // After a restart one of each queue has to do: there may be thousands of queues.
+    this.#unseen = waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
   }
 
   #take(seat: Seat, now: number): Entry | null {

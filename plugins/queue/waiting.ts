@@ -83,6 +83,17 @@ export class Waiting {
     return null
   }
 
+  /** Those first of their priority whose time is up by `now`, one by one; null: there is none any more. */
+  takeExpired(now: number): Entry | null {
+    for (const lane of this.#all) if (lane.firstExpiresAt <= now) return lane.takeOldest()
+    return null
+  }
+
+  /** When the next of them will be; Infinity: none, as far as it is in memory. */
+  get nextExpiresAt(): number {
+    return this.#all.reduce((next, lane) => Math.min(next, lane.firstExpiresAt), Infinity)
+  }
+
   /** As Ready.extract(). */
   extract(id: number): Entry | null | undefined {
     return this.#laneOf(id).extract(id)
@@ -116,6 +127,13 @@ export class Waiting {
       else if (reading !== 'none') read(lane.backlog.nextId, lane.backlog.beginRead(reading === 'urgent'))
     }
     return starved
+  }
+
+  /** Read the first where none is in memory, `most` of them: is their time up? Returns whether any is read. */
+  loadFirst(read: (fromId: number, limit: number) => void, most: number): boolean {
+    const empty = this.#all.filter(({ length, backlog }) => length === 0 && backlog.length > 0 && !backlog.reading)
+    for (const { backlog } of empty) read(backlog.nextId, Math.min(backlog.beginRead(), most))
+    return empty.length > 0
   }
 
   #laneOf(id: number): Ready {

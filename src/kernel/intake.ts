@@ -36,6 +36,12 @@ export class Intake {
     return this.#accept(this.#canonical(message))
   }
 
+  /** A message that comes later. @throws Refusal when the owner of its topic will never accept it */
+  check(message: Message): void {
+    const named = this.#canonical(message)
+    this.#namespaces.ownerOf(named.topic).check?.(named)
+  }
+
   /** What access is asked about when a client publishes on `topic`; null: it may not. Throws a Refusal when none can. */
   accessTopic(topic: string): string | null {
     if (topic.charCodeAt(0) !== DOLLAR) return topic

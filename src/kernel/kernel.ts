@@ -143,6 +143,7 @@ export class Kernel {
       sessions: () => this.sessions.values(),
       endSession: (clientId, refusal) => this.clients.endSession(clientId, refusal),
       api: (name) => this.plugins.api(name),
+      check: (message) => this.intake.check(message),
       publish: (message) => this.intake.publishAsBroker(message),
       reload: async () => {
         if (reload === undefined) throw new EventflowError('NOT_RUNNING', 'there is no configuration to be read again')

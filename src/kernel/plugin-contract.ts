@@ -66,6 +66,11 @@ export interface Namespace {
    */
   accept(message: Message): void | Promise<void>
   /**
+   * Of a message that is to come later, by way of another namespace: throw a Refusal when it will never be accepted, whatever
+   * happens until then. Without effects. Its publisher is acknowledged now, and cannot be told then.
+   */
+  check?(message: Message): void
+  /**
    * Of topics that begin with `$`: the topic that access rules are asked about when a client publishes on `topic`; left
    * out, that very topic. Throw a Refusal when it can be none.
    */
@@ -222,6 +227,11 @@ export interface PluginContext<Options = unknown> {
   endSession(clientId: string, refusal: Refusal): boolean
   /** What another plugin, or a part of the house, lets programs call; undefined when there is none of this name. */
   api(name: string): object | undefined
+  /**
+   * Ask whoever owns the topic of a message that will be published later whether it could be accepted at all.
+   * @throws Refusal when it could not
+   */
+  check(message: Message): void
   /** Publish as the broker itself: not authorized, in any namespace. */
   publish(message: Message): void | Promise<void>
   /**

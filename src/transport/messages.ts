@@ -161,7 +161,8 @@ export class Messages {
 
   /**
    * MQTT 5.0 can say no to a message at QoS 1 and 2; nobody else can, nor is there a no to PUBREL
-   * [MQTT 5.0, table 3-7]. To acknowledge would be a lie then, so the connection ends; unless the operator wants it so.
+   * [MQTT 5.0, table 3-7]. To acknowledge would be a lie then, so the connection ends; unless the operator wants it so. At QoS
+   * 0 nobody waits for an answer: what there is no room for now is dropped, and an event has told so.
    * No acknowledgement can send a client to another server.
    */
   #answer(
@@ -174,6 +175,7 @@ export class Messages {
     const denied = code === ReasonCode.NotAuthorized
     if (serverReference !== null) close(code, 'kicked', message, serverReference)
     else if (version === 5 && (type === PUBACK || type === PUBREC)) acknowledge(answerCode(code, PUBACK_CODES), message)
+    else if (type === NONE && code === ReasonCode.QuotaExceeded) return
     else if (denied && limits.publishDenied === 'ignore') acknowledge(0, '')
     else close(code, denied ? 'not-authorized' : code === ReasonCode.QuotaExceeded ? 'quota' : 'error', message)
   }

@@ -26,12 +26,16 @@ describe.each([4, 5] as const)('a delayed message on protocol level %i', (protoc
   it('outlives kill -9, for a subscriber and for a queue', async () => {
     const folder = await temporaryFolder()
     const before = await startProcess(folder)
+    // It is subscribed before the time is over, however long the broker takes to come back.
+    const kept = { protocolVersion, clientId: 'reader', clean: false, properties: { sessionExpiryInterval: 3600 } }
+    const subscribed = await connectClient(before.port, kept)
+    await subscribed.mqtt.subscribeAsync(['a', 'queue/a'], { qos: 1 })
+    await subscribed.mqtt.endAsync()
     const publisher = await connectClient(before.port, { protocolVersion })
     for (const topic of ['a', 'queue/a']) await publisher.mqtt.publishAsync(`$delayed/2/${topic}`, topic, { qos: 1 })
     await before.end('SIGKILL')
     const { port } = await startProcess(folder)
-    const reader = await connectClient(port, { protocolVersion })
-    await reader.mqtt.subscribeAsync(['a', 'queue/a'], { qos: 1 })
+    const reader = await connectClient(port, kept)
     expect((await reader.messages(2)).toSorted()).toEqual(['a', 'queue/a'])
   })
 
@@ -67,5 +71,31 @@ describe.each([4, 5] as const)('a delayed message on protocol level %i', (protoc
     }
     const client = await connectClient(port, bob)
     await client.mqtt.publishAsync('$delayed/1/open/a', 'x', { qos: 1 })
+  })
+})
+
+describe('a delayed message that no queue would ever take', () => {
+  const REFUSED = [
+    ['$delayed/1/queue/', {}, 0x90],
+    ['$delayed/1/$q/', {}, 0x90],
+    ['$delayed/1/queue/jobs', { userProperties: { priority: 'high' } }, 0x99],
+    ['$delayed/1/queue/jobs', { userProperties: { 'dedup-id': '' } }, 0x99],
+    ['$delayed/1/queue/small', {}, 0x97],
+  ] as const
+  const config = { queue: { policies: [{ match: 'small', maxBytes: 4 }] } }
+
+  it.each(REFUSED)('is refused at once: %s %j', async (topic, properties, reasonCode) => {
+    const { port } = await startBroker(config)
+    const client = await connectRaw(port, { protocolVersion: 5 })
+    client.send({ ...publish(topic), payload: '12345', properties: { ...properties } })
+    expect(await client.next('puback')).toMatchObject({ reasonCode })
+  })
+
+  it('ends the connection of an MQTT 3.1.1 client: an acknowledgement would be a lie', async () => {
+    const { port } = await startBroker(config)
+    const client = await connectRaw(port)
+    client.send(publish('$delayed/1/queue/'))
+    await client.end()
+    expect(client.received).toEqual([])
   })
 })

@@ -41,6 +41,22 @@ it('a full queue closes the connection of an MQTT 3.1.1 producer, and acknowledg
   expect(log.of('queue.limit-reached')).toEqual([{ queue: 'orders', limit: 'maxLength', overflow: 'reject' }])
 })
 
+it.each([4, 5] as const)(
+  'a full queue lets go what is published at QoS 0, whose publisher asked for no answer, on level %i',
+  async (protocolVersion) => {
+    const broker = await startBroker({ queue: { maxLength: 1 } })
+    const log = listenTo(broker, 'message.refused')
+    const producer = await connectRaw(broker.port, { protocolVersion, clientId: 'sensor' })
+    const message = { cmd: 'publish', topic: 'queue/jobs', qos: 0, retain: false, dup: false } as const
+    for (const payload of ['1', '2', '3']) producer.send({ ...message, payload })
+    await producer.settled()
+    expect(producer.closed).toBe(false)
+    const refusals = log.of('message.refused')
+    expect(refusals).toMatchObject([{ clientId: 'sensor', topic: 'queue/jobs', reasonCode: 0x97 }, {}])
+    expect(broker.queues.list()).toMatchObject([{ name: 'jobs', length: 1 }])
+  },
+)
+
 it('a queue that drops the oldest takes everything, and its consumers get the newest', async () => {
   const { port } = await startBroker({
     queue: { policies: [{ match: 'orders', maxLength: 2, overflow: 'drop-oldest' }] },

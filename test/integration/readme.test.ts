@@ -46,7 +46,7 @@ describeWithMosquitto('README.md', () => {
     const running = run(line, port, '-C', '1')
     await until('it is subscribed', () => log.all.length > 0 || running.code !== null)
     const filter = /-t ('[^']+'|\S+)/.exec(line)![1]!.replaceAll("'", '')
-    const topic = filter.startsWith('$eventflow') ? 'any/topic' : filter.replace('#', 'some').replace('+', 'some')
+    const topic = filter.startsWith('$eventflow') ? 'queue/any' : filter.replace('#', 'some').replace('+', 'some')
     const published = run('mosquitto_pub', port, '-q', '1', '-t', topic, '-m', 'x')
     await until('it has its message', () => running.code !== null && published.code !== null)
     expect({ code: running.code, published: published.code }, running.output).toEqual({ code: 0, published: 0 })

@@ -165,6 +165,7 @@ export class QueueHistory implements Effects, SeatOwner {
       const { dueAt } = this.#entries.get(id)!
       if (dueAt > 0) due = Math.min(due, dueAt)
     }
+    if (this.#reads.size === 0) due = Math.min(due, this.#nextExpiry())
     // Nothing is due, and what will be has its alarm (ticks may be 10 ms apart).
     assert(due > this.#now - 10)
     assert(due === Infinity || this.#wakeAt <= Math.max(due, this.#now + 10))
@@ -382,6 +383,18 @@ export class QueueHistory implements Effects, SeatOwner {
     assert(this.#log.delete(id))
     this.#holders.delete(id)
     this.#touched.delete(id)
+  }
+
+  /** When the next message expires that is the first of its priority and in no group, which it may wait for. */
+  #nextExpiry(): number {
+    const lanes = new Set<number>()
+    let next = Infinity
+    for (const id of this.#waiting()) {
+      const { message, group } = this.#entries.get(id)!
+      if (!lanes.has(laneOf(id)) && group === null && message.expiresAt !== 0) next = Math.min(next, message.expiresAt)
+      lanes.add(laneOf(id))
+    }
+    return next
   }
 
   /** The rank of the first message in no group that this session could be given now. */

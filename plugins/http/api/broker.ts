@@ -13,8 +13,7 @@ const overview = z.object({
   listeners: z.array(z.object({ name: z.string(), url: z.string() })),
   store: z.object({ kind: z.string(), fault: z.string().nullable() }),
   counters: z
-    .object({ queues: z.record(z.string(), z.number()) })
-    .catchall(z.number())
+    .looseObject({ queues: z.record(z.string(), z.number()) })
     .describe('Since the start, or now; `queues`: what became of the messages of all queues.'),
   gauges: z.record(z.string(), z.number()),
   queues: z.object({ count: z.int(), messages: z.int(), inFlight: z.int() }),

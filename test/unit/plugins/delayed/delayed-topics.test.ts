@@ -32,6 +32,7 @@ class Bench {
         emit: (type, data) => void this.events.push([type, data]),
         listen: () => () => {},
       },
+      check: () => {},
       publish: (message) => {
         const outcome = this.onPublish()
         this.published.push(message)

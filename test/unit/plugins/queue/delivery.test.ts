@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Refusal, userProperties } from '../../../../src/plugin.ts'
+import { until } from '../../../helpers/until.ts'
 import { Bench, FakeClient } from './fakes.ts'
 
 describe('a queue', () => {
@@ -81,6 +82,37 @@ describe('a queue', () => {
     expect(bench.consumer('a', 'queue/jobs').got).toEqual(['new'])
     expect(bench.told('queue.expired')).toHaveLength(1)
     expect(bench.stored('jobs')).toBe(1)
+  })
+
+  it('discards it also where nobody comes, and what is behind it on disk when that is first', async () => {
+    const bench = await Bench.open({ maxLength: 500 })
+    const expiresAt = bench.clock.now() + 100
+    const accept = (payload: string, at: number) => bench.engine.accept(bench.message('queue/jobs', payload, at))
+    for (let i = 0; i < 300; i++) await accept(`${i}`, expiresAt)
+    await accept('lasting', 0)
+    for (let i = 0; i < 199; i++) await accept(`${i}`, expiresAt)
+    expect(() => accept('one too many', 0)).toThrow(expect.objectContaining({ code: 0x97 }))
+    bench.clock.advance(100)
+    await until('those before the lasting one are gone', () => bench.stored('jobs') === 200)
+    expect(bench.told('queue.expired')).toHaveLength(300)
+    await accept('there is room', 0)
+    expect(bench.consumer('a', 'queue/jobs').got).toEqual(['lasting'])
+    await until('the others are read', () => bench.stored('jobs') === 2)
+  })
+
+  it('discards it also when it has waited since before a restart, paused or not', async () => {
+    const before = await Bench.open()
+    const expiresAt = before.clock.now() + 100
+    const topics = ['queue/jobs', ...Array.from({ length: 250 }, () => 'queue/paused')]
+    for (const topic of topics) await before.engine.accept(before.message(topic, '1', expiresAt))
+    await before.control.pause('paused')
+    before.engine.stop()
+    const bench = await Bench.open({}, before.store)
+    await until('it was looked at', () => bench.clock.pending >= 2)
+    expect(bench.told('queue.expired')).toEqual([])
+    bench.clock.advance(100)
+    await until('all are gone', () => bench.stored('jobs') + bench.stored('paused') === 0)
+    expect(bench.told('queue.expired')).toHaveLength(topics.length)
   })
 
   it('has a name', async () => {

@@ -152,6 +152,7 @@ export class Bench {
       sessions: () => this.sessions.values(),
       endSession: () => false,
       api: () => undefined,
+      check: silent,
       publish: silent,
     }
     this.engine = new Engine(context, budget)
