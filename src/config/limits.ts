@@ -21,7 +21,7 @@ export const limits = group({
     .prefault(null)
     .describe('New connections a second on all listeners together, on average over ten; null: any number.'),
   connectRatePerAddress: count
-    .prefault(1_000)
+    .prefault(2_000)
     .describe('New connections a second from one address, on average over ten; null: any number.'),
   maxHalfOpen: integer(1, MOST)
     .prefault(10_000)
