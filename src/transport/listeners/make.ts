@@ -49,7 +49,7 @@ export function makeListeners(
   }
   const secure = (name: 'tls' | 'wss', options: TlsOptions): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
-    return new TlsLayer({ options, optionsIn, where: `listeners.${name}`, handshakeTimeoutMs })
+    return new TlsLayer({ options, optionsIn, where: `listeners.${name}` })
   }
   const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & Limited): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
