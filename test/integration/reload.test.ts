@@ -271,14 +271,13 @@ describe('a program that embeds the broker', () => {
     await dropped.end()
     await events.find('client.connecting-refused', { reasonCode: 0x97 })
     await silent.end()
-    await events.find('client.connecting-refused', { reason: 'the handshake took too long' })
+    await events.find('client.connecting-refused', { reason: 'timeout' })
 
     await change({ tls: { ...options, maxConnections: null } })
     await Promise.all([1, 2, 3].map(() => openRaw(port)))
-    const late = 'the handshake took too long'
     await until(
       'three more were too slow',
-      () => events.of('client.connecting-refused').filter(({ reason }) => reason === late).length === 4,
+      () => events.of('client.connecting-refused').filter(({ reason }) => reason === 'timeout').length === 4,
     )
     expect(events.of('client.connecting-refused')).toHaveLength(5)
   })
