@@ -301,10 +301,11 @@ export class Eventflow {
 
   #makeReloads(since: number, reloadable: Reloadable): Reloads {
     const { readConfig = null, configFile = null } = this.#options
+    const plugins = this.#plugins.map(({ name }) => name)
     return new Reloads({
       config: this.config,
       parts: () => partsOf(reloadable),
-      isLive: (path) => isLive(reloadable.kernel, path),
+      isLive: (path) => isLive(path, plugins, reloadable.kernel.plugins.reloadable),
       read: readConfig,
       configFile,
       applied: (config, wanted) => {

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/schema.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { PluginHost } from '../kernel/plugin-host.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import type { Broker } from '../transport/broker.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
@@ -40,16 +41,30 @@ export function partsOf({ kernel, broker, listeners, limits }: Reloadable): Relo
   ]
 }
 
-/** Whether an option takes effect while the broker runs. */
-export function isLive({ plugins }: Kernel, path: string): boolean {
+/**
+ * Whether an option takes effect while the broker runs.
+ * @param plugins names of all plugins, those included that are off
+ */
+export function isLive(path: string, plugins: readonly string[], reloadable: PluginHost['reloadable']): boolean {
   if (LIVE_OPTIONS.has(path)) return true
-  const plugin = plugins.reloadable.find(({ name }) => path.startsWith(`${name}.`))
-  return plugin !== undefined && !plugin.instance.fixed?.includes(path.slice(plugin.name.length + 1))
+  const within = plugins.filter((name) => path === pathOf(name) || path.startsWith(`${pathOf(name)}.`))
+  const owner = within.toSorted((a, b) => b.length - a.length)[0]
+  const plugin = reloadable.find(({ name }) => name === owner)
+  // All of its options at once: it is turned on or off, which is a matter of a start.
+  if (plugin === undefined || path === pathOf(plugin.name)) return false
+  return !plugin.instance.fixed?.includes(path.slice(plugin.name.length + 1))
 }
 
-/** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`; null: it is off. */
+/** What the configuration has for a plugin; null: it is off. */
 export function optionsOf(config: Config, plugin: string): unknown {
   const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
-  const options = plugin.split('-').reduce(within, config as unknown)
+  const options = pathOf(plugin)
+    .split('.')
+    .reduce(within, config as unknown)
   return options === undefined ? {} : options
+}
+
+/** The options of `queue` are those under `queue`, and those of `status-file` under `status.file`. */
+function pathOf(plugin: string): string {
+  return plugin.replaceAll('-', '.')
 }

@@ -46,6 +46,7 @@ export class Reloads {
   /** What was last asked for, with what takes effect at the next start. */
   #wanted: ConfigInput
   #watches: FileWatch[] = []
+  #configWatch: FileWatch | null = null
   #stopped = false
 
   constructor(parts: ReloadsParts) {
@@ -62,6 +63,7 @@ export class Reloads {
   stop(): void {
     this.#stopped = true
     for (const watch of this.#watches) watch.stop()
+    this.#configWatch?.stop()
   }
 
   /**
@@ -98,10 +100,11 @@ export class Reloads {
   }
 
   async #all(read: () => ConfigInput): Promise<ReloadResult> {
-    const { isLive, applied } = this.#parts
+    const { isLive, applied, clock } = this.#parts
     const parts = this.#parts.parts()
     this.#checkRunning()
-    const since = this.#parts.clock.now()
+    const since = clock.now()
+    this.#watchConfig(since) // also when it is refused: what was read now is not to be read again in a second
     const wanted = resolveConfig(read())
     const changed = changedOptions(this.#config, wanted)
     const needRestart = changed.filter((path) => !isLive(path))
@@ -160,13 +163,21 @@ export class Reloads {
   }
 
   #watch(since: number): void {
-    const { configFile, clock } = this.#parts
     for (const watch of this.#watches) watch.stop()
-    const watch = (paths: readonly string[], reload: () => Promise<unknown>): FileWatch =>
-      new FileWatch({ paths, since, clock, changed: () => void reload().catch(() => {}) })
     this.#watches = this.#parts
       .parts()
-      .map((part) => watch(part.files(), () => this.#shared(part.name, () => this.#one(part))))
-    if (configFile !== null) this.#watches.push(watch([configFile], () => this.reload()))
+      .map((part) => this.#watchFiles(part.files(), since, () => this.#shared(part.name, () => this.#one(part))))
+    this.#watchConfig(since)
+  }
+
+  #watchConfig(since: number): void {
+    const { configFile } = this.#parts
+    this.#configWatch?.stop()
+    this.#configWatch = configFile === null ? null : this.#watchFiles([configFile], since, () => this.reload())
+  }
+
+  #watchFiles(paths: readonly string[], since: number, reload: () => Promise<unknown>): FileWatch {
+    const { clock } = this.#parts
+    return new FileWatch({ paths, since, clock, changed: () => void reload().catch(() => {}) })
   }
 }

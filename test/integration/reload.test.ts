@@ -8,7 +8,7 @@ import type { ConfigInput } from '../../src/config/schema.ts'
 import { type BrokerProcess, startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
-import { connectRaw } from '../helpers/raw-client.ts'
+import { connectRaw, openRaw } from '../helpers/raw-client.ts'
 import { tlsFiles } from '../helpers/tls.ts'
 import { until } from '../helpers/until.ts'
 
@@ -46,7 +46,7 @@ async function start(config: ConfigInput, folder: string) {
   return { broker, file, hangUp, port: broker.port }
 }
 
-describe('SIGHUP', () => {
+describe('SIGHUP', { timeout: 60_000 }, () => {
   it('puts new users, rules, queue policies, limits and the log level in force, and who is connected stays', async () => {
     const folder = await temporaryFolder()
     const passwordFile = await usersFile(folder, 'ada')
@@ -158,7 +158,7 @@ describe('SIGHUP', () => {
   })
 })
 
-describe('a file that changes', () => {
+describe('a file that changes', { timeout: 60_000 }, () => {
   it('of users is noticed, also when another is put in its place', async () => {
     const folder = await temporaryFolder()
     const passwordFile = await usersFile(folder, 'ada')
@@ -253,6 +253,33 @@ describe('a program that embeds the broker', () => {
     await broker.start()
     expect(broker.config.sys.interval).toBe(0)
     expect(await broker.reload()).toEqual({ changed: [], needRestart: [], files: [] })
+  })
+
+  it('changes how many connections a listener has, and how long a handshake may take', async () => {
+    const { options } = await tlsFiles()
+    const listeners = { tcp: { port: 0 }, tls: options }
+    const broker = await startBroker({ listeners })
+    const { port } = broker.listeners[1]!
+    const events = listenTo(broker, 'client.connecting-refused')
+    const mqtt = { connectTimeout: '100ms' }
+    const change = (tls: ConfigInput['listeners']) =>
+      broker.reload({ store: { kind: 'memory' }, listeners: { ...listeners, ...tls }, mqtt })
+
+    expect((await change({ tls: { ...options, maxConnections: 1 } })).changed).toHaveLength(2)
+    const silent = await openRaw(port)
+    const dropped = await openRaw(port)
+    await dropped.end()
+    await events.find('client.connecting-refused', { reasonCode: 0x97 })
+    await silent.end()
+    await events.find('client.connecting-refused', { reason: 'timeout' })
+
+    await change({ tls: { ...options, maxConnections: null } })
+    await Promise.all([1, 2, 3].map(() => openRaw(port)))
+    await until(
+      'three more were too slow',
+      () => events.of('client.connecting-refused').filter(({ reason }) => reason === 'timeout').length === 4,
+    )
+    expect(events.of('client.connecting-refused')).toHaveLength(5)
   })
 
   it('is told of all that is wrong, and of a broker that does not run', async () => {

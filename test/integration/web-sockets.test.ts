@@ -77,6 +77,16 @@ it('who is believed, and who may connect, change while the broker runs', async (
   await expect(openWebSocket(url, 'mqtt', { origin: 'https://theirs.example' })).rejects.toThrow('HTTP 403')
 })
 
+it('larger messages are taken when the limit is raised while the broker runs', async () => {
+  const { broker, connect } = await start({}, { mqtt: { maxPacketSize: 1_000 } })
+  const small = await connect()
+  small.mqtt.publish('a', 'x'.repeat(200_000), { qos: 1 })
+  await new Promise<void>((resolve) => small.mqtt.once('close', () => resolve()))
+  await broker.reload({ ...broker.config, mqtt: { ...broker.config.mqtt, maxPacketSize: 1_000_000 } })
+  const large = await connect()
+  await large.mqtt.publishAsync('a', 'x'.repeat(200_000), { qos: 1 })
+})
+
 it('who sends no whole request is closed when the time is up', async () => {
   const { broker, wsPort } = await start({}, { mqtt: { connectTimeout: '200ms' } })
   const events = listenTo(broker, 'client.connecting-refused')

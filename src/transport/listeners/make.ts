@@ -49,9 +49,9 @@ export function makeListeners(
   }
   const secure = (name: 'tls' | 'wss', options: TlsOptions): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
-    return new TlsLayer({ options, optionsIn, where: `listeners.${name}`, handshakeTimeoutMs })
+    return new TlsLayer({ options, optionsIn, where: `listeners.${name}` })
   }
-  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & Limited): Layer => {
+  const webSocket = (name: 'ws' | 'wss', options: WebSocketOptions & { readonly path: string }): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
     const maxPacketSize = options.maxPacketSize ?? mqtt.maxPacketSize
     return new WebSocketLayer({ path: options.path, options, optionsIn, maxPacketSize })
@@ -83,11 +83,6 @@ export function ownLimits({ listeners }: Config): OwnLimits {
     if (own.length > 0) all.set(name, Object.fromEntries(own))
   }
   return all
-}
-
-interface Limited {
-  readonly path: string
-  readonly maxPacketSize: number | null
 }
 
 interface Limits {

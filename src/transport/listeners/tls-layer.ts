@@ -20,8 +20,9 @@ export interface TlsLayerParts {
   optionsIn: (config: Config) => TlsOptions
   /** The group of options, for what is told of files: `listeners.tls`. */
   where: string
-  handshakeTimeoutMs: number
 }
+
+const LONGEST_TIMER_MS = 2_147_483_647
 
 interface Arriving {
   readonly arrival: Arrival
@@ -41,14 +42,14 @@ export class TlsLayer implements Layer {
 
   /** @throws EventflowError TLS_FILE_INVALID */
   async start(): Promise<void> {
-    const { options, where, handshakeTimeoutMs } = this.#parts
+    const { options, where } = this.#parts
     const files = await readTlsFiles(options, where)
     this.#server = createServer(
       {
         ...files,
         requestCert: options.clientCertificate !== 'none',
         rejectUnauthorized: false, // we do, and say why
-        handshakeTimeout: handshakeTimeoutMs + 1_000, // the entry's own limit comes first
+        handshakeTimeout: LONGEST_TIMER_MS, // the entry has a limit for all layers
       },
       (secure) => this.#secured(secure),
     )

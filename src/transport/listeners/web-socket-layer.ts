@@ -28,6 +28,8 @@ export interface WebSocketOptions {
   readonly origins: readonly string[] | null
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
   readonly forwardedFor: readonly string[]
+  /** Bytes of the largest MQTT packet that is taken; null: as everywhere. */
+  readonly maxPacketSize: number | null
 }
 
 export interface WebSocketLayerParts {
@@ -50,7 +52,7 @@ export class WebSocketLayer implements Layer {
   #origins: readonly string[] | null
   #proxies: Networks
   readonly #http: Server
-  readonly #upgrades: WebSocketServer
+  #upgrades: WebSocketServer
   readonly #arriving = new WeakMap<Duplex, Arriving>()
 
   constructor(parts: WebSocketLayerParts) {
@@ -61,8 +63,26 @@ export class WebSocketLayer implements Layer {
     this.#http.on('request', (request) => this.#answer(request))
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
     this.#http.on('clientError', (error, stream) => this.#refuse(stream, 400, `it sends no HTTP: ${error.message}`))
-    const maxPayload = Math.max(parts.maxPacketSize, MIN_MAX_MESSAGE_BYTES)
-    this.#upgrades = new WebSocketServer({
+    this.#upgrades = this.#upgradesOf(parts.maxPacketSize)
+  }
+
+  pass(arrival: Arrival, passage: Passage): void {
+    this.#arriving.set(arrival.stream, { arrival, passage })
+    this.#http.emit('connection', arrival.stream)
+  }
+
+  prepare(config: Config): Apply {
+    const { origins, forwardedFor, maxPacketSize } = this.#parts.optionsIn(config)
+    return () => {
+      this.#origins = origins
+      this.#proxies = new Networks(forwardedFor)
+      this.#upgrades = this.#upgradesOf(maxPacketSize ?? config.mqtt.maxPacketSize)
+    }
+  }
+
+  #upgradesOf(maxPacketSize: number): WebSocketServer {
+    const maxPayload = Math.max(maxPacketSize, MIN_MAX_MESSAGE_BYTES)
+    const upgrades = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       // A compressed message may be a thousand times larger than what was received.
@@ -73,20 +93,8 @@ export class WebSocketLayer implements Layer {
       autoPong: false,
       handleProtocols: (offered) => subprotocolOf(offered) ?? false, // [MQTT-6.0.0-4]
     })
-    this.#upgrades.on('wsClientError', (error, stream) => this.#refuse(stream, 400, error.message))
-  }
-
-  pass(arrival: Arrival, passage: Passage): void {
-    this.#arriving.set(arrival.stream, { arrival, passage })
-    this.#http.emit('connection', arrival.stream)
-  }
-
-  prepare(config: Config): Apply {
-    const { origins, forwardedFor } = this.#parts.optionsIn(config)
-    return () => {
-      this.#origins = origins
-      this.#proxies = new Networks(forwardedFor)
-    }
+    upgrades.on('wsClientError', (error, stream) => this.#refuse(stream, 400, error.message))
+    return upgrades
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
