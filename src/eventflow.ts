@@ -3,6 +3,7 @@
 import { builtInPlugins, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
+import { hasUsers } from './config/users.ts'
 import { systemClock } from './core/clock.ts'
 import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
@@ -106,6 +107,11 @@ export class Eventflow {
       limits: config.session,
       maxExpirySeconds:
         config.session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(config.session.maxExpiry / 1000),
+      slowDown: {
+        after: config.access.slowDown.after,
+        initialMs: config.access.slowDown.initial,
+        maxMs: config.access.slowDown.max,
+      },
     })
     const pubsub = new PubSub({ store, events: this.#bus, counters, clock: systemClock, limits: config.session })
     const broker = this.#makeBroker(kernel, store, counters)
@@ -118,6 +124,7 @@ export class Eventflow {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
       await kernel.plugins.setUp(this.#plugins, (plugin) => kernel.contextOf(plugin, this.#optionsOf(plugin.name)))
+      this.#chooseAuthenticators(kernel)
       await kernel.loadSessions()
       this.#bus.emit('store.opened', {
         kind: store.kind,
@@ -202,6 +209,18 @@ export class Eventflow {
     return this.#open({ kind, path, onFault, onRecovered })
   }
 
+  /** Listeners that name their authenticators get those; whether there are such is known once plugins have joined. */
+  #chooseAuthenticators({ access }: Kernel): void {
+    for (const [name, listener] of Object.entries(this.config.listeners)) {
+      const names = listener?.authenticators ?? null
+      const unknown = names === null ? null : access.setChain(name, names)
+      if (unknown === null) continue
+      const known = access.authenticators.join(', ')
+      const text = `listeners.${name}.authenticators: expected names out of ${known}, found ${JSON.stringify(unknown)}`
+      throw new EventflowError('CONFIG_INVALID', text)
+    }
+  }
+
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
     const { mqtt, session, access } = this.config
     const { clients, intake, subscriptions } = kernel
@@ -233,7 +252,9 @@ export class Eventflow {
   }
 
   #optionsOf(name: string): unknown {
-    return (this.config as Record<string, unknown>)[name] ?? {}
+    const { access, ...others } = this.config
+    if (name === 'access') return { ...access, users: hasUsers(this.config) }
+    return (others as Record<string, unknown>)[name] ?? {}
   }
 
   async #stop(running: Running): Promise<void> {

@@ -7,6 +7,7 @@ export { EVENT_TYPES, type EventListener, type EventMap, type Events, type Event
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, matches, topicProblem } from './core/topics.ts'
+export { Turns } from './core/turns.ts'
 export {
   type AfterGrant,
   type Authenticator,

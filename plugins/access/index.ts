@@ -12,6 +12,8 @@ import { type Rule, Rules } from './rules.ts'
 export interface AccessOptions {
   /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
   readonly passwordFile: string | null
+  /** Whether anybody has to say who they are: by password, certificate, token, or a server that is asked. */
+  readonly users: boolean
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
   readonly certificateUser: 'none' | 'cn' | 'san'
   readonly rules: readonly Rule[]
@@ -22,12 +24,11 @@ export interface AccessOptions {
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    const { passwordFile, certificateUser, rules } = context.options
+    const { passwordFile, certificateUser, users, rules } = context.options
     if (certificateUser !== 'none') context.authenticator(new CertificateUsers(certificateUser))
     if (passwordFile !== null) context.authenticator(new PasswordUsers(await readUsers(passwordFile)))
-    const anonymous = isAnonymous(context.options)
-    if (anonymous) context.authenticator(ANYONE)
-    if (anonymous && rules.length === 0) {
+    context.authenticator(users ? WITHOUT_NAME : ANYONE)
+    if (!users && rules.length === 0) {
       context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })
     } else {
       const inForce = new Rules(rules)
@@ -42,15 +43,17 @@ export const access = definePlugin<AccessOptions>({
 
 const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
 
-/** Whether there are no users: everyone is let in. */
-function isAnonymous({ passwordFile, certificateUser }: AccessOptions): boolean {
-  return passwordFile === null && certificateUser === 'none'
+/** Where there are users, who claims to be one must prove it: for listeners that name it. */
+const WITHOUT_NAME: Authenticator = {
+  name: 'anonymous',
+  onlyByName: true,
+  authenticate: ({ username }) => (username === null || username === '' ? 'allow' : null),
 }
 
 /** What an operator should know before the first client does. */
 function tell(log: Logger, options: AccessOptions): void {
-  const { passwordFile, rules } = options
-  if (isAnonymous(options)) {
+  const { passwordFile, users, rules } = options
+  if (!users) {
     log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
   } else if (rules.length === 0) {
     log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')

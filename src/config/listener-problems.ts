@@ -4,6 +4,7 @@
  */
 
 import { BlockList, isIP } from 'node:net'
+import { hasUsers } from './users.ts'
 
 interface Problem {
   readonly path: string[]
@@ -14,11 +15,20 @@ interface Listener {
   readonly host?: string
   readonly clientCertificate?: string
   readonly ca?: string | null
+  readonly authenticators?: readonly string[] | null
 }
 
 interface Access {
   readonly passwordFile?: string | null
+  readonly scramFile?: string | null
   readonly certificateUser?: string
+}
+
+interface Groups {
+  readonly listeners?: Listeners
+  readonly access?: Access
+  readonly jwt?: unknown
+  readonly httpAuth?: unknown
 }
 
 const WITH_ADDRESS = ['tcp', 'tls', 'ws', 'wss'] as const
@@ -26,9 +36,11 @@ const WITH_TLS = ['tls', 'wss'] as const
 
 type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number]]?: Listener | null }
 
-export function* listenerProblems(listeners: Listeners = {}, access: Access = {}): Generator<Problem> {
+export function* listenerProblems({ listeners = {}, access = {}, jwt, httpAuth }: Groups): Generator<Problem> {
   for (const name of WITH_ADDRESS) {
-    if (access.passwordFile !== null || access.certificateUser !== 'none') break
+    if (hasUsers({ access, jwt, httpAuth })) break
+    // Whoever names them has thought of it.
+    if (listeners[name]?.authenticators?.includes('anonymous')) continue
     if (!isLoopback(listeners[name]?.host)) yield { path: ['listeners', name, 'host'], expected: LOOPBACK }
   }
   for (const name of WITH_TLS) {

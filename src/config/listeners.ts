@@ -10,6 +10,7 @@ const LONGEST_SOCKET_PATH = 107
 const address = 'an IP address, or a network such as 10.0.0.0/8'
 const origin = 'an origin such as https://example.com'
 const socketPath = `a path of 1 to ${LONGEST_SOCKET_PATH} bytes`
+const names = 'a list of names such as [password, certificate], or null'
 const permissions = 'permissions as text, such as "0660"'
 
 const host = (what: string) => text('an address or a host name').prefault('127.0.0.1').describe(what)
@@ -27,6 +28,11 @@ const proxyProtocol = z
   })
   .prefault([])
   .describe('Proxies that tell the address of the client first (PROXY protocol, version 1 or 2); nobody else may.')
+
+const authenticators = z
+  .union([z.array(text('the name of an authenticator')).min(1, { error: names }), z.null()], { error: names })
+  .prefault(null)
+  .describe('Authenticators that clients of this listener are asked by, in this order, by their names; null: all.')
 
 const path = z
   .string({ error: 'a path that begins with /' })
@@ -61,6 +67,7 @@ export const listeners = group({
     host: host(needsUsers),
     port: port.prefault(1883).describe('TCP port for MQTT; 0 takes any free one.'),
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   tls: optionalGroup('MQTT over TLS; null: not offered.', {
@@ -68,6 +75,7 @@ export const listeners = group({
     port: port.prefault(8883).describe('TCP port for MQTT over TLS; 0 takes any free one.'),
     ...certificates,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   ws: optionalGroup('MQTT over WebSocket; null: not offered.', {
@@ -76,6 +84,7 @@ export const listeners = group({
     path,
     origins,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   wss: optionalGroup('MQTT over WebSocket over TLS; null: not offered.', {
@@ -85,6 +94,7 @@ export const listeners = group({
     origins,
     ...certificates,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   unix: optionalGroup('MQTT on a Unix socket; null: not offered.', {
@@ -98,6 +108,7 @@ export const listeners = group({
       .prefault('0660')
       .describe('Permissions of the socket: who may connect.'),
     maxConnections,
+    authenticators,
   }),
 })
 

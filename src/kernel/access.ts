@@ -1,7 +1,7 @@
 /**
  * Access control: two chains, who you are and what you may do. The first that answers decides.
  *
- * When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
+ * A listener may name its authenticators. When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
  */
 
 import type { Session } from '../session/session.ts'
@@ -16,10 +16,16 @@ export interface Admission {
   /** Name of the authenticator. */
   readonly by: string
   readonly username: string | null
+  /** When the proof is void, in milliseconds since the epoch; null: never. */
+  readonly expiresAt: number | null
 }
 
 export class Access {
   readonly #authenticators: Authenticator[] = []
+  /** Of listeners that name none: all but those that want to be named. */
+  readonly #chain: Authenticator[] = []
+  /** Of listeners that name theirs. */
+  readonly #chains = new Map<string, readonly Authenticator[]>()
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
@@ -28,6 +34,7 @@ export class Access {
 
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
+    if (!authenticator.onlyByName) this.#chain.push(authenticator)
   }
 
   addAuthorizer(authorizer: Authorizer): void {
@@ -35,17 +42,38 @@ export class Access {
     this.#open = this.#authorizers[0]!.allowsAll ?? false
   }
 
+  /**
+   * Of those who come by `listener`, ask these authenticators only, in this order.
+   * @returns a name that is nobody's, or null
+   */
+  setChain(listener: string, names: readonly string[]): string | null {
+    const byName = new Map(this.#authenticators.map((authenticator) => [authenticator.name, authenticator]))
+    const unknown = names.find((name) => !byName.has(name))
+    if (unknown === undefined)
+      this.#chains.set(
+        listener,
+        names.map((name) => byName.get(name)!),
+      )
+    return unknown ?? null
+  }
+
+  /** Names of the authenticators there are. */
+  get authenticators(): string[] {
+    return this.#authenticators.map(({ name }) => name)
+  }
+
   /** Who lets these credentials in, and as which user; null when nobody does. */
   async authenticate(credentials: Credentials): Promise<Admission | null> {
-    const { username } = credentials
-    for (const authenticator of this.#authenticators) {
+    const { username, listener } = credentials
+    const chain = this.#chains.get(listener) ?? this.#chain
+    for (const authenticator of chain) {
       const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
-      if (decision === 'allow') return { by, username }
-      if (decision !== null) return { by, username: decision.username }
+      if (decision === 'allow') return { by, username, expiresAt: null }
+      if (decision !== null) return { by, username: decision.username, expiresAt: decision.expiresAt ?? null }
     }
-    return this.#authenticators.length === 0 ? { by: 'nobody asked', username } : null
+    return chain.length === 0 ? { by: 'nobody asked', username, expiresAt: null } : null
   }
 
   /** Remembered by session and topic: on the path of every message. */

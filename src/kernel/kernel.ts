@@ -7,12 +7,14 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Access } from './access.ts'
+import { Admissions } from './admission.ts'
 import { Clients } from './clients.ts'
 import { gaugesOf } from './gauges.ts'
 import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
+import { NEVER_SLOWED, type SlowDownLimits } from './slow-down.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
 
@@ -29,6 +31,8 @@ export interface KernelParts {
   maxTopicLevels: number
   limits: OutboxLimits
   maxExpirySeconds: number
+  /** What becomes of those who guess; left out: nothing. */
+  slowDown?: SlowDownLimits
 }
 
 export class Kernel {
@@ -65,7 +69,8 @@ export class Kernel {
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
-    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store })
+    const admissions = new Admissions({ access, events, clock, slowDown: parts.slowDown ?? NEVER_SLOWED })
+    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store, clock, admissions })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */

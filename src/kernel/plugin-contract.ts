@@ -110,10 +110,15 @@ export type Decision = 'allow' | 'deny' | null
 /** Let in under a name that was proved, whatever user name the client gave. */
 export interface Identity {
   readonly username: string
+  /** When the proof is void, in milliseconds since the epoch: the connection ends then, the session stays. Left out: never. */
+  readonly expiresAt?: number | undefined
 }
 
 export interface Authenticator {
+  /** What `listeners.<name>.authenticators` calls it. */
   readonly name: string
+  /** Set by one that is asked by listeners that name it, and by no other. */
+  readonly onlyByName?: boolean
   /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
 }

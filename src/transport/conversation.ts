@@ -49,6 +49,8 @@ export class Conversation implements Visitor {
   #connect: ConnectPacket | null = null
   #assignedClientId: string | null = null
   #refusal: Refusal | null = null
+  /** When the proof of who the client is is void; null: never. */
+  #expiresAt: number | null = null
   #subscribing: Subscribing | null = null
   #unsubscribing: Unsubscribing | null = null
   #session: Session | null = null
@@ -89,7 +91,9 @@ export class Conversation implements Visitor {
     const { username, password } = connect
     try {
       const credentials = { clientId: this.clientId, username, password, ...this.#host.peer }
-      connect.username = await this.#parts.clients.admit(credentials)
+      const admission = await this.#parts.clients.admit(credentials)
+      connect.username = admission.username
+      this.#expiresAt = admission.expiresAt
       this.#host.claim(this.clientId)
       await this.#open()
       return null
@@ -195,7 +199,8 @@ export class Conversation implements Visitor {
     const { clean, username, will, sessionExpirySeconds: expirySeconds } = connect
     const { address } = this.#host.peer
     const keepAlive = keepAliveSeconds(connect, this.#parts.limits)
-    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds: keepAlive }
+    const granted = { keepAliveSeconds: keepAlive, expiresAt: this.#expiresAt }
+    return { clientId: this.clientId, clean, expirySeconds, username, address, will, ...granted }
   }
 
   suback(): void {

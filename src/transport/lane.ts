@@ -135,8 +135,8 @@ export class Lane implements ConversationHost {
     this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
-    const sendAway = ({ code, message, serverReference }: Refusal): void =>
-      this.close(code, 'kicked', message, serverReference)
+    const sendAway = ({ code, message, serverReference }: Refusal, reason: DisconnectReason = 'kicked'): void =>
+      this.close(code, reason, message, serverReference)
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 

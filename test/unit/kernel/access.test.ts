@@ -34,7 +34,11 @@ function authorizer(decide: (action: string, topic: string) => Decision, asked: 
 
 describe('authentication', () => {
   it('lets everyone in when there is nobody to ask', async () => {
-    expect(await new Access().authenticate(CREDENTIALS)).toEqual({ by: expect.any(String), username: 'anna' })
+    expect(await new Access().authenticate(CREDENTIALS)).toEqual({
+      by: expect.any(String),
+      username: 'anna',
+      expiresAt: null,
+    })
   })
 
   it('is by the first who decides; the rest is not asked', async () => {
@@ -43,14 +47,39 @@ describe('authentication', () => {
     access.addAuthenticator(authenticator('first', null, asked))
     access.addAuthenticator(authenticator('second', Promise.resolve('allow'), asked))
     access.addAuthenticator(authenticator('third', 'deny', asked))
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'second', username: 'anna' })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'second', username: 'anna', expiresAt: null })
     expect(asked).toEqual(['first', 'second'])
   })
 
   it('may be under a name that was proved, whatever name was given', async () => {
     const access = new Access()
     access.addAuthenticator({ name: 'certificate', authenticate: () => ({ username: 'device-7' }) })
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'certificate', username: 'device-7' })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'certificate', username: 'device-7', expiresAt: null })
+  })
+
+  it('may be for a time', async () => {
+    const access = new Access()
+    access.addAuthenticator({ name: 'token', authenticate: () => ({ username: 'device-7', expiresAt: 5 }) })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'token', username: 'device-7', expiresAt: 5 })
+  })
+
+  it('is by those whom the listener names, in its order, and by nobody else', async () => {
+    const access = new Access()
+    const asked: string[] = []
+    for (const name of ['first', 'second', 'third']) access.addAuthenticator(authenticator(name, null, asked))
+    expect(access.setChain('tls', ['third', 'first'])).toBeNull()
+    expect(await access.authenticate({ ...CREDENTIALS, listener: 'tls' })).toBeNull()
+    expect(asked).toEqual(['third', 'first'])
+    expect(access.setChain('tls', ['first', 'no one'])).toBe('no one')
+  })
+
+  it('asks some only where a listener names them', async () => {
+    const access = new Access()
+    access.addAuthenticator({ ...authenticator('named', 'allow'), onlyByName: true })
+    access.addAuthenticator(authenticator('usual', 'deny'))
+    access.setChain('unix', ['named'])
+    expect(await access.authenticate(CREDENTIALS)).toBeNull()
+    expect(await access.authenticate({ ...CREDENTIALS, listener: 'unix' })).toMatchObject({ by: 'named' })
   })
 
   it('is refused by the first who says so', async () => {

@@ -22,7 +22,14 @@ async function run(options: Partial<AccessOptions>) {
   const authorizers: Authorizer[] = []
   const warnings: string[] = []
   const context = {
-    options: { passwordFile: null, certificateUser: 'none', rules: [], publishDenied: 'close', ...options },
+    options: {
+      passwordFile: null,
+      certificateUser: 'none',
+      rules: [],
+      publishDenied: 'close',
+      users: typeof options.passwordFile === 'string',
+      ...options,
+    },
     log: { warn: (_data: object, text: string) => warnings.push(text) },
     authenticator: (authenticator: Authenticator) => authenticators.push(authenticator),
     authorizer: (authorizer: Authorizer) => authorizers.push(authorizer),
@@ -65,11 +72,11 @@ it('with users only they come in, and they may do what the rules allow', async (
   await putUser(passwordFile, { user: 'ada', password: 'secret', iterations: 100 })
   const rules = [{ allow: ['publish', 'subscribe'], user: 'ada', topics: ['#'] }] as const
   const { enter, mayPublish, maySubscribe, warnings, name } = await run({ passwordFile, rules })
-  expect(name).toBe('password-file')
+  expect(name).toBe('password')
   expect([await enter('ada', 'secret'), await enter('ada', 'x'), await enter(null, null)]).toEqual([
     'allow',
     'deny',
-    'deny',
+    null,
   ])
   expect([mayPublish('a'), maySubscribe('#'), maySubscribe('$eventflow/status')]).toEqual(['allow', 'allow', 'deny'])
   expect(warnings).toEqual([])
