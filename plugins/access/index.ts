@@ -40,7 +40,7 @@ export const access = definePlugin<AccessOptions>({
   },
 })
 
-const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
+const ANYONE: Authenticator = { name: 'anonymous', unproved: true, authenticate: () => 'allow' }
 
 /** Whether there are no users: everyone is let in. */
 function isAnonymous({ passwordFile, certificateUser }: AccessOptions): boolean {

@@ -4,6 +4,7 @@
  * When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
  */
 
+import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
 import type { Session } from '../session/session.ts'
 import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
@@ -16,6 +17,9 @@ export interface Admission {
   /** Name of the authenticator. */
   readonly by: string
   readonly username: string | null
+  readonly grants: Grants
+  /** Whether the name was proved. */
+  readonly proved: boolean
 }
 
 export class Access {
@@ -42,10 +46,13 @@ export class Access {
       const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
-      if (decision === 'allow') return { by, username }
-      if (decision !== null) return { by, username: decision.username }
+      if (decision === null) continue
+      const proved = !(authenticator.unproved ?? false)
+      if (decision === 'allow') return { by, username, grants: NO_GRANTS, proved: proved && username !== null }
+      return { by, username: decision.username, grants: grantsOf(decision), proved }
     }
-    return this.#authenticators.length === 0 ? { by: 'nobody asked', username } : null
+    if (this.#authenticators.length > 0) return null
+    return { by: 'nobody asked', username, grants: NO_GRANTS, proved: false }
   }
 
   /** Remembered by session and topic: on the path of every message. */
@@ -81,7 +88,7 @@ export class Access {
     this.#deciding.delete(session)
   }
 
-  #decide(session: SessionView, action: 'publish' | 'subscribe', topic: string): boolean {
+  #decide(session: SessionView, action: Action, topic: string): boolean {
     for (const authorizer of this.#authorizers) {
       const decision = authorizer.authorize(session, action, topic)
       if (decision !== null) return decision === 'allow'

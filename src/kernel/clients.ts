@@ -7,7 +7,7 @@ import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
 import type { Opened, Opening, Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
-import type { Access } from './access.ts'
+import type { Access, Admission } from './access.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Wills } from './wills.ts'
@@ -43,20 +43,34 @@ export class Clients {
   }
 
   /**
-   * Resolves with the user that the client is when it may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87
-   * (none given).
+   * Resolves with who the client is when it may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87 (none given).
    */
-  async admit(credentials: Credentials): Promise<string | null> {
+  async admit(credentials: Credentials): Promise<Admission> {
     const { clientId, username, address } = credentials
     const { access, events } = this.#parts
     const admission = await access.authenticate(credentials)
     if (admission !== null) {
-      events.emit('access.authenticated', { clientId, address, ...admission })
-      return admission.username
+      events.emit('access.authenticated', { clientId, address, username: admission.username, by: admission.by })
+      return admission
     }
-    events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
+    this.#denied(credentials)
     if (username === null) throw new Refusal(ReasonCode.NotAuthorized, 'a user name and password are required')
     throw new Refusal(ReasonCode.BadUserNameOrPassword, 'the user name or password is not right')
+  }
+
+  /**
+   * A session is its user's: no other, who chose the same client identifier, gets it, ends it, or sends its client away. Ask
+   * this before any of that is done, in the same run of code. Throws a Refusal 0x87.
+   */
+  checkOwner({ clientId, address }: Credentials, { username, proved }: Admission): void {
+    const session = this.#parts.sessions.get(clientId)
+    if (session === undefined || !session.proved || (proved && session.username === username)) return
+    this.#denied({ clientId, username, address })
+    throw new Refusal(ReasonCode.NotAuthorized, 'the client identifier is in use by another user')
+  }
+
+  #denied({ clientId, username, address }: Pick<Credentials, 'clientId' | 'username' | 'address'>): void {
+    this.#parts.events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
   }
 
   /**

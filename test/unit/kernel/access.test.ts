@@ -12,6 +12,8 @@ const CREDENTIALS = {
   certificate: null,
 }
 
+const NONE = { roles: [], rules: [] }
+
 function authenticator(name: string, decision: Decision | Promise<Decision>, asked: string[] = []) {
   return {
     name,
@@ -34,7 +36,12 @@ function authorizer(decide: (action: string, topic: string) => Decision, asked: 
 
 describe('authentication', () => {
   it('lets everyone in when there is nobody to ask', async () => {
-    expect(await new Access().authenticate(CREDENTIALS)).toEqual({ by: expect.any(String), username: 'anna' })
+    expect(await new Access().authenticate(CREDENTIALS)).toEqual({
+      by: expect.any(String),
+      username: 'anna',
+      grants: NONE,
+      proved: false,
+    })
   })
 
   it('is by the first who decides; the rest is not asked', async () => {
@@ -43,14 +50,36 @@ describe('authentication', () => {
     access.addAuthenticator(authenticator('first', null, asked))
     access.addAuthenticator(authenticator('second', Promise.resolve('allow'), asked))
     access.addAuthenticator(authenticator('third', 'deny', asked))
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'second', username: 'anna' })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({
+      by: 'second',
+      username: 'anna',
+      grants: NONE,
+      proved: true,
+    })
     expect(asked).toEqual(['first', 'second'])
   })
 
   it('may be under a name that was proved, whatever name was given', async () => {
     const access = new Access()
     access.addAuthenticator({ name: 'certificate', authenticate: () => ({ username: 'device-7' }) })
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'certificate', username: 'device-7' })
+    const admission = { by: 'certificate', username: 'device-7', grants: NONE, proved: true }
+    expect(await access.authenticate(CREDENTIALS)).toEqual(admission)
+  })
+
+  it('may bring roles and rules along', async () => {
+    const access = new Access()
+    const grants = { roles: ['operators'], rules: [{ allow: 'publish' as const, topics: ['a'] }] }
+    access.addAuthenticator({ name: 'token', authenticate: () => ({ username: 'ada', ...grants }) })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ username: 'ada', grants })
+  })
+
+  it('proves no name where nobody asks for a proof, and where there is no name', async () => {
+    const access = new Access()
+    access.addAuthenticator({ ...authenticator('anonymous', 'allow'), unproved: true })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ proved: false })
+    const other = new Access()
+    other.addAuthenticator(authenticator('by address', 'allow'))
+    expect(await other.authenticate({ ...CREDENTIALS, username: null })).toMatchObject({ proved: false })
   })
 
   it('is refused by the first who says so', async () => {
