@@ -41,12 +41,13 @@ export const access = definePlugin<AccessOptions>({
   },
 })
 
-const ANYONE: Authenticator = { name: 'anonymous', authenticate: () => 'allow' }
+const ANYONE: Authenticator = { name: 'anonymous', unproved: true, authenticate: () => 'allow' }
 
 /** Where there are users, who claims to be one must prove it: for listeners that name it. */
 const WITHOUT_NAME: Authenticator = {
   name: 'anonymous',
   onlyByName: true,
+  unproved: true,
   authenticate: ({ username }) => (username === null || username === '' ? 'allow' : null),
 }
 

@@ -3,6 +3,7 @@
  * session like any other; its outbox calls a function instead of writing to a socket.
  */
 
+import { NO_GRANTS } from '../core/grants.ts'
 import type { Message, QoS } from '../core/message.ts'
 import type { SessionView, Subscription } from '../kernel/plugin-contract.ts'
 import type { BorrowingOutbox, OutboxContract, Outgoing, Receiver, Settlement } from '../session/outbox-contract.ts'
@@ -80,6 +81,7 @@ class LocalOutbox implements OutboxContract, BorrowingOutbox {
 export class LocalClient implements SessionView {
   readonly clientId: string
   readonly username = null
+  readonly grants = NO_GRANTS
   readonly protocolVersion = 4
   readonly persistent = false
   readonly address = 'local'

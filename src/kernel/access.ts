@@ -1,9 +1,11 @@
 /**
  * Access control: two chains, who you are and what you may do. The first that answers decides.
  *
- * A listener may name its authenticators. When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
+ * A listener may name its authenticators. When nobody answers: with no authenticator at all everyone is let in; otherwise no
+ * one. Likewise for authorizers.
  */
 
+import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
 import type { Session } from '../session/session.ts'
 import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
@@ -18,6 +20,9 @@ export interface Admission {
   readonly username: string | null
   /** When the proof is void, in milliseconds since the epoch; null: never. */
   readonly expiresAt: number | null
+  readonly grants: Grants
+  /** Whether the name was proved. */
+  readonly proved: boolean
 }
 
 export class Access {
@@ -70,10 +75,13 @@ export class Access {
       const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
-      if (decision === 'allow') return { by, username, expiresAt: null }
-      if (decision !== null) return { by, username: decision.username, expiresAt: decision.expiresAt ?? null }
+      if (decision === null) continue
+      const proved = !(authenticator.unproved ?? false)
+      if (decision === 'allow') return { ...plainly(by, username), proved: proved && username !== null }
+      const { expiresAt = null } = decision
+      return { by, username: decision.username, grants: grantsOf(decision), proved, expiresAt }
     }
-    return chain.length === 0 ? { by: 'nobody asked', username, expiresAt: null } : null
+    return chain.length > 0 ? null : { ...plainly('nobody asked', username), proved: false }
   }
 
   /** Remembered by session and topic: on the path of every message. */
@@ -109,11 +117,16 @@ export class Access {
     this.#deciding.delete(session)
   }
 
-  #decide(session: SessionView, action: 'publish' | 'subscribe', topic: string): boolean {
+  #decide(session: SessionView, action: Action, topic: string): boolean {
     for (const authorizer of this.#authorizers) {
       const decision = authorizer.authorize(session, action, topic)
       if (decision !== null) return decision === 'allow'
     }
     return this.#authorizers.length === 0
   }
+}
+
+/** Let in under the name that was given, for as long as the client likes. */
+function plainly(by: string, username: string | null): Omit<Admission, 'proved'> {
+  return { by, username, grants: NO_GRANTS, expiresAt: null }
 }

@@ -56,6 +56,21 @@ export class Clients {
   }
 
   /**
+   * A session is its user's: no other, who chose the same client identifier, gets it, ends it, or sends its client away. Ask
+   * this before any of that is done, in the same run of code. Throws a Refusal 0x87.
+   */
+  checkOwner({ clientId, address }: Credentials, { username, proved }: Admission): void {
+    const session = this.#parts.sessions.get(clientId)
+    if (session === undefined || !session.proved || (proved && session.username === username)) return
+    this.#denied({ clientId, username, address })
+    throw new Refusal(ReasonCode.NotAuthorized, 'the client identifier is in use by another user')
+  }
+
+  #denied({ clientId, username, address }: Pick<Credentials, 'clientId' | 'username' | 'address'>): void {
+    this.#parts.events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
+  }
+
+  /**
    * Open the session of an admitted client. It is in force at once, its will too, and ends with `gone`; the client may hear
    * of it when `safe`, if there is one, resolves: what CONNACK says must be true after a crash.
    */

@@ -6,6 +6,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import type { Action, Grants, TopicRule } from '../core/grants.ts'
 import type { Message } from '../core/message.ts'
 import type { Refusal } from '../core/reason-codes.ts'
 import type { OutboxContract, ResumingOutbox } from '../session/outbox-contract.ts'
@@ -15,6 +16,8 @@ import type { Store, SubscriptionRecord } from '../store/store.ts'
 export interface SessionView {
   readonly clientId: string
   readonly username: string | null
+  /** Roles and rules of its own, from whoever let it in. */
+  readonly grants: Grants
   /** 3 (MQTT 3.1), 4 (3.1.1) or 5, of the present or the last connection. */
   readonly protocolVersion: number
   readonly connected: boolean
@@ -112,6 +115,13 @@ export interface Identity {
   readonly username: string
   /** When the proof is void, in milliseconds since the epoch: the connection ends then, the session stays. Left out: never. */
   readonly expiresAt?: number | undefined
+  /** Roles that it has beside those that `access.roles` gives the user. They stay the session's until it connects again. */
+  readonly roles?: readonly string[]
+  /**
+   * Topic rules of its own, `%c` and `%u` in them as in `access.rules`. They are asked before the rules of the configuration;
+   * what none of them decides is left to those.
+   */
+  readonly rules?: readonly TopicRule[]
 }
 
 export interface Authenticator {
@@ -119,6 +129,11 @@ export interface Authenticator {
   readonly name: string
   /** Set by one that is asked by listeners that name it, and by no other. */
   readonly onlyByName?: boolean
+  /**
+   * Set by one that lets people in under any name, without a proof. A session belongs to the user who began it, and no other
+   * may take it; one begun under a name without proof belongs to nobody.
+   */
+  readonly unproved?: boolean
   /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
 }
@@ -132,7 +147,7 @@ export interface Authorizer {
    * to publish are kept by session and topic until `accessChanged()`. Of a shared subscription, `$share/<group>/<filter>`,
    * `topic` is the filter behind the group: what it could receive.
    */
-  authorize(session: SessionView, action: 'publish' | 'subscribe', topic: string): Decision
+  authorize(session: SessionView, action: Action, topic: string): Decision
 }
 
 export interface Logger {
@@ -182,10 +197,15 @@ export interface PluginContext<Options = unknown> {
   publish(message: Message): void | Promise<void>
 }
 
-/** A plugin in operation. All is optional; the functions and are called once each, in the order of setup and in reverse. */
-export interface PluginInstance {
+/** A plugin in operation. All is optional; start and stop are called once each, in the order of setup and in reverse. */
+export interface PluginInstance<Options = never> {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
+  /**
+   * While it runs: take other options, checked, and read the files that they name anew. In force when it resolves; when it
+   * rejects, with what is wrong for people to read, all is as it was. Left out by plugins that need a new start for it.
+   */
+  reload?(options: Options): void | Promise<void>
   /** What programs that embed the broker may call. */
   readonly api?: object
 }
@@ -194,7 +214,9 @@ export interface Plugin<Options = unknown> {
   /** Lower-case name; its options stand under this key of the configuration. */
   readonly name: string
   /** Claim namespaces, join chains, listen to events. No I/O yet but reading files. */
-  setup(context: PluginContext<Options>): PluginInstance | undefined | Promise<PluginInstance | undefined>
+  setup(
+    context: PluginContext<Options>,
+  ): PluginInstance<Options> | undefined | Promise<PluginInstance<Options> | undefined>
 }
 
 /** Declare a plugin: types its context, and is the one word to search for. */

@@ -1,5 +1,6 @@
 /** Session: what the broker knows of one client, on a connection or between two of them. */
 
+import { type Grants, NO_GRANTS } from '../core/grants.ts'
 import type { Will } from '../core/will.ts'
 import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
@@ -15,6 +16,9 @@ export class Session {
   readonly outbox: Outbox
   readonly subscriptions = new Map<string, SubscriptionRecord>()
   username: string | null = null
+  /** Whether the user has proved the name, so that the session is this user's. */
+  proved = false
+  grants: Grants = NO_GRANTS
   protocolVersion = 4
   address = ''
   /** Seconds that the session outlives its connection. */
@@ -68,10 +72,12 @@ export class Session {
 
   /** What the store keeps of it; its subscriptions as they are when they are read. */
   record(): SessionRecord {
-    const { clientId, username, expirySeconds, disconnectedAt, subscriptions, will } = this
+    const { clientId, username, proved, grants, expirySeconds, disconnectedAt, subscriptions, will } = this
     return {
       clientId,
       username,
+      proved,
+      grants,
       expirySeconds,
       disconnectedAt,
       will,

@@ -9,6 +9,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import { type Grants, NO_GRANTS } from '../core/grants.ts'
 import type { Will } from '../core/will.ts'
 import type { SessionStore, StoredSession } from '../store/store.ts'
 import { Inbox } from './inbox.ts'
@@ -35,6 +36,10 @@ export interface Opening {
   clean: boolean
   expirySeconds: number
   username: string | null
+  /** Left out: the name was not proved. */
+  proved?: boolean
+  /** Left out: none. */
+  grants?: Grants
   address: string
   will: Will | null
 }
@@ -109,6 +114,9 @@ export class Sessions {
     const present = session !== undefined
     session ??= this.#create(clientId, [])
     session.username = opening.username
+    session.proved = opening.proved ?? false
+    session.grants = opening.grants ?? NO_GRANTS
+    session.publishRights = null // those of whoever was here before
     session.address = opening.address
     session.disconnectedAt = 0
     session.will = opening.will
@@ -163,6 +171,8 @@ export class Sessions {
   #restore(stored: StoredSession): Session {
     const session = this.#create(stored.clientId, stored.received)
     session.username = stored.username
+    session.proved = stored.proved ?? false
+    session.grants = stored.grants ?? NO_GRANTS
     session.disconnectedAt = stored.disconnectedAt
     session.will = stored.will
     session.stored = true

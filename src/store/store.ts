@@ -7,6 +7,7 @@
  * packet was received; a dead letter and the removal of its original.
  */
 
+import type { Grants } from '../core/grants.ts'
 import type { Message, QoS } from '../core/message.ts'
 import type { Will } from '../core/will.ts'
 
@@ -99,6 +100,10 @@ export interface MessageLog {
 export interface SessionRecord {
   clientId: string
   username: string | null
+  /** Whether the user had proved the name; left out: no. */
+  proved?: boolean
+  /** Roles and rules that the user brought along; left out: none. */
+  grants?: Grants
   /** Seconds that the session outlives its connection; 0xffffffff: for ever; 0: kept for its will, or until it is ended. */
   expirySeconds: number
   /** When its connection ended, milliseconds since the epoch; 0 while it is connected. */

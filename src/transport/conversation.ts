@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { Admission } from '../kernel/access.ts'
 import type { Connecting, Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -94,8 +95,9 @@ export class Conversation implements Visitor {
       const admission = await this.#parts.clients.admit(credentials)
       connect.username = admission.username
       this.#expiresAt = admission.expiresAt
+      this.#parts.clients.checkOwner(credentials, admission)
       this.#host.claim(this.clientId)
-      await this.#open()
+      await this.#open(admission)
       return null
     } catch (error) {
       if (!(error instanceof Refusal))
@@ -106,8 +108,9 @@ export class Conversation implements Visitor {
   }
 
   /** Open the session. What is kept of it is on disk before the client hears of it. */
-  async #open(): Promise<void> {
-    const { session, present, safe } = this.#parts.clients.open(this.#connecting(this.#connect!))
+  async #open({ grants, proved }: Admission): Promise<void> {
+    const connecting = { ...this.#connecting(this.#connect!), grants, proved }
+    const { session, present, safe } = this.#parts.clients.open(connecting)
     this.#session = session
     this.#present = present
     await safe

@@ -2,9 +2,10 @@
  * A session's record as JSON, which a person can read with any LevelDB tool; the bytes of a will are in base64.
  *
  * A field can be added without a new FORMAT_VERSION when its absence has a meaning, said here, and an older broker may pass
- * over it. `will` was added so: none means that no will is to be published.
+ * over it. `will` was added so: none means that no will is to be published; `proved` and `grants`, which then are false and none.
  */
 
+import { NO_GRANTS } from '../../core/grants.ts'
 import type { Will } from '../../core/will.ts'
 import type { SessionRecord } from '../store.ts'
 
@@ -19,8 +20,11 @@ interface StoredWill extends Omit<Will, 'payload' | 'properties'> {
 
 export function encodeSession(record: SessionRecord): Buffer {
   // Named one by one: callers pass objects that have more to them.
-  const { clientId, username, expirySeconds, disconnectedAt, subscriptions, will } = record
+  const { clientId, username, proved = false, grants = NO_GRANTS, expirySeconds, disconnectedAt } = record
+  const { subscriptions, will } = record
   const stored: StoredRecord = { clientId, username, expirySeconds, disconnectedAt, subscriptions }
+  if (proved) stored.proved = true
+  if (grants !== NO_GRANTS) stored.grants = grants
   if (will !== null) stored.will = encodeWill(will)
   return Buffer.from(JSON.stringify(stored))
 }

@@ -12,6 +12,8 @@ const CREDENTIALS = {
   certificate: null,
 }
 
+const NONE = { roles: [], rules: [] }
+
 function authenticator(name: string, decision: Decision | Promise<Decision>, asked: string[] = []) {
   return {
     name,
@@ -38,6 +40,8 @@ describe('authentication', () => {
       by: expect.any(String),
       username: 'anna',
       expiresAt: null,
+      grants: NONE,
+      proved: false,
     })
   })
 
@@ -47,20 +51,43 @@ describe('authentication', () => {
     access.addAuthenticator(authenticator('first', null, asked))
     access.addAuthenticator(authenticator('second', Promise.resolve('allow'), asked))
     access.addAuthenticator(authenticator('third', 'deny', asked))
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'second', username: 'anna', expiresAt: null })
+    expect(await access.authenticate(CREDENTIALS)).toEqual({
+      by: 'second',
+      username: 'anna',
+      grants: NONE,
+      proved: true,
+      expiresAt: null,
+    })
     expect(asked).toEqual(['first', 'second'])
   })
 
   it('may be under a name that was proved, whatever name was given', async () => {
     const access = new Access()
     access.addAuthenticator({ name: 'certificate', authenticate: () => ({ username: 'device-7' }) })
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'certificate', username: 'device-7', expiresAt: null })
+    const admission = { by: 'certificate', username: 'device-7', grants: NONE, proved: true, expiresAt: null }
+    expect(await access.authenticate(CREDENTIALS)).toEqual(admission)
+  })
+
+  it('may bring roles and rules along', async () => {
+    const access = new Access()
+    const grants = { roles: ['operators'], rules: [{ allow: 'publish' as const, topics: ['a'] }] }
+    access.addAuthenticator({ name: 'token', authenticate: () => ({ username: 'ada', ...grants }) })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ username: 'ada', grants })
+  })
+
+  it('proves no name where nobody asks for a proof, and where there is no name', async () => {
+    const access = new Access()
+    access.addAuthenticator({ ...authenticator('anonymous', 'allow'), unproved: true })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ proved: false })
+    const other = new Access()
+    other.addAuthenticator(authenticator('by address', 'allow'))
+    expect(await other.authenticate({ ...CREDENTIALS, username: null })).toMatchObject({ proved: false })
   })
 
   it('may be for a time', async () => {
     const access = new Access()
     access.addAuthenticator({ name: 'token', authenticate: () => ({ username: 'device-7', expiresAt: 5 }) })
-    expect(await access.authenticate(CREDENTIALS)).toEqual({ by: 'token', username: 'device-7', expiresAt: 5 })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ by: 'token', expiresAt: 5 })
   })
 
   it('is by those whom the listener names, in its order, and by nobody else', async () => {

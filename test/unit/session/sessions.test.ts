@@ -390,4 +390,40 @@ describe('clients', () => {
     await expect(clients.admit({ ...credentials, username: null })).rejects.toMatchObject({ code: 0x87 })
     expect(heard.at(-1)).toMatchObject({ type: 'access.denied', action: 'connect' })
   })
+
+  describe('under an identifier that is in use', () => {
+    const credentials = { clientId: 'me', password: null, address: 'here', listener: 'tcp', certificate: null }
+    const grants = { roles: [], rules: [] }
+    const is = (username: string | null, proved: boolean) => ({ by: 'test', username, proved, grants, expiresAt: null })
+
+    it.each([
+      { whose: "another user's", owner: is('anna', true), comer: is('bob', true) },
+      {
+        whose: 'a user who has proved the name, while they have not,',
+        owner: is('anna', true),
+        comer: is('anna', false),
+      },
+      { whose: "a user's, and have no name,", owner: is('anna', true), comer: is(null, false) },
+    ])('are not let in when it is $whose', async ({ owner, comer }) => {
+      const { kernel, heard } = await makeKernel()
+      const { sessions, clients } = kernel
+      const opening = { clientId: 'me', clean: false, expirySeconds: HOUR, address: 'here', will: null }
+      sessions.open({ ...opening, ...owner })
+      expect(() => clients.checkOwner({ ...credentials, username: comer.username }, comer)).toThrow(
+        expect.objectContaining({ code: 0x87 }),
+      )
+      expect(heard.at(-1)).toMatchObject({ type: 'access.denied', action: 'connect', username: comer.username })
+    })
+
+    it.each([
+      { whose: 'their own', owner: is('anna', true), comer: is('anna', true) },
+      { whose: 'of somebody who has proved nothing', owner: is('anna', false), comer: is('bob', true) },
+      { whose: 'of somebody without a name', owner: is(null, false), comer: is('bob', true) },
+    ])('are let in when it is $whose', async ({ owner, comer }) => {
+      const { kernel } = await makeKernel()
+      const { sessions, clients } = kernel
+      sessions.open({ clientId: 'me', clean: false, expirySeconds: HOUR, address: 'here', will: null, ...owner })
+      expect(() => clients.checkOwner({ ...credentials, username: comer.username }, comer)).not.toThrow()
+    })
+  })
 })

@@ -55,6 +55,7 @@ export class FakeClock implements Clock {
 export class FakeClient implements SessionView {
   readonly clientId: string
   readonly username = null
+  readonly grants = { roles: [], rules: [] }
   readonly address = ''
   protocolVersion = 4
   connected = true

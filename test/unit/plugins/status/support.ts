@@ -6,6 +6,7 @@ import type { Message, Namespace, PluginContext, SessionView, Subscription } fro
 
 export class Reader implements SessionView {
   readonly username = null
+  readonly grants = { roles: [], rules: [] }
   readonly protocolVersion = 5
   readonly persistent = true
   readonly address = ''

@@ -8,6 +8,7 @@ import { FakeClock } from '../../../helpers/fake-clock.ts'
 export class Reader implements SessionView {
   readonly clientId = 'reader'
   readonly username = null
+  readonly grants = { roles: [], rules: [] }
   readonly protocolVersion = 5
   readonly persistent = true
   readonly address = ''
