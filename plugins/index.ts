@@ -3,10 +3,11 @@
 import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { delayed } from './delayed/index.ts'
+import { jwt } from './jwt/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
 import { sys } from './sys/index.ts'
 
 export type { QueueControl } from './queue/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, access]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, jwt, access]

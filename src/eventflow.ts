@@ -254,7 +254,8 @@ export class Eventflow {
   #optionsOf(name: string): unknown {
     const { access, ...others } = this.config
     if (name === 'access') return { ...access, users: hasUsers(this.config) }
-    return (others as Record<string, unknown>)[name] ?? {}
+    const options = (others as Record<string, unknown>)[name]
+    return options === undefined ? {} : options
   }
 
   async #stop(running: Running): Promise<void> {

@@ -52,7 +52,7 @@ export const jwt = optionalGroup('JSON Web Tokens as passwords; null: none are t
     .describe('For whom a token must be, one of these: its claim aud; null: anyone.'),
   clockTolerance: duration('0s', '10m')
     .prefault('5s')
-    .describe('How far the clock of the issuer may be off: for exp and nbf at CONNECT.'),
+    .describe('How far the clock of the issuer may be off, for exp and nbf.'),
   requireExpiry: flag().prefault(true).describe('Whether a token must end: have the claim exp.'),
   usernameClaim: claim('sub', 'Claim with the user name.'),
   rolesClaim: claim('roles', 'Claim with the roles of the user: a list, or words with blanks between them.'),
