@@ -3,6 +3,7 @@
 import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { delayed } from './delayed/index.ts'
+import { httpAuth } from './http-auth/index.ts'
 import { jwt } from './jwt/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
@@ -10,4 +11,4 @@ import { sys } from './sys/index.ts'
 
 export type { QueueControl } from './queue/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, jwt, access]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, jwt, httpAuth, access]
