@@ -12,6 +12,9 @@ export { covers, filterProblem, hasWildcard, matches, topicProblem } from './cor
 export { Turns } from './core/turns.ts'
 export {
   type AfterGrant,
+  type AuthenticationExchange,
+  type AuthenticationMethod,
+  type AuthenticationStep,
   type Authenticator,
   type Authorizer,
   type ClientCertificate,

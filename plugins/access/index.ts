@@ -5,13 +5,16 @@
 
 import { type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
 import { CertificateUsers } from './certificate-users.ts'
-import { readUsers } from './password-file.ts'
+import { readScramUsers, readUsers } from './password-file.ts'
 import { PasswordUsers } from './password-users.ts'
 import { type Rule, Rules } from './rules.ts'
+import { ScramUsers } from './scram.ts'
 
 export interface AccessOptions {
   /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
   readonly passwordFile: string | null
+  /** Users for SCRAM-SHA-256; null: it is not offered. */
+  readonly scramFile: string | null
   /** Whether anybody has to say who they are: by password, certificate, token, or a server that is asked. */
   readonly users: boolean
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
@@ -24,9 +27,10 @@ export interface AccessOptions {
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    const { passwordFile, certificateUser, users, rules } = context.options
+    const { passwordFile, scramFile, certificateUser, users, rules } = context.options
     if (certificateUser !== 'none') context.authenticator(new CertificateUsers(certificateUser))
     if (passwordFile !== null) context.authenticator(new PasswordUsers(await readUsers(passwordFile)))
+    if (scramFile !== null) context.authenticationMethod(new ScramUsers(await readScramUsers(scramFile)))
     context.authenticator(users ? WITHOUT_NAME : ANYONE)
     if (!users && rules.length === 0) {
       context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })

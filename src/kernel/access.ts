@@ -7,7 +7,7 @@
 
 import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
 import type { Session } from '../session/session.ts'
-import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
+import type { AuthenticationMethod, Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
 /** So many topics of one client are remembered as decided; then it begins anew. */
 const MAX_REMEMBERED = 1_000
@@ -31,6 +31,9 @@ export class Access {
   readonly #chain: Authenticator[] = []
   /** Of listeners that name theirs. */
   readonly #chains = new Map<string, readonly Authenticator[]>()
+  readonly #methods: AuthenticationMethod[] = []
+  /** Names that listeners have chosen. */
+  readonly #chosen = new Map<string, readonly string[]>()
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
@@ -40,6 +43,17 @@ export class Access {
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
     if (!authenticator.onlyByName) this.#chain.push(authenticator)
+  }
+
+  addMethod(method: AuthenticationMethod): void {
+    this.#methods.push(method)
+  }
+
+  /** The method of enhanced authentication that clients of this listener may use under that name, if there is one. */
+  methodFor(listener: string, method: string): AuthenticationMethod | null {
+    const names = this.#chosen.get(listener)
+    const found = this.#methods.find((one) => one.method === method)
+    return found !== undefined && (names?.includes(found.name) ?? true) ? found : null
   }
 
   addAuthorizer(authorizer: Authorizer): void {
@@ -52,19 +66,21 @@ export class Access {
    * @returns a name that is nobody's, or null
    */
   setChain(listener: string, names: readonly string[]): string | null {
+    const unknown = names.find((name) => !this.authenticators.includes(name))
+    if (unknown !== undefined) return unknown
     const byName = new Map(this.#authenticators.map((authenticator) => [authenticator.name, authenticator]))
-    const unknown = names.find((name) => !byName.has(name))
-    if (unknown === undefined)
-      this.#chains.set(
-        listener,
-        names.map((name) => byName.get(name)!),
-      )
-    return unknown ?? null
+    this.#chosen.set(listener, names)
+    // A method of enhanced authentication is asked for by the client, never in a chain.
+    this.#chains.set(
+      listener,
+      names.flatMap((name) => byName.get(name) ?? []),
+    )
+    return null
   }
 
-  /** Names of the authenticators there are. */
+  /** Names of the authenticators there are, methods of enhanced authentication among them. */
   get authenticators(): string[] {
-    return this.#authenticators.map(({ name }) => name)
+    return [...this.#authenticators, ...this.#methods].map(({ name }) => name)
   }
 
   /** Who lets these credentials in, and as which user; null when nobody does. */
@@ -81,7 +97,9 @@ export class Access {
       const { expiresAt = null } = decision
       return { by, username: decision.username, grants: grantsOf(decision), proved, expiresAt }
     }
-    return chain.length > 0 ? null : { ...plainly('nobody asked', username), proved: false }
+    return this.#authenticators.length > 0 || this.#methods.length > 0
+      ? null
+      : { ...plainly('nobody asked', username), proved: false }
   }
 
   /** Remembered by session and topic: on the path of every message. */

@@ -10,6 +10,7 @@ import type { Opened, Opening, Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Access, Admission } from './access.ts'
 import type { Admissions } from './admission.ts'
+import { Exchange } from './exchange.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Wills } from './wills.ts'
@@ -53,6 +54,21 @@ export class Clients {
   /** Resolves with who the client is when it may connect; rejects with a Refusal: see Admissions. */
   admit(credentials: Credentials): Promise<Admission> {
     return this.#parts.admissions.admit(credentials)
+  }
+
+  /** An enhanced authentication by this method; null: clients of that listener are offered none of that name. */
+  exchange(method: string, credentials: Credentials): Exchange | null {
+    const { access, admissions } = this.#parts
+    const found = access.methodFor(credentials.listener, method)
+    return found === null ? null : new Exchange(found, credentials, admissions)
+  }
+
+  /** A connected client has proved anew who it is. @throws Refusal 0x87 when it is somebody else now */
+  renewed(session: Session, { username, grants, expiresAt }: Admission): void {
+    if (username !== session.username) throw new Refusal(ReasonCode.NotAuthorized, 'this is another user')
+    session.grants = grants
+    this.#parts.access.forget(session)
+    this.expireAt(session, expiresAt)
   }
 
   /**

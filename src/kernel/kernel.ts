@@ -118,6 +118,7 @@ export class Kernel {
       namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
       alias: (alias, prefix) => this.namespaces.alias(alias, prefix),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
+      authenticationMethod: (method) => this.access.addMethod(method),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessChanged: () => this.access.changed(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),

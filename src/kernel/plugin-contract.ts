@@ -138,6 +138,29 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
 }
 
+/** A method of enhanced authentication (MQTT 5.0, section 4.12), such as SCRAM-SHA-256. */
+export interface AuthenticationMethod {
+  /** What `listeners.<name>.authenticators` calls it: `scram`. */
+  readonly name: string
+  /** What a client calls it: Authentication Method of its CONNECT. */
+  readonly method: string
+  /** A client wants to prove who it is by this method: now, or again. */
+  readonly begin: (client: Credentials) => AuthenticationExchange
+}
+
+export interface AuthenticationExchange {
+  /**
+   * The next step: `data` is what the client sent, null when it sent nothing. Resolve with what it is to be sent, and with who
+   * it is when this was the last step. Throw a Refusal to end it; 0x86 counts as a guess.
+   */
+  next(data: Buffer | null): AuthenticationStep | Promise<AuthenticationStep>
+}
+
+export interface AuthenticationStep {
+  readonly data: Buffer | null
+  readonly identity: Identity | null
+}
+
 export interface Authorizer {
   readonly name: string
   /** Set by one that allows everything, always: it and those behind it are not asked. */
@@ -182,6 +205,8 @@ export interface PluginContext<Options = unknown> {
   alias(alias: string, prefix: string): void
   /** Join the chain of those who say who somebody is. First in, first asked. */
   authenticator(authenticator: Authenticator): void
+  /** Offer a method of enhanced authentication to clients of MQTT 5.0. */
+  authenticationMethod(method: AuthenticationMethod): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */
   authorizer(authorizer: Authorizer): void
   /** Rules have changed: forget what was decided. */

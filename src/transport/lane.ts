@@ -18,7 +18,8 @@ import { PacketCutter } from '../wire/packet-cutter.ts'
 import { readPingreq } from '../wire/pingreq.ts'
 import { OutgoingAliases } from '../wire/topic-aliases.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
-import { Conversation, type ConversationHost } from './conversation.ts'
+import { Conversation } from './conversation.ts'
+import type { ConversationHost } from './conversation-host.ts'
 import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
@@ -30,6 +31,7 @@ import { keepAliveSeconds } from './welcome.ts'
 const LINGER_MS = 1_000
 
 const CONNECT = 1
+const DISCONNECT = 14
 const AUTH = 15
 const NOT_CONNECT = 'the first packet is not CONNECT' // [MQTT-3.1.0-1]
 
@@ -207,6 +209,10 @@ export class Lane implements ConversationHost {
     const { conversation } = this
     this.#out.counters.packetsReceived++
     if (messages === null) {
+      if (conversation.authenticates) {
+        this.#beforeWelcome(type, flags)
+        return
+      }
       if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
       this.#out.counters.connects++
       conversation.connect(flags, bytes, body, end)
@@ -219,8 +225,17 @@ export class Lane implements ConversationHost {
     else if (type === 12) {
       readPingreq(flags, body, end)
       conversation.ping()
-    } else if (type === 14) conversation.disconnect(flags, bytes, body, end)
+    } else if (type === DISCONNECT) conversation.disconnect(flags, bytes, body, end)
+    else if (type === AUTH && conversation.authenticates) conversation.auth(flags, bytes, body, end)
     else throw unexpected(type, flags)
+  }
+
+  /** A client that authenticates itself sends AUTH, or goes [MQTT-3.1.2-30]. */
+  #beforeWelcome(type: number, flags: number): void {
+    const { bytes, body, end } = this.#cutter
+    if (type === AUTH) this.conversation.auth(flags, bytes, body, end)
+    else if (type === DISCONNECT) this.finish({ reason: 'client', reasonCode: 0, publishWill: false })
+    else throw new Refusal(ReasonCode.ProtocolError, 'only AUTH is due before CONNACK')
   }
 
   /** What the client sent cannot be served. */

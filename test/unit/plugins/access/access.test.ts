@@ -24,6 +24,7 @@ async function run(options: Partial<AccessOptions>) {
   const context = {
     options: {
       passwordFile: null,
+      scramFile: null,
       certificateUser: 'none',
       rules: [],
       publishDenied: 'close',

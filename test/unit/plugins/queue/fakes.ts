@@ -134,6 +134,7 @@ export class Bench {
       namespace: silent,
       alias: silent,
       authenticator: silent,
+      authenticationMethod: () => {},
       authorizer: silent,
       accessChanged: silent,
       disconnect: () => false,
