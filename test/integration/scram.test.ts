@@ -101,7 +101,7 @@ describe('a client that proves who it is by SCRAM', () => {
     expect(await stranger.next('connack')).toMatchObject({ reasonCode: 0x8c })
   })
 
-  it('sends AUTH of its method, or nothing but DISCONNECT, until CONNACK', async () => {
+  it('[MQTT-3.15.2-1] sends AUTH of its method, or nothing but DISCONNECT, until CONNACK', async () => {
     const { port } = await startWithScram()
     const wrong: Array<(client: RawClient) => void> = [
       (client) => client.send({ cmd: 'pingreq' }),
