@@ -12,6 +12,7 @@ export { covers, filterProblem, hasWildcard, matches, topicProblem } from './cor
 export { Turns } from './core/turns.ts'
 export {
   type AfterGrant,
+  type Apply,
   type AuthenticationExchange,
   type AuthenticationMethod,
   type AuthenticationStep,

@@ -1,7 +1,7 @@
 /** Asks a server over HTTP who a client is. Off unless `httpAuth` is configured. While the server is down nobody is let in by it. */
 
 import { readFile } from 'node:fs/promises'
-import { definePlugin, EventflowError } from '../../src/plugin.ts'
+import { definePlugin, EventflowError, type PluginContext } from '../../src/plugin.ts'
 import type { Answer } from './answer.ts'
 import { Answers } from './answers.ts'
 import { Callout } from './callout.ts'
@@ -21,17 +21,36 @@ export interface HttpAuthOptions {
 
 export const httpAuth = definePlugin<HttpAuthOptions | null>({
   name: 'httpAuth',
-  async setup({ options, clock, log, authenticator }) {
-    if (options === null) return undefined
-    const { url, bearerTokenFile, timeout, maxConcurrent, retryAfter } = options
-    const bearerToken = bearerTokenFile === null ? null : await readToken(bearerTokenFile)
-    const pace = { timeoutMs: timeout, maxConcurrent, retryAfterMs: retryAfter }
-    const callout = new Callout<Answer>({ url, bearerToken, ...pace, log })
-    const { cacheSize: size, cacheAllowed: allowedMs, cacheDenied: deniedMs } = options
-    authenticator(new HttpUsers({ callout, answers: new Answers({ size, allowedMs, deniedMs, clock }), clock }))
-    return { stop: () => callout.stop() }
+  async setup(context) {
+    let inForce = await usersOf(context.options, context)
+    context.authenticator({
+      name: 'http',
+      authenticate: (credentials) => inForce?.users.authenticate(credentials) ?? null,
+    })
+    return {
+      stop: () => inForce?.callout.stop(),
+      files: () => inForce?.files ?? [],
+      async reload(options) {
+        const next = await usersOf(options as HttpAuthOptions | null, context)
+        return () => {
+          inForce?.callout.stop()
+          inForce = next
+        }
+      },
+    }
   },
 })
+
+/** Null where no server is asked. @throws EventflowError ACCESS_FILE_INVALID */
+async function usersOf(options: HttpAuthOptions | null, { clock, log }: PluginContext<unknown>) {
+  if (options === null) return null
+  const { url, bearerTokenFile, timeout: timeoutMs, maxConcurrent, retryAfter: retryAfterMs } = options
+  const bearerToken = bearerTokenFile === null ? null : await readToken(bearerTokenFile)
+  const callout = new Callout<Answer>({ url, bearerToken, timeoutMs, maxConcurrent, retryAfterMs, log })
+  const { cacheSize: size, cacheAllowed: allowedMs, cacheDenied: deniedMs } = options
+  const users = new HttpUsers({ callout, answers: new Answers({ size, allowedMs, deniedMs, clock }), clock })
+  return { users, callout, files: bearerTokenFile === null ? [] : [bearerTokenFile] }
+}
 
 /** @throws EventflowError ACCESS_FILE_INVALID, which does not quote the file */
 async function readToken(file: string): Promise<string> {

@@ -1,7 +1,7 @@
 /** JSON Web Tokens as passwords (RFC 7519), checked with a secret or with public keys. Off unless `jwt` is configured. */
 
 import type { JWTVerifyGetKey } from 'jose'
-import { definePlugin, type PluginContext } from '../../src/plugin.ts'
+import { type Credentials, definePlugin, type PluginContext } from '../../src/plugin.ts'
 import { readKeySet, readPublicKey, readSecret } from './key-files.ts'
 import { RemoteKeys } from './remote-keys.ts'
 import { type TokenRules, TokenUsers } from './token-users.ts'
@@ -20,13 +20,28 @@ export interface JwtOptions extends Omit<TokenRules, 'clockToleranceMs'> {
 export const jwt = definePlugin<JwtOptions | null>({
   name: 'jwt',
   async setup(context) {
-    const { options, clock } = context
-    if (options === null) return undefined
-    const rules = { ...options, clockToleranceMs: options.clockTolerance }
-    context.authenticator(new TokenUsers(rules, await keysOf(options, context), clock))
-    return undefined
+    let inForce = await usersOf(context.options, context)
+    context.authenticator({ name: 'jwt', authenticate: (credentials) => inForce?.authenticate(credentials) ?? null })
+    return {
+      files: () => inForce?.files ?? [],
+      async reload(options) {
+        const next = await usersOf(options as JwtOptions | null, context)
+        return () => {
+          inForce = next
+        }
+      },
+    }
   },
 })
+
+/** Null where no tokens are taken. @throws EventflowError ACCESS_FILE_INVALID */
+async function usersOf(options: JwtOptions | null, context: PluginContext<unknown>) {
+  if (options === null) return null
+  const rules = { ...options, clockToleranceMs: options.clockTolerance }
+  const users = new TokenUsers(rules, await keysOf(options, context), context.clock)
+  const files = [options.secretFile, options.publicKeyFile, options.jwksFile].filter((file) => file !== null)
+  return { files, authenticate: (credentials: Credentials) => users.authenticate(credentials) }
+}
 
 async function keysOf(options: JwtOptions, { clock, log }: PluginContext<unknown>): Promise<JWTVerifyGetKey> {
   const { algorithms, secretFile, publicKeyFile, jwksFile, jwksUrl } = options

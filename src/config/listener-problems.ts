@@ -7,7 +7,7 @@ import { BlockList, isIP } from 'node:net'
 import { hasUsers } from './users.ts'
 
 interface Problem {
-  readonly path: string[]
+  readonly path: Array<string | number>
   readonly expected: string
 }
 
@@ -34,7 +34,22 @@ interface Groups {
 const WITH_ADDRESS = ['tcp', 'tls', 'ws', 'wss'] as const
 const WITH_TLS = ['tls', 'wss'] as const
 
-type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number]]?: Listener | null }
+type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number] | 'unix']?: Listener | null }
+
+/** Authenticators that are there only when an option says so; others are known when plugins have joined. */
+const OPTION_OF: ReadonlyMap<string, string> = new Map([
+  ['password', 'access.passwordFile'],
+  ['scram', 'access.scramFile'],
+  ['certificate', 'access.certificateUser'],
+  ['jwt', 'jwt'],
+  ['http', 'httpAuth'],
+])
+
+function isConfigured(name: string, { access = {}, jwt, httpAuth }: Groups): boolean {
+  const { passwordFile = null, scramFile = null, certificateUser = 'none' } = access
+  const given: { readonly [name: string]: unknown } = { password: passwordFile, scram: scramFile, jwt, http: httpAuth }
+  return name === 'certificate' ? certificateUser !== 'none' : (given[name] ?? null) !== null
+}
 
 export function* listenerProblems({ listeners = {}, access = {}, jwt, httpAuth }: Groups): Generator<Problem> {
   for (const name of WITH_ADDRESS) {
@@ -47,6 +62,15 @@ export function* listenerProblems({ listeners = {}, access = {}, jwt, httpAuth }
     const { clientCertificate = 'none', ca } = listeners[name] ?? {}
     if (clientCertificate === 'none' || ca !== null) continue
     yield { path: ['listeners', name, 'ca'], expected: `a PEM file, for clientCertificate is ${clientCertificate}` }
+  }
+  for (const name of [...WITH_ADDRESS, 'unix'] as const) {
+    const named = listeners[name]?.authenticators
+    if (!Array.isArray(named)) continue
+    for (const [i, one] of named.entries()) {
+      const option = OPTION_OF.get(one)
+      if (option === undefined || isConfigured(one, { access, jwt, httpAuth })) continue
+      yield { path: ['listeners', name, 'authenticators', i], expected: `another authenticator (${option} is not set)` }
+    }
   }
   const { certificateUser = 'none' } = access
   if (certificateUser === 'none') return

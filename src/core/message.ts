@@ -132,20 +132,17 @@ export class Message {
     return this
   }
 
+  /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
+  copy(): Message {
+    return this.on(this.topic)
+  }
+
   /** The same message on another topic, in memory of its own. */
   on(topic: string): Message {
     const { qos, retain, from, receivedAt, expiresAt, packetId } = this
-    const payload = Buffer.from(this.payload)
-    const properties = this.properties === null ? null : Buffer.from(this.properties)
-    return Message.of({ topic, payload, qos, retain, properties, from, receivedAt, expiresAt, packetId })
-  }
-
-  /** The same message in memory of its own: for those that are kept for very long, like retained ones. */
-  copy(): Message {
-    const { topic, qos, retain, properties, from, receivedAt, expiresAt } = this
     const payload = Buffer.allocUnsafeSlow(this.payloadLength)
     this.bytes.copy(payload, 0, this.payloadStart, this.end)
-    const own = properties === null ? null : Buffer.from(properties)
-    return Message.of({ topic, payload, qos, retain, properties: own, from, receivedAt, expiresAt })
+    const properties = this.properties === null ? null : Buffer.from(this.properties)
+    return Message.of({ topic, payload, qos, retain, properties, from, receivedAt, expiresAt, packetId })
   }
 }

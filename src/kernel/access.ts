@@ -27,8 +27,6 @@ export interface Admission {
 
 export class Access {
   readonly #authenticators: Authenticator[] = []
-  /** Of listeners that name none: all but those that want to be named. */
-  readonly #chain: Authenticator[] = []
   /** Of listeners that name theirs. */
   readonly #chains = new Map<string, readonly Authenticator[]>()
   readonly #methods: AuthenticationMethod[] = []
@@ -42,7 +40,6 @@ export class Access {
 
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
-    if (!authenticator.onlyByName) this.#chain.push(authenticator)
   }
 
   addMethod(method: AuthenticationMethod): void {
@@ -86,8 +83,9 @@ export class Access {
   /** Who lets these credentials in, and as which user; null when nobody does. */
   async authenticate(credentials: Credentials): Promise<Admission | null> {
     const { username, listener } = credentials
-    const chain = this.#chains.get(listener) ?? this.#chain
-    for (const authenticator of chain) {
+    const named = this.#chains.get(listener)
+    for (const authenticator of named ?? this.#authenticators) {
+      if (named === undefined && authenticator.onlyByName) continue
       const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null

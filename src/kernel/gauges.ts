@@ -1,6 +1,7 @@
 /** Gauges: one pass over all sessions. A few milliseconds for ten thousand of them; nothing while nobody asks. */
 
 import type { Gauges } from '../core/counters.ts'
+import { isShared } from '../core/topics.ts'
 import type { Sessions } from '../session/sessions.ts'
 
 export function gaugesOf(sessions: Sessions): Gauges {
@@ -8,7 +9,7 @@ export function gaugesOf(sessions: Sessions): Gauges {
   for (const { subscriptions, outbox } of sessions.values()) {
     gauges.inflight += outbox.inflight
     for (const filter of subscriptions.keys()) {
-      if (filter.startsWith('$share/')) gauges.sharedSubscriptions++
+      if (isShared(filter)) gauges.sharedSubscriptions++
       else gauges.subscriptions++
     }
   }

@@ -222,15 +222,26 @@ export interface PluginContext<Options = unknown> {
   publish(message: Message): void | Promise<void>
 }
 
-/** A plugin in operation. All is optional; start and stop are called once each, in the order of setup and in reverse. */
-export interface PluginInstance<Options = never> {
+/** Puts in force what `reload` has found right. Must not fail. */
+export type Apply = () => void
+
+/** A plugin in operation. All is optional. `start` is called in the order of setup, `stop` in reverse, once each. */
+export interface PluginInstance {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
   /**
-   * While it runs: take other options, checked, and read the files that they name anew. In force when it resolves; when it
-   * rejects, with what is wrong for people to read, all is as it was. Left out by plugins that need a new start for it.
+   * Take other options while the broker runs, or the same ones again because a file has changed that they name. Check all of
+   * it, files included, and throw an error that says what is not right, with file and line: what was in force stays. Return
+   * a function that puts it in force: it is called once every other part of the configuration was found right too. (A plugin
+   * that returns none has done it already: then the new options stay in force even if a part that is asked later refuses its own.)
+   *
+   * A plugin without `reload` keeps its options until the next start, which whoever changes them is told.
    */
-  reload?(options: Options): void | Promise<void>
+  reload?(options: unknown): void | Apply | Promise<void> | Promise<Apply>
+  /** Of a plugin with `reload`: options that it keeps until the next start all the same, `topic`. */
+  readonly fixed?: readonly string[]
+  /** Paths of the files that the present options name: `reload` is called with these options when one of them has changed. */
+  files?(): readonly string[]
   /** What programs that embed the broker may call. */
   readonly api?: object
 }
@@ -239,9 +250,7 @@ export interface Plugin<Options = unknown> {
   /** Lower-case name; its options stand under this key of the configuration. */
   readonly name: string
   /** Claim namespaces, join chains, listen to events. No I/O yet but reading files. */
-  setup(
-    context: PluginContext<Options>,
-  ): PluginInstance<Options> | undefined | Promise<PluginInstance<Options> | undefined>
+  setup(context: PluginContext<Options>): PluginInstance | undefined | Promise<PluginInstance | undefined>
 }
 
 /** Declare a plugin: types its context, and is the one word to search for. */

@@ -10,7 +10,7 @@ import { TopicTree } from './topic-tree.ts'
 const MAX_TOPICS = 20_000
 /** Longer ones are not: a client that thinks up topics must not fill the memory with them. */
 const MAX_LENGTH = 256
-/** Nodes of the tree of topics, about ten megabytes: topics have up to a hundred levels. */
+/** Nodes of the tree of topics, about ten megabytes: topics may have hundreds of levels. */
 const MAX_NODES = 60_000
 
 export class MatchCache<Matches> {

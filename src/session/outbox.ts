@@ -167,8 +167,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   }
 
   takes(qos: QoS): boolean {
-    const carrier = this.#transmitter.carrier
-    if (carrier === null || carrier.out.congested) return false
+    if (!this.writable) return false
     return qos === 0 || (this.#waiting.length === 0 && this.#again.length === 0 && this.#inflight.size < this.window)
   }
 
@@ -307,8 +306,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   #hasRoom(carrier: Carrier, delivery: Delivery): boolean {
     if (carrier.out.congested) return false
     if (delivery.qos === 0) return true
-    const outstanding = this.#inflight.size - this.#again.length
-    return outstanding < Math.min(this.#parts.limits.maxInflight, carrier.receiveMaximum) // [MQTT-3.3.4-9]
+    return this.#inflight.size - this.#again.length < this.window // [MQTT-3.3.4-9]
   }
 
   #pump(): void {

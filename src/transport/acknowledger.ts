@@ -54,8 +54,8 @@ export class Acknowledger {
   }
 
   /**
-   * Acknowledge, with `reasonCode` and `reason`, when `outcome` resolves (undefined: as soon as those before are acknowledged); tell
-   * `failed` when it is rejected.
+   * Acknowledge, with `reasonCode` and `reason`, when `outcome` resolves (undefined: as soon as those before are
+   * acknowledged); tell `failed` when it is rejected.
    */
   add(
     type: AcknowledgementType | typeof NONE,

@@ -111,7 +111,7 @@ export class Conversation implements Visitor {
 
   /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
   async admit(): Promise<Refusal | null> {
-    if (this.#session !== null) return null // it was admitted before: Aedes is being reminded of it
+    if (this.#session !== null) return null // it was admitted before: this is a new desk, opened for a SUBSCRIBE
     const connect = this.#connect!
     const credentials = this.#credentials
     try {

@@ -81,14 +81,14 @@ function readRest(reader: Reader, version: ProtocolVersion, progress: Progress):
   const keepAliveSeconds = reader.u16()
   const properties = version === 5 ? readConnectProperties(reader) : connectPropertiesBefore5(clean)
   progress.maximumPacketSize = properties.maximumPacketSize
-  const clientId = reader.text()
+  const clientId = reader.name()
   checkClientId(clientId, clean, version)
   const willQos = (connectFlags >> 3) & 3
   const will = (connectFlags & WILL) === 0 ? null : readWill(reader, willQos, (connectFlags & RETAIN) !== 0, version)
   // MQTT 3.1 (section 3.1) allows for clients that announce these and leave them out. Later versions do not.
   const mayBeLeftOut = version === 3
   const hasUsername = (connectFlags & USERNAME) !== 0 && !(mayBeLeftOut && reader.atEnd)
-  const username = hasUsername ? reader.text() : null
+  const username = hasUsername ? reader.name() : null
   const hasPassword = (connectFlags & PASSWORD) !== 0 && !(mayBeLeftOut && reader.atEnd)
   const password = hasPassword ? Buffer.from(reader.binary()) : null
   reader.finish()
@@ -96,7 +96,7 @@ function readRest(reader: Reader, version: ProtocolVersion, progress: Progress):
 }
 
 function readVersion(reader: Reader, progress: Progress): ProtocolVersion {
-  const name = reader.text()
+  const name = reader.name()
   if (name !== 'MQTT' && name !== 'MQIsdp') throw unsupported('the protocol is not MQTT') // [MQTT-3.1.2-1]
   progress.isMqtt = true
   const level = reader.u8()

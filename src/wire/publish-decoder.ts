@@ -8,7 +8,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { topicProblem } from '../core/topics.ts'
 import { readPublishProperties } from './publish-properties.ts'
 import { readVarint, varintBytes } from './reader.ts'
-import { readText } from './text.ts'
+import { readName } from './text.ts'
 import { IncomingAliases } from './topic-aliases.ts'
 
 export class PublishDecoder {
@@ -129,7 +129,7 @@ export class PublishDecoder {
     if (length === 0) {
       throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
     }
-    const topic = readText(bytes, start, end)
+    const topic = readName(bytes, start, end)
     const problem = topicProblem(topic, this.#maxLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
     this.#topic = topic

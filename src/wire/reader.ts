@@ -5,7 +5,7 @@
  */
 
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
-import { readText } from './text.ts'
+import { readName } from './text.ts'
 
 export class Reader {
   readonly bytes: Buffer
@@ -43,11 +43,11 @@ export class Reader {
     return value
   }
 
-  /** A UTF-8 string with its length before it. */
-  text(): string {
+  /** A UTF-8 string that names something, with its length before it. */
+  name(): string {
     const length = this.u16()
     const start = this.skip(length)
-    return readText(this.bytes, start, start + length)
+    return readName(this.bytes, start, start + length)
   }
 
   /** Binary data with its length before it: a view, not a copy. */

@@ -7,6 +7,7 @@
 
 import type { QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { isShared } from '../core/topics.ts'
 import { checkProperties, walkProperties } from './property-reader.ts'
 import { PropertyId, PropertyPlace } from './property-table.ts'
 import { Reader } from './reader.ts'
@@ -105,7 +106,7 @@ function readIdentifier(reader: Reader): number {
 
 /** 0x8f is for filters that are filters, but not allowed (section 2.4): an empty one is none. */
 function readFilter(reader: Reader): string {
-  const filter = reader.text()
+  const filter = reader.name()
   if (filter === '') throw malformed('a filter is empty') // [MQTT-4.7.3-1]
   return filter
 }
@@ -119,7 +120,7 @@ function subscriptionOf(filter: string, options: number, version: number): Reque
     if (retainHandling === 3) throw protocolError('a subscription has Retain Handling 3')
   } else if (options > 2) throw malformed('a subscription has a QoS above 2, or reserved bits set') // [MQTT-3-8.3-4] of 3.1.1
   const noLocal = (options & 4) !== 0
-  if (noLocal && filter.startsWith('$share/')) throw protocolError('a shared subscription has No Local') // [MQTT-3.8.3-4]
+  if (noLocal && isShared(filter)) throw protocolError('a shared subscription has No Local') // [MQTT-3.8.3-4]
   const retainAsPublished = (options & 8) !== 0
   return { filter, qos: qos as QoS, noLocal, retainAsPublished, retainHandling: retainHandling as 0 | 1 | 2 }
 }

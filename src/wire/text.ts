@@ -14,11 +14,21 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
  * @throws Refusal 0x81 when it is ill-formed, surrogates included, or has U+0000 [MQTT-1.5.4-1, MQTT-1.5.4-2]
  */
 export function readText(bytes: Buffer, start: number, end: number): string {
-  if (!isPlain(bytes, start, end)) {
-    checkUnusualText(bytes, start, end)
-    return bytes.toString('utf8', start, end)
-  }
-  return end - start <= MAX_SHORT ? shortText(bytes, start, end) : (bytes as Sliceable).latin1Slice(start, end)
+  if (isPlain(bytes, start, end)) return plainText(bytes, start, end)
+  checkUnusualText(bytes, start, end)
+  return bytes.toString('utf8', start, end)
+}
+
+/**
+ * As `readText`, for what names something: topics, filters, clients, users. These have no control characters, which MQTT
+ * advises against and lets a server refuse (section 1.5.4): they hide in a terminal, and break the lines of logs and rules.
+ * @throws Refusal 0x81
+ */
+export function readName(bytes: Buffer, start: number, end: number): string {
+  if (isPlain(bytes, start, end)) return plainText(bytes, start, end)
+  const name = readText(bytes, start, end)
+  if (CONTROL.test(name)) throw new Refusal(ReasonCode.MalformedPacket, 'a name contains a control character')
+  return name
 }
 
 /** Refuses what readText would refuse, and makes no string. */
@@ -26,13 +36,17 @@ export function checkText(bytes: Buffer, start: number, end: number): void {
   if (!isPlain(bytes, start, end)) checkUnusualText(bytes, start, end)
 }
 
-/** ASCII without U+0000. */
+/** ASCII without control characters. */
 function isPlain(bytes: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!
-    if (byte >= 0x80 || byte === 0) return false
+    if (byte >= 0x7f || byte < 0x20) return false
   }
   return true
+}
+
+function plainText(bytes: Buffer, start: number, end: number): string {
+  return end - start <= MAX_SHORT ? shortText(bytes, start, end) : (bytes as Sliceable).latin1Slice(start, end)
 }
 
 function checkUnusualText(bytes: Buffer, start: number, end: number): void {
@@ -40,6 +54,9 @@ function checkUnusualText(bytes: Buffer, start: number, end: number): void {
   if (!isUtf8(text)) throw new Refusal(ReasonCode.MalformedPacket, 'text is not well-formed UTF-8')
   if (text.includes(0)) throw new Refusal(ReasonCode.MalformedPacket, 'text contains U+0000')
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0001-\u001f\u007f-\u009f]/
 
 /** In every Node.js but in no types: what toString('latin1') comes down to, 20 ns later. */
 type Sliceable = Buffer & { latin1Slice(start: number, end: number): string }

@@ -13,7 +13,7 @@ import type { Reader } from './reader.ts'
  */
 export function readWill(reader: Reader, qos: number, retain: boolean, version: number): Will {
   const { passedOn, expirySeconds, delaySeconds } = version === 5 ? readProperties(reader) : NO_PROPERTIES
-  const topic = reader.text()
+  const topic = reader.name()
   const problem = topicProblem(topic, Number.POSITIVE_INFINITY)
   if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
   const payload = Buffer.from(reader.binary())

@@ -80,6 +80,24 @@ describe.each(VERSIONS)('text on MQTT $name', ({ version }) => {
     },
   )
 
+  it.each([0x01, 0x0a, 0x1f, 0x7f, 0x9f])('does not name anything with the control character %i', async (code) => {
+    const content = [...Buffer.from(`a${String.fromCharCode(code)}`)]
+    for (const place of Object.keys(TEXTS)) await expectRefused(broker, version, make(place, ...content), 0x81)
+    for (const make of Object.values(CONNECT_TEXTS)) {
+      await expectTurnedAway(broker, version, make(rawText(...content), version), version === 5 ? 0x81 : undefined)
+    }
+  })
+
+  it.runIf(version === 5)('has control characters where it names nothing', async () => {
+    const client = await connectRaw(broker.port, { protocolVersion: version })
+    const topic = fresh('lines')
+    await subscribe(client, topic)
+    const lines = { contentType: 'text/\u009f', userProperties: { trace: 'one\ntwo\tthree' } }
+    client.send({ cmd: 'publish', topic, payload: 'x', qos: 0, dup: false, retain: false, properties: lines })
+    const [message] = await arrived(client)
+    expect(message?.properties).toMatchObject(lines)
+  })
+
   it('[MQTT-1.5.4-3] [3.1.1: MQTT-1.5.3-3] keeps U+FEFF wherever it stands', async () => {
     const client = await connectRaw(broker.port, { protocolVersion: version })
     const plain = fresh('feff')

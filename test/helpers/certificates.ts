@@ -34,7 +34,7 @@ export function issue({ cn, san = [], by, expired = false }: Wanted): Issued {
   const signer = by ?? { subject, privateKey }
   const toBeSigned = sequence(
     der(0xa0, integer(Buffer.from([2]))),
-    integer(randomBytes(15)),
+    integer(serialNumber()),
     ECDSA_SHA256,
     signer.subject,
     sequence(time(now - DAY_MS), time(now + 30 * DAY_MS)),
@@ -47,6 +47,11 @@ export function issue({ cn, san = [], by, expired = false }: Wanted): Issued {
   const body = certificate.toString('base64').match(/.{1,64}/g)!
   const cert = ['-----BEGIN CERTIFICATE-----', ...body, '-----END CERTIFICATE-----', ''].join('\n')
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), privateKey, subject }
+}
+
+/** Its first byte is neither zero nor negative: an integer with a byte too many is none in DER (X.690, 8.3.2). */
+function serialNumber(): Buffer {
+  return Buffer.concat([Buffer.from([0x40]), randomBytes(15)])
 }
 
 function extensions(authority: boolean, san: string[]): Buffer[] {

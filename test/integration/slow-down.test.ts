@@ -88,11 +88,15 @@ describe('a listener', () => {
   })
 
   it('that names nobody who is there keeps the broker from starting', async () => {
-    const listeners = { tcp: { port: 0, authenticators: ['password', 'jwt'] } }
-    const config = { listeners, store: { kind: 'memory' }, access: { passwordFile: await passwordFile() } } as const
-    await expect(new Eventflow({ config }).start()).rejects.toMatchObject({
+    const passwords = { passwordFile: await passwordFile() }
+    const withNames = (authenticators: string[]) =>
+      ({ listeners: { tcp: { port: 0, authenticators } }, store: { kind: 'memory' }, access: passwords }) as const
+    await expect(new Eventflow({ config: withNames(['password', 'mine']) }).start()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: 'listeners.tcp.authenticators: expected names out of password, anonymous, found "jwt"',
+      message: 'listeners.tcp.authenticators: expected names out of jwt, http, password, anonymous, found "mine"',
     })
+    expect(() => new Eventflow({ config: withNames(['password', 'jwt']) })).toThrow(
+      'listeners.tcp.authenticators[1]: expected another authenticator (jwt is not set), found "jwt"',
+    )
   })
 })

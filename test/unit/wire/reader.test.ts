@@ -15,7 +15,7 @@ describe('a reader', () => {
 
   it('reads text and binary data behind their lengths', () => {
     const reader = over(0, 2, 0x68, 0x69, 0, 3, 0, 1, 0xff)
-    expect(reader.text()).toBe('hi')
+    expect(reader.name()).toBe('hi')
     expect([...reader.binary()]).toEqual([0, 1, 0xff])
   })
 
@@ -50,14 +50,14 @@ describe('a reader', () => {
     expect(outcome(() => over().u8())).toBe(0x81)
     expect(outcome(() => over(1).u16())).toBe(0x81)
     expect(outcome(() => over(1, 2, 3).u32())).toBe(0x81)
-    expect(outcome(() => over(0, 3, 0x61, 0x62).text())).toBe(0x81)
+    expect(outcome(() => over(0, 3, 0x61, 0x62).name())).toBe(0x81)
     expect(outcome(() => over(0xff, 0xff, 0x61).binary())).toBe(0x81)
     expect(outcome(() => over(1).skip(2))).toBe(0x81)
   })
 
   it('does not read beyond its end even where the buffer goes on', () => {
     const bytes = Buffer.from([0, 2, 0x68, 0x69])
-    expect(outcome(() => new Reader(bytes, 0, 3).text())).toBe(0x81)
+    expect(outcome(() => new Reader(bytes, 0, 3).name())).toBe(0x81)
   })
 
   it('refuses surplus bytes with 0x81', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkText, readText } from '../../../src/wire/text.ts'
+import { checkText, readName, readText } from '../../../src/wire/text.ts'
 import { outcome } from './support.ts'
 
 const read = (bytes: Buffer): string => readText(bytes, 0, bytes.length)
@@ -21,6 +21,23 @@ describe('text', () => {
     'may hold any well-formed UTF-8 but U+0000: %j',
     (text) => {
       expect(read(Buffer.from(text))).toBe(text)
+    },
+  )
+
+  it.each([0x01, 0x09, 0x0a, 0x1f, 0x7f, 0x80, 0x9f])(
+    'may hold the control character %i, but not as a name',
+    (code) => {
+      const bytes = Buffer.from(`a${String.fromCharCode(code)}`)
+      expect(read(bytes)).toBe(bytes.toString())
+      expect(outcome(() => readName(bytes, 0, bytes.length))).toBe(0x81)
+    },
+  )
+
+  it.each(['sensors/kitchen temperature', 'é', '\u00a0', '\ufeff', '\ufffe'])(
+    'may be a name without them: %j',
+    (name) => {
+      const bytes = Buffer.from(name)
+      expect(readName(bytes, 0, bytes.length)).toBe(name)
     },
   )
 

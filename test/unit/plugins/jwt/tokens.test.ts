@@ -220,3 +220,30 @@ describe('is refused at start, and not quoted:', () => {
     await expect(make({ publicKeyFile: '/nowhere' })).rejects.toThrow('the key file /nowhere does not exist')
   })
 })
+
+it('other keys, other options and none at all are taken while the broker runs; those that are wrong change nothing', async () => {
+  const file = await fileWith(SECRET)
+  const optionsOf = (jwt: object | null) => resolveConfig({ jwt: jwt as { secretFile: string } | null }).jwt
+  let own: Authenticator | undefined
+  const context = {
+    options: optionsOf({ algorithms: ['HS256'], secretFile: file }),
+    clock: new FakeClock(Date.now()),
+    log: SILENT,
+    authenticator: (given: Authenticator) => (own = given),
+  }
+  const instance = (await jwt.setup(context as unknown as PluginContext<JwtOptions | null>))!
+  const token = Buffer.from(await sign(SECRET, 'HS256'))
+  const peer = { clientId: 'c', username: null, address: 'x:1', listener: 'tcp', certificate: null }
+  const enter = async () => own!.authenticate({ ...peer, password: token })
+  expect(instance.files!()).toEqual([file])
+  const short = await fileWith('short')
+  await expect(instance.reload!(optionsOf({ algorithms: ['HS256'], secretFile: short }))).rejects.toThrow('5 bytes')
+  expect(await enter()).toMatchObject({ username: 'alice' })
+  const apply = await instance.reload!(optionsOf({ algorithms: ['HS256'], secretFile: file, usernameClaim: 'name' }))
+  expect(await enter()).toMatchObject({ username: 'alice' })
+  apply!()
+  await expect(enter()).rejects.toMatchObject({ code: 0x86 })
+  ;(await instance.reload!(null))!()
+  expect(await enter()).toBeNull()
+  expect(instance.files!()).toEqual([])
+})
