@@ -27,6 +27,8 @@ export class Access {
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
+  /** How often the rules have changed. */
+  #epoch = 0
   /** Sessions that have decisions remembered. */
   #deciding = new Set<Session>()
 
@@ -36,20 +38,29 @@ export class Access {
 
   addAuthorizer(authorizer: Authorizer): void {
     this.#authorizers.push(authorizer)
-    this.#open = this.#authorizers[0]!.allowsAll ?? false
+    this.#open = this.#allowAll()
+  }
+
+  /** Whether everything is allowed to everybody. */
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Another number when the rules have changed. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   /** Who lets these credentials in, and as which user; null when nobody does. */
   async authenticate(credentials: Credentials): Promise<Admission | null> {
     const { username } = credentials
     for (const authenticator of this.#authenticators) {
-      const by = authenticator.name
+      const { name: by, unproved = false } = authenticator
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
       if (decision === null) continue
-      const proved = !(authenticator.unproved ?? false)
-      if (decision === 'allow') return { by, username, grants: NO_GRANTS, proved: proved && username !== null }
-      return { by, username: decision.username, grants: grantsOf(decision), proved }
+      if (decision === 'allow') return { by, username, grants: NO_GRANTS, proved: !unproved && username !== null }
+      return { by, username: decision.username, grants: grantsOf(decision), proved: !unproved }
     }
     if (this.#authenticators.length > 0) return null
     return { by: 'nobody asked', username, grants: NO_GRANTS, proved: false }
@@ -73,11 +84,13 @@ export class Access {
   }
 
   maySubscribe(session: SessionView, filter: string): boolean {
-    return this.#decide(session, 'subscribe', filter)
+    return this.#open || this.#decide(session, 'subscribe', filter)
   }
 
   /** Rules have changed: forget what was decided. */
   changed(): void {
+    this.#epoch++
+    this.#open = this.#allowAll()
     for (const session of this.#deciding) session.publishRights = null
     this.#deciding.clear()
   }
@@ -86,6 +99,12 @@ export class Access {
   forget(session: Session): void {
     session.publishRights = null
     this.#deciding.delete(session)
+  }
+
+  /** Whether nobody need be asked. */
+  #allowAll(): boolean {
+    const [first] = this.#authorizers
+    return first === undefined || (first.allowsAll ?? false)
   }
 
   #decide(session: SessionView, action: Action, topic: string): boolean {

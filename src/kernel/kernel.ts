@@ -90,6 +90,11 @@ export class Kernel {
     this.#wills.stop()
   }
 
+  async #accessChanged(): Promise<void> {
+    this.access.changed()
+    await this.subscriptions.reviewAll()
+  }
+
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
     const { log, clock, events, counters, store, node, version } = this.#parts
@@ -114,7 +119,9 @@ export class Kernel {
       alias: (alias, prefix) => this.namespaces.alias(alias, prefix),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
-      accessChanged: () => this.access.changed(),
+      accessTopic: (action, topic) =>
+        action === 'publish' ? this.intake.accessTopic(topic) : this.subscriptions.accessTopic(topic),
+      accessChanged: () => this.#accessChanged(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
       publish: (message) => this.intake.publishAsBroker(message),
