@@ -1,16 +1,27 @@
 /**
  * Access: who may come in, by a password file, and what they may do, by rules. Without both, everyone may do everything;
- * with either, what no rule allows is denied.
+ * with either, what no rule allows is denied. Both can change while the broker runs: what is wrong changes nothing.
  */
 
-import { type Authenticator, definePlugin, type Logger } from '../../src/plugin.ts'
+import {
+  type Action,
+  type AuthenticationMethod,
+  type Authenticator,
+  definePlugin,
+  type Logger,
+  ReasonCode,
+  Refusal,
+} from '../../src/plugin.ts'
+import { Authorization, type Explanation, type RuleOptions, readRules } from './authorization.ts'
 import { CertificateUsers } from './certificate-users.ts'
+import type { Canonical } from './clause.ts'
+import { Link } from './link.ts'
 import { readScramUsers, readUsers } from './password-file.ts'
 import { PasswordUsers } from './password-users.ts'
-import { type Rule, Rules } from './rules.ts'
-import { ScramUsers } from './scram.ts'
+import type { Rules, Who } from './rules.ts'
+import { SCRAM, ScramUsers } from './scram.ts'
 
-export interface AccessOptions {
+export interface AccessOptions extends RuleOptions {
   /** Users and their passwords, in the format of mosquitto_passwd; null: nobody needs a password. */
   readonly passwordFile: string | null
   /** Users for SCRAM-SHA-256; null: it is not offered. */
@@ -19,31 +30,96 @@ export interface AccessOptions {
   readonly users: boolean
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
   readonly certificateUser: 'none' | 'cn' | 'san'
-  readonly rules: readonly Rule[]
-  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport. */
+  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport, from a start on. */
   readonly publishDenied: 'close' | 'ignore'
+}
+
+export type { Explanation } from './authorization.ts'
+
+export interface AccessControl {
+  /**
+   * Other options from now on, `access` in the configuration; files are read anew. When it resolves every session has been
+   * looked at: subscriptions that are no longer allowed are gone, and messages that were waiting for them.
+   * @throws EventflowError ACCESS_FILE_INVALID with the file and the line; then nothing has changed
+   */
+  change(options: AccessOptions): Promise<void>
+  /**
+   * May a client publish on a topic, or subscribe to a filter, and by which rule?
+   * @throws Refusal when it is a topic that none can publish on
+   */
+  explain(
+    who: { clientId: string; username: string | null; roles?: readonly string[] },
+    action: Action,
+    topic: string,
+  ): Explanation
 }
 
 export const access = definePlugin<AccessOptions>({
   name: 'access',
   async setup(context) {
-    const { passwordFile, scramFile, certificateUser, users, rules } = context.options
-    if (certificateUser !== 'none') context.authenticator(new CertificateUsers(certificateUser))
-    if (passwordFile !== null) context.authenticator(new PasswordUsers(await readUsers(passwordFile)))
-    if (scramFile !== null) context.authenticationMethod(new ScramUsers(await readScramUsers(scramFile)))
-    context.authenticator(users ? WITHOUT_NAME : ANYONE)
-    if (!users && rules.length === 0) {
-      context.authorizer({ name: 'anyone', allowsAll: true, authorize: () => 'allow' })
-    } else {
-      const inForce = new Rules(rules)
-      context.authorizer({
-        name: 'rules',
-        authorize: (session, action, topic) => inForce.decide(session, action, topic),
-      })
+    const canonical: Canonical = (filter) => context.accessTopic('subscribe', filter) ?? filter
+    const first = await read(context.options, canonical)
+    const links = CHAIN.map((name) => new Link(name, first.authenticators[name]))
+    for (const link of links) context.authenticator(link)
+    let scram = first.scram
+    context.authenticationMethod({ name: 'scram', method: SCRAM, begin: (client) => scram.begin(client) })
+    const authorization = new Authorization(first.rules, context.accessTopic)
+    context.authorizer(authorization)
+
+    const replace = async (options: AccessOptions): Promise<void> => {
+      const { authenticators, scram: nextScram, rules } = await read(options, canonical)
+      for (const link of links) link.holder = authenticators[link.name as keyof Chain]
+      scram = nextScram
+      authorization.rules = rules
+      tell(context.log, options)
+      await context.accessChanged()
     }
-    return { start: () => tell(context.log, context.options) }
+    const reload = oneAtATime(replace)
+    const api: AccessControl = {
+      change: reload,
+      explain: ({ clientId, username, roles = [] }, action, topic) =>
+        authorization.explain({ clientId, username, grants: { roles, rules: [] } } satisfies Who, action, topic),
+    }
+    return { api, reload, start: () => tell(context.log, context.options) }
   },
 })
+
+/** In the order in which they are asked. */
+const CHAIN = ['certificate', 'password', 'anonymous'] as const
+
+/** Null where the options want nobody. */
+type Chain = { readonly [name in (typeof CHAIN)[number]]: Authenticator | null }
+
+interface InForce {
+  readonly authenticators: Chain
+  readonly scram: Pick<AuthenticationMethod, 'begin'>
+  readonly rules: Rules | null
+}
+
+/** What these options mean, with their files read anew. */
+async function read(options: AccessOptions, canonical: Canonical): Promise<InForce> {
+  const { users, scramFile } = options
+  const open = !users && options.rules.length === 0 && options.aclFile === null
+  return {
+    authenticators: await authenticatorsOf(options),
+    scram: scramFile === null ? NO_SCRAM : new ScramUsers(await readScramUsers(scramFile)),
+    rules: open ? null : await readRules(options, canonical),
+  }
+}
+
+async function authenticatorsOf({ passwordFile, certificateUser, users }: AccessOptions): Promise<Chain> {
+  return {
+    certificate: certificateUser === 'none' ? null : new CertificateUsers(certificateUser),
+    password: passwordFile === null ? null : new PasswordUsers(await readUsers(passwordFile)),
+    anonymous: users ? WITHOUT_NAME : ANYONE,
+  }
+}
+
+const NO_SCRAM = {
+  begin(): never {
+    throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method')
+  },
+}
 
 const ANYONE: Authenticator = { name: 'anonymous', unproved: true, authenticate: () => 'allow' }
 
@@ -55,12 +131,21 @@ const WITHOUT_NAME: Authenticator = {
   authenticate: ({ username }) => (username === null || username === '' ? 'allow' : null),
 }
 
+/** What was asked for last comes last, and so is in force in the end. */
+function oneAtATime<T>(task: (input: T) => Promise<void>): (input: T) => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return (input) => {
+    last = last.catch(() => {}).then(() => task(input))
+    return last
+  }
+}
+
 /** What an operator should know before the first client does. */
 function tell(log: Logger, options: AccessOptions): void {
-  const { passwordFile, users, rules } = options
+  const { passwordFile, users, rules, aclFile } = options
   if (!users) {
     log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
-  } else if (rules.length === 0) {
+  } else if (rules.length === 0 && aclFile === null) {
     log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')
   }
 }

@@ -17,6 +17,9 @@ import {
 import { saslprep } from './saslprep.ts'
 import { hmac, SCRAM_ITERATIONS, type ScramSecret, sha256 } from './scram-secret.ts'
 
+/** The method, as clients call it. */
+export const SCRAM = 'SCRAM-SHA-256'
+
 const NONCE_BYTES = 18
 const SALT_BYTES = 16
 
@@ -24,9 +27,7 @@ const SALT_BYTES = 16
 const FIRST = /^([ny]),(?:a=([^,]+))?,(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+))(?:,.*)?$/s
 const FINAL = /^(c=([^,]+),r=([^,]+)(?:,[^,]*)*),p=([\w+/]+=*)$/s
 
-export class ScramUsers implements AuthenticationMethod {
-  readonly name = 'scram'
-  readonly method = 'SCRAM-SHA-256'
+export class ScramUsers implements Pick<AuthenticationMethod, 'begin'> {
   readonly #users: ReadonlyMap<string, ScramSecret>
   readonly #secrets: readonly ScramSecret[]
   readonly #decoyKey = randomBytes(32)

@@ -15,26 +15,47 @@ export interface Names {
   readonly username: string | null
 }
 
-/** For allow rules: whether everything that `filter` matches is matched by the pattern. */
-export function patternCovers(pattern: string, names: Names, filter: string): boolean {
-  const wide = fillIn(pattern, names)
-  return wide !== null && covers(wide, filter)
+export interface Pattern {
+  /** As it was written. */
+  readonly text: string
+  /** For allow rules: whether everything that `filter` matches is matched by the pattern. */
+  covers(names: Names, filter: string): boolean
+  /** For deny rules: whether `filter` matches anything that the pattern matches. */
+  overlaps(names: Names, filter: string): boolean
 }
 
-/** For deny rules: whether `filter` matches anything that the pattern matches. */
-export function patternOverlaps(pattern: string, names: Names, filter: string): boolean {
-  const filled = fillIn(pattern, names) ?? widened(pattern)
-  return filled === EVERYTHING || overlaps(filled, filter)
+/** The pattern as it is asked about, `filter`, and as it was written. */
+export function patternOf(filter: string, text = filter): Pattern {
+  if (filter.search(PLACEHOLDER) === -1) return literalPattern(filter, text)
+  return {
+    text,
+    covers(names, asked) {
+      const wide = fillIn(filter, names)
+      return wide !== null && covers(wide, asked)
+    },
+    overlaps(names, asked) {
+      const filled = fillIn(filter, names) ?? widened(filter)
+      return filled === null || overlaps(filled, asked)
+    },
+  }
 }
+
+/** A filter in which %c and %u are letters like others. */
+export function literalPattern(filter: string, text = filter): Pattern {
+  return {
+    text,
+    covers: (_names, asked) => covers(filter, asked),
+    overlaps: (_names, asked) => overlaps(filter, asked),
+  }
+}
+
+/** Not '#', which leaves out what starts with '$'. */
+export const EVERYTHING: Pattern = { text: 'everything', covers: () => true, overlaps: () => true }
 
 const PLACEHOLDER = /%[cu]/g
 
-/** Not '#', which leaves out what starts with '$'. No filter is empty. */
-const EVERYTHING = ''
-
 /** The pattern with the names put in, in one pass: a name that contains '%u' stays what it is. Null if they cannot be. */
 function fillIn(pattern: string, { clientId, username }: Names): string | null {
-  if (!pattern.includes('%')) return pattern
   let safe = true
   const filled = pattern.replace(PLACEHOLDER, (placeholder) => {
     const name = placeholder === '%c' ? clientId : username
@@ -45,9 +66,9 @@ function fillIn(pattern: string, { clientId, username }: Names): string | null {
   return safe ? filled : null
 }
 
-/** What the pattern matches with whatever names: a name with slashes spans any number of levels. */
-function widened(pattern: string): string {
+/** What the pattern matches with whatever names: a name with slashes spans any number of levels. Null: everything. */
+function widened(pattern: string): string | null {
   const levels = pattern.split('/')
   const first = levels.findIndex((level) => level.search(PLACEHOLDER) !== -1)
-  return first <= 0 ? EVERYTHING : [...levels.slice(0, first), '#'].join('/')
+  return first <= 0 ? null : [...levels.slice(0, first), '#'].join('/')
 }

@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod'
+import { ruleTopicProblem } from '../core/grants.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
 import { httpAuth, jwt, jwtProblems } from './authenticators.ts'
 import { duration, flag, group, groupExpected, integer, LONGEST_TIMER, oneOf, size, text } from './kinds.ts'
@@ -27,8 +28,8 @@ const action = z.enum(['publish', 'subscribe'])
 const someActions = { error: 'publish, subscribe or a list of them' }
 const actions = z.union([action, z.array(action).min(1, someActions)], someActions)
 
-const filter = z.string({ error: 'a topic filter' }).superRefine((value, context) => {
-  const problem = filterProblem(value, MAX_TOPIC_LEVELS)
+const ruleTopic = z.string({ error: 'a topic filter' }).superRefine((value, context) => {
+  const problem = ruleTopicProblem(value, MAX_TOPIC_LEVELS)
   if (problem !== null) context.addIssue({ code: 'custom', message: `a topic filter (${problem})` })
 })
 
@@ -47,16 +48,29 @@ const rule = z
       allow: actions.optional(),
       deny: actions.optional(),
       user: text('the name of a user').optional(),
-      topics: z.array(filter, { error: 'a list of topic filters' }).min(1, { error: 'at least one topic filter' }),
+      role: text('the name of a role').optional(),
+      topics: z.array(ruleTopic, { error: 'a list of topic filters' }).min(1, { error: 'at least one topic filter' }),
     },
     {
-      error: (issue) => (issue.code === 'invalid_type' ? 'a rule: allow or deny, topics and perhaps user' : undefined),
+      error: (issue) =>
+        issue.code === 'invalid_type' ? 'a rule: allow or deny, topics and perhaps user or role' : undefined,
     },
   )
   .refine(({ allow, deny }) => (allow === undefined) !== (deny === undefined), {
     ...always,
     error: 'either allow or deny',
   })
+  .refine(({ user, role }) => user === undefined || role === undefined, {
+    ...always,
+    error: 'a user or a role, not both',
+  })
+
+/** Names of users by role. */
+const roles = z.record(
+  text('the name of a role'),
+  z.array(text('the name of a user'), { error: 'a list of names of users' }),
+  { error: 'lists of names of users, by role' },
+)
 
 const statusTopic = z
   .string({ error: `a topic name that begins with ${STATUS_PREFIX}` })
@@ -248,7 +262,12 @@ const groups = z.strictObject(
       rules: z
         .array(rule, { error: 'a list of rules' })
         .prefault([])
-        .describe('Who may do what: allow or deny, user (absent: everyone), topics (with %c and %u).'),
+        .describe('Who may do what: allow or deny, user or role (absent: everyone), topics (with %c and %u).'),
+      roles: roles.prefault({}).describe('Users who have a role, for rules with a role: lists of names by role.'),
+      aclFile: z
+        .union([text('a path'), z.null()], { error: 'the path of an ACL file, or null' })
+        .prefault(null)
+        .describe("File of further rules, in the format of Mosquitto's acl_file. They come after access.rules."),
       publishDenied: oneOf(['close', 'ignore'])
         .prefault('close')
         .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),

@@ -65,8 +65,12 @@ export interface EventMap {
 
   /** A subscription was granted. */
   'subscription.added': { clientId: string; filter: string; qos: QoS }
-  /** A subscription was given up. */
-  'subscription.removed': { clientId: string; filter: string }
+  /** A subscription ended; `not-authorized`: the rules allow it no more. */
+  'subscription.removed': {
+    clientId: string
+    filter: string
+    reason: 'unsubscribed' | 'session-ended' | 'not-authorized' | 'not-stored'
+  }
   /** A subscription was refused. */
   'subscription.refused': { clientId: string; filter: string; reasonCode: number; reason: string }
 
@@ -83,7 +87,7 @@ export interface EventMap {
     clientId: string
     topic: string
     qos: QoS
-    reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended'
+    reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended' | 'not-authorized'
   }
   /** A message's time was up before it could be delivered. */
   'message.expired': { clientId: string; topic: string }

@@ -3,8 +3,7 @@
  * passed over: of a rule that cannot be read nobody knows what it would have forbidden.
  */
 
-import type { Action, TopicRule } from './grants.ts'
-import { filterProblem } from './topics.ts'
+import { type Action, ruleTopicProblem, type TopicRule } from './grants.ts'
 
 const ACTIONS: readonly unknown[] = ['publish', 'subscribe'] satisfies Action[]
 const MAX_LEVELS = 256
@@ -45,5 +44,5 @@ function isActions(value: unknown): boolean {
 
 function isFilters(value: unknown): boolean {
   if (!Array.isArray(value) || value.length === 0 || value.length > MOST) return false
-  return value.every((filter) => typeof filter === 'string' && filterProblem(filter, MAX_LEVELS) === null)
+  return value.every((filter) => typeof filter === 'string' && ruleTopicProblem(filter, MAX_LEVELS) === null)
 }

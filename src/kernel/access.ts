@@ -35,6 +35,8 @@ export class Access {
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
+  /** How often the rules have changed. */
+  #epoch = 0
   /** Sessions that have decisions remembered. */
   #deciding = new Set<Session>()
 
@@ -55,7 +57,17 @@ export class Access {
 
   addAuthorizer(authorizer: Authorizer): void {
     this.#authorizers.push(authorizer)
-    this.#open = this.#authorizers[0]!.allowsAll ?? false
+    this.#open = this.#allowAll()
+  }
+
+  /** Whether everything is allowed to everybody. */
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Another number when the rules have changed. */
+  get epoch(): number {
+    return this.#epoch
   }
 
   /**
@@ -118,11 +130,13 @@ export class Access {
   }
 
   maySubscribe(session: SessionView, filter: string): boolean {
-    return this.#decide(session, 'subscribe', filter)
+    return this.#open || this.#decide(session, 'subscribe', filter)
   }
 
   /** Rules have changed: forget what was decided. */
   changed(): void {
+    this.#epoch++
+    this.#open = this.#allowAll()
     for (const session of this.#deciding) session.publishRights = null
     this.#deciding.clear()
   }
@@ -131,6 +145,12 @@ export class Access {
   forget(session: Session): void {
     session.publishRights = null
     this.#deciding.delete(session)
+  }
+
+  /** Whether nobody need be asked. */
+  #allowAll(): boolean {
+    const [first] = this.#authorizers
+    return first === undefined || (first.allowsAll ?? false)
   }
 
   #decide(session: SessionView, action: Action, topic: string): boolean {

@@ -115,6 +115,7 @@ export class Clients {
     const protocolVersion = carrier.version
     const data = { clientId, username, address, protocolVersion, cleanStart, keepAliveSeconds, sessionPresent }
     events.emit('client.connected', data)
+    this.#parts.subscriptions.review(session)
     session.attach(carrier)
     this.#parts.subscriptions.attach(session)
     if (connecting.expiresAt != null) this.expireAt(session, connecting.expiresAt)

@@ -36,11 +36,18 @@ export class Intake {
     return this.#accept(this.#canonical(message))
   }
 
+  /** What access is asked about when a client publishes on `topic`; null: it may not. Throws a Refusal when none can. */
+  accessTopic(topic: string): string | null {
+    if (topic.charCodeAt(0) !== DOLLAR) return topic
+    const named = this.#namespaces.canonical(topic)
+    const asked = this.#namespaces.ownerOf(named).accessTopic?.(named) ?? named
+    const meant = this.#namespaces.canonical(asked)
+    return isReserved(meant) ? null : meant
+  }
+
   #mayPublish(session: Session, topic: string): boolean {
-    if (topic.charCodeAt(0) !== DOLLAR) return this.#access.mayPublish(session, topic)
-    const asked = this.#namespaces.ownerOf(topic).accessTopic?.(topic) ?? topic
-    const named = this.#namespaces.canonical(asked)
-    return !isReserved(named) && this.#access.mayPublish(session, named)
+    const asked = this.accessTopic(topic)
+    return asked !== null && this.#access.mayPublish(session, asked)
   }
 
   /** Access rules and owners know one name of a topic, or a rule could be got around by the other. */

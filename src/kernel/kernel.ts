@@ -95,6 +95,11 @@ export class Kernel {
     this.#wills.stop()
   }
 
+  async #accessChanged(): Promise<void> {
+    this.access.changed()
+    await this.subscriptions.reviewAll()
+  }
+
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
     const { log, clock, events, counters, store, node, version } = this.#parts
@@ -120,7 +125,9 @@ export class Kernel {
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
       authenticationMethod: (method) => this.access.addMethod(method),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
-      accessChanged: () => this.access.changed(),
+      accessTopic: (action, topic) =>
+        action === 'publish' ? this.intake.accessTopic(topic) : this.subscriptions.accessTopic(topic),
+      accessChanged: () => this.#accessChanged(),
       disconnect: (clientId, refusal) => this.clients.disconnect(clientId, refusal),
       session: (clientId) => this.sessions.get(clientId),
       publish: (message) => this.intake.publishAsBroker(message),

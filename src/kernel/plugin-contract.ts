@@ -163,7 +163,7 @@ export interface AuthenticationStep {
 
 export interface Authorizer {
   readonly name: string
-  /** Set by one that allows everything, always: it and those behind it are not asked. */
+  /** Set by one that allows everything, until `accessChanged()`: it and those behind it are not asked. */
   readonly allowsAll?: boolean
   /**
    * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
@@ -209,8 +209,17 @@ export interface PluginContext<Options = unknown> {
   authenticationMethod(method: AuthenticationMethod): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */
   authorizer(authorizer: Authorizer): void
-  /** Rules have changed: forget what was decided. */
-  accessChanged(): void
+  /**
+   * What authorizers are asked about when a client publishes on `topic`, or subscribes to it: the topic behind aliases, delays
+   * and groups, `queue/a` for `$queue/a` and `$delayed/5/queue/a`. Null when only the broker may publish there. Throws a Refusal
+   * when none can.
+   */
+  accessTopic(action: Action, topic: string): string | null
+  /**
+   * Rules have changed. What was decided is forgotten at once. When this resolves every session has been looked at: what its
+   * client may no longer read is taken from it, subscriptions and messages that wait.
+   */
+  accessChanged(): Promise<void>
   /**
    * End a client's connection, for the reason that the refusal gives; one with a server reference sends it elsewhere. Its
    * session stays as after any other end, its will is published. Returns whether the client was connected.

@@ -1,7 +1,7 @@
 /** Subscriptions of sessions: checked, allowed, given to the namespace that owns the filter, and kept. */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Events } from '../core/events.ts'
+import type { EventMap, Events } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterBehind, filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
@@ -10,6 +10,11 @@ import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Namespaces, Place } from './namespaces.ts'
 import type { AfterGrant, Logger, Namespace, Subscription } from './plugin-contract.ts'
+
+type RemovalReason = EventMap['subscription.removed']['reason']
+
+/** Subscriptions and messages that are looked at in one turn when the rules change: a few milliseconds. */
+const SLICE = 1_000
 
 export interface SubscriptionsParts {
   access: Access
@@ -41,15 +46,20 @@ export class Subscriptions {
       const place = this.#placeOf(filter)
       const { namespace } = place
       const { connected } = session
+      const { epoch } = this.#parts.access
       const after = await namespace.subscribe(session, shownAt(place, subscription), false)
       if (sessions.get(clientId) !== session) {
         namespace.unsubscribe(session, place.filter)
         throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
       }
+      if (this.#parts.access.epoch !== epoch) this.#checkAgain(session, place, filter)
       const before = session.subscriptions.get(filter)
       session.subscriptions.set(filter, subscription)
       sessions.save(session)
       if (session.persistent) await this.#makeSafe(session, subscription, before)
+      if (sessions.get(clientId) === session && session.subscriptions.get(filter) !== subscription) {
+        throw new Refusal(ReasonCode.NotAuthorized, 'the rules have changed meanwhile')
+      }
       if (connected && !session.connected) namespace.detach?.(session, false)
       events.emit('subscription.added', { clientId, filter, qos })
       return after
@@ -61,11 +71,11 @@ export class Subscriptions {
   }
 
   /** End a subscription. Returns whether there was one. */
-  remove(session: Session, filter: string): boolean {
+  remove(session: Session, filter: string, reason: RemovalReason = 'unsubscribed'): boolean {
     if (!session.subscriptions.delete(filter)) return false
     this.#end(session, this.#placeOf(filter))
     this.#parts.sessions.save(session)
-    this.#parts.events.emit('subscription.removed', { clientId: session.clientId, filter })
+    this.#parts.events.emit('subscription.removed', { clientId: session.clientId, filter, reason })
     return true
   }
 
@@ -90,12 +100,48 @@ export class Subscriptions {
     for (const namespace of this.#ownersOf(session)) await namespace.resume?.(session, outbox)
   }
 
-  /** The session's client is back, and has its CONNACK. What it may no longer read is taken from it. */
+  /** The session's client is back, and has its CONNACK. */
   attach(session: Session): void {
-    for (const filter of session.subscriptions.keys()) {
-      if (!this.#parts.access.maySubscribe(session, this.#asked(filter))) this.remove(session, filter)
-    }
     for (const namespace of this.#ownersOf(session)) namespace.attach?.(session)
+  }
+
+  /**
+   * Take from a session what its client may not read, by the rules of now: subscriptions, and messages that are on their way. To
+   * be done before a client that is back is sent anything.
+   */
+  review(session: Session): void {
+    const { access } = this.#parts
+    if (access.open) return
+    for (const filter of session.subscriptions.keys()) {
+      if (!access.maySubscribe(session, this.accessTopic(filter))) this.remove(session, filter, 'not-authorized')
+    }
+    if (session.outbox.size === 0) return
+    const known = new Map<string, boolean>()
+    session.outbox.revoke((topic) => {
+      const readable = known.get(topic) ?? access.maySubscribe(session, topic)
+      known.set(topic, readable)
+      return readable
+    })
+  }
+
+  /** The rules have changed: review every session, those of connected clients first, a slice a turn of the event loop. */
+  async reviewAll(): Promise<void> {
+    let left = SLICE
+    for (const connected of [true, false]) {
+      for (const session of this.#parts.sessions.values()) {
+        if (session.connected !== connected) continue
+        left -= 1 + session.subscriptions.size + session.outbox.size
+        this.review(session)
+        if (left > 0) continue
+        await new Promise(setImmediate)
+        left = SLICE
+      }
+    }
+  }
+
+  /** What access is asked about when a client subscribes to `filter`: what it could receive. */
+  accessTopic(filter: string): string {
+    return this.#parts.namespaces.canonical(filterBehind(filter))
   }
 
   /** The session's client is gone; `ended`: the session is too. */
@@ -104,7 +150,7 @@ export class Subscriptions {
     if (!ended) return
     const { clientId } = session
     for (const filter of session.subscriptions.keys()) {
-      this.#parts.events.emit('subscription.removed', { clientId, filter })
+      this.#parts.events.emit('subscription.removed', { clientId, filter, reason: 'session-ended' })
     }
     session.subscriptions.clear()
   }
@@ -119,7 +165,7 @@ export class Subscriptions {
     try {
       await store.durable()
     } catch (error) {
-      this.remove(session, subscription.filter)
+      this.remove(session, subscription.filter, 'not-stored')
       throw error
     }
   }
@@ -128,10 +174,21 @@ export class Subscriptions {
     const { access, events, maxTopicLevels } = this.#parts
     const problem = filterProblem(filter, maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
-    if (access.maySubscribe(session, this.#asked(filter))) return
+    if (access.maySubscribe(session, this.accessTopic(filter))) return
     const { clientId, username, address } = session
     events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
     throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
+  }
+
+  /** The rules have changed while the namespace was asked. */
+  #checkAgain(session: Session, place: Place, filter: string): void {
+    try {
+      this.#check(session, filter)
+    } catch (error) {
+      // It may have replaced one that was there.
+      if (!this.remove(session, filter, 'not-authorized')) place.namespace.unsubscribe(session, place.filter)
+      throw error
+    }
   }
 
   /**
@@ -158,11 +215,6 @@ export class Subscriptions {
   async #subscribeAgain(session: Session, subscription: Subscription): Promise<void> {
     const place = this.#placeOf(subscription.filter)
     await place.namespace.subscribe(session, shownAt(place, subscription), true)
-  }
-
-  /** What access rules are asked about: what the subscription could receive. */
-  #asked(filter: string): string {
-    return this.#parts.namespaces.canonical(filterBehind(filter))
   }
 
   #placeOf(filter: string): Place {

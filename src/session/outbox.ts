@@ -232,6 +232,37 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
     this.#lose(leaves)
   }
 
+  /**
+   * The client may not read all topics any more: what is on its way and was not sent on this connection is given up, where
+   * `readable` says so of its topic. What others are responsible for goes back to them.
+   */
+  revoke(readable: (topic: string) => boolean): void {
+    const leaves = ({ state, topic }: Delivery): boolean => state !== RELEASED && !readable(topic)
+    const unsent = this.#transmitter.carrier === null ? [...this.#inflight.values()] : this.#again.toArray()
+    for (const delivery of unsent) {
+      if (this.#inflight.get(delivery.packetId) === delivery && leaves(delivery)) this.#revoke(delivery)
+    }
+    for (const delivery of this.#waiting.remove(leaves)) this.#revoke(delivery)
+    this.#pump() // others may have waited for their places
+  }
+
+  /** The client may know the packet identifier of a QoS 2 message: what is left then is to have that back. */
+  #revoke(delivery: Delivery): void {
+    const { own, receiver, qos, topic, state } = delivery
+    const inDoubt = state === SENT && qos === 2
+    if (inDoubt) this.#release(delivery)
+    else if (state === SENT) this.#inflight.delete(delivery)
+    // What was lent goes back to its lender, stored as it is.
+    if (!inDoubt && (!own || receiver === null)) this.#ledger.remove(delivery)
+    settle(delivery, inDoubt && own ? 'in-doubt' : 'lost', 0)
+    if (!own || receiver !== null) return
+    const { clientId, counters, events } = this.#parts
+    counters.publishDropped++
+    if (events.wants('message.dropped')) {
+      events.emit('message.dropped', { clientId, topic, qos, reason: 'not-authorized' })
+    }
+  }
+
   /** PUBACK from the client. */
   acknowledged(packetId: number, reasonCode: number): void {
     const delivery = this.#inflight.get(packetId)

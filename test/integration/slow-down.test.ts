@@ -51,7 +51,7 @@ describe('guessing', () => {
   it('on many connections at once is no way around', async () => {
     const slowDown = { after: 3, initial: '1h', max: '1h' }
     const { port } = await startBroker({ access: { passwordFile: await passwordFile(), slowDown } })
-    const codes = await Promise.all(Array.from({ length: 200 }, (_, i) => knock(port, 'alice', `guess ${i}`)))
+    const codes = await Promise.all(Array.from({ length: 100 }, (_, i) => knock(port, 'alice', `guess ${i}`)))
     expect(codes.filter((code) => code === 0x86).length).toBeLessThanOrEqual(3 + 32)
     expect(codes.filter((code) => code !== 0x86 && code !== 0x9f)).toEqual([])
   })
@@ -93,7 +93,8 @@ describe('a listener', () => {
       ({ listeners: { tcp: { port: 0, authenticators } }, store: { kind: 'memory' }, access: passwords }) as const
     await expect(new Eventflow({ config: withNames(['password', 'mine']) }).start()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: 'listeners.tcp.authenticators: expected names out of jwt, http, password, anonymous, found "mine"',
+      message:
+        'listeners.tcp.authenticators: expected names out of jwt, http, certificate, password, anonymous, scram, found "mine"',
     })
     expect(() => new Eventflow({ config: withNames(['password', 'jwt']) })).toThrow(
       'listeners.tcp.authenticators[1]: expected another authenticator (jwt is not set), found "jwt"',

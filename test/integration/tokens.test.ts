@@ -61,6 +61,25 @@ describe('a client with a token', () => {
   })
 })
 
+it('the rules and roles in a token count, the rules before those of the configuration', async () => {
+  const jwt = { algorithms: ['HS256' as const], secretFile: await fileWith(SECRET) }
+  const rules = [
+    { deny: 'subscribe' as const, topics: ['own/#'] },
+    { allow: 'subscribe' as const, role: 'readers', topics: ['news'] },
+  ]
+  const { port } = await startBroker({ jwt, access: { rules } })
+  const filters = ['own/alice', 'own/bob', 'news']
+  const granted = async (claims: object) => {
+    const password = Buffer.from(await sign(SECRET, 'HS256', { ...claims }))
+    const client = await connectRaw(port, { ...FIVE, password })
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: filters.map((topic) => ({ topic, qos: 0 })) })
+    return (await client.next('suback')).granted
+  }
+  expect(await granted({})).toEqual([0x87, 0x87, 0x87])
+  expect(await granted({ roles: ['readers'] })).toEqual([0x87, 0x87, 0])
+  expect(await granted({ rules: [{ allow: 'subscribe', topics: ['own/%u'] }] })).toEqual([0, 0x87, 0x87])
+})
+
 describe('when the token of a connected client ends', () => {
   it('so does the connection, with 0x87 on MQTT 5.0 and the will, and the session stays', async () => {
     const broker = await startWithTokens()

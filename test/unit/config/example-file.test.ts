@@ -9,6 +9,7 @@ const FILE = new URL('../../../config/eventflow.yaml', import.meta.url).pathname
 /** Paths and values of everything in `value` that is no group. */
 function leaves(value: unknown, path: string[] = []): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path.join('.'), value]]
+  if (Object.keys(value).length === 0) return [[path.join('.'), value]]
   return Object.entries(value).flatMap(([key, part]) => leaves(part, [...path, key]))
 }
 

@@ -95,6 +95,8 @@ describe('where values come from', () => {
       passwordFile: null,
       certificateUser: 'none',
       rules: [{ allow: 'publish', topics: ['a/%u/#'] }],
+      roles: {},
+      aclFile: null,
       publishDenied: 'close',
     })
     expect(config.http.port).toBeNull()

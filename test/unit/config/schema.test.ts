@@ -157,10 +157,19 @@ describe('access', () => {
     },
   )
 
-  it('takes rules for a user or for everyone', () => {
+  it.each([
+    [{ operators: 'ada' }, 'access.roles.operators: expected a list of names of users'],
+    [{ operators: ['ada', ''] }, 'access.roles.operators[1]: expected the name of a user'],
+    [['ada'], 'access.roles: expected lists of names of users, by role'],
+  ])('refuses the roles %o', (roles, problem) => {
+    expect(problems({ access: { roles } })).toEqual([expect.stringContaining(problem)])
+  })
+
+  it('takes rules for a user, a role or everyone', () => {
     const rules = [
       { allow: 'publish', topics: ['sensors/%c/#'] },
       { deny: ['publish', 'subscribe'], user: 'ada', topics: ['#', 'a/+/b'] },
+      { allow: 'subscribe', role: 'operators', topics: ['$eventflow/#', '$queue/a'] },
     ]
     expect(problems(withUsers(rules))).toEqual([])
   })
@@ -174,7 +183,10 @@ describe('access', () => {
     [{ allow: 'publish', topics: 'a' }, 'access.rules[0].topics: expected a list of topic filters'],
     [{ allow: 'publish' }, 'access.rules[0].topics: expected a list of topic filters, found nothing'],
     [{ allow: 'publish', topics: ['a#'] }, 'access.rules[0].topics[0]: expected a topic filter (# stands alone'],
-    [{ allow: 'publish', topics: ['a'], role: 'x' }, 'access.rules[0].role: no such option'],
+    [{ allow: 'publish', topics: ['$share/g/a'] }, 'rules are about the filter behind $share/<group>/'],
+    [{ deny: 'publish', topics: ['$delayed/#'] }, 'rules are about the topic behind $delayed/<seconds>/'],
+    [{ allow: 'publish', topics: ['a'], who: 'x' }, 'access.rules[0].who: no such option'],
+    [{ allow: 'publish', topics: ['a'], user: 'x', role: 'y' }, 'access.rules[0]: expected a user or a role, not both'],
     ['allow', 'access.rules[0]: expected a rule'],
   ])('refuses the rule %o', (rule, problem) => {
     expect(problems(withUsers([rule]))).toEqual([expect.stringContaining(problem)])

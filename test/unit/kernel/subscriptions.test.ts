@@ -165,6 +165,7 @@ describe('a session that comes back', () => {
     rules((filter) => (allowed || filter === 'a' ? 'allow' : 'deny'))
     for (const filter of ['secret/1', 'a', 'secret/2']) await subscriptions.add(session, subscription(filter))
     allowed = false
+    subscriptions.review(session)
     subscriptions.attach(session)
     expect([...session.subscriptions.keys()]).toEqual(['a'])
     expect(pubsub.calls.slice(3)).toEqual(['unsubscribe me secret/1', 'unsubscribe me secret/2', 'attach me'])
@@ -226,7 +227,7 @@ describe('a shared subscription', () => {
     rules((filter) => (allowed || filter === 'a' ? 'allow' : 'deny'))
     for (const filter of ['$share/g/secret', '$share/g/a']) await subscriptions.add(session, subscription(filter))
     allowed = false
-    subscriptions.attach(session)
+    subscriptions.review(session)
     expect([...session.subscriptions.keys()]).toEqual(['$share/g/a'])
   })
 })

@@ -329,7 +329,12 @@ describe('clients', () => {
     kernel.clients.gone(first.session, GONE)
     connect({ clean: true, expirySeconds: HOUR })
     expect(calls).toEqual(['subscribe a false', 'detach me false', 'detach me true'])
-    expect(heard).toContainEqual({ type: 'subscription.removed', clientId: 'me', filter: 'a' })
+    expect(heard).toContainEqual({
+      type: 'subscription.removed',
+      clientId: 'me',
+      filter: 'a',
+      reason: 'session-ended',
+    })
   })
 
   it('that are gone for longer than their session lasts lose their subscriptions', async () => {

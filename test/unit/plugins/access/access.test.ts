@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { type AccessOptions, access } from '../../../../plugins/access/index.ts'
+import type { Link } from '../../../../plugins/access/link.ts'
 import { putUser } from '../../../../plugins/access/password-file.ts'
 import type { Authenticator, Authorizer, PluginContext, SessionView } from '../../../../src/plugin.ts'
 
-const session = { clientId: 'c1', username: 'ada' } as SessionView
+const session = { clientId: 'c1', username: 'ada', grants: { roles: [], rules: [] } } as unknown as SessionView
 
 function temporaryFile(text: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'eventflow-access-'))
@@ -16,48 +17,66 @@ function temporaryFile(text: string): string {
   return file
 }
 
+const FROM = { clientId: 'c1', address: '127.0.0.1', listener: 'tcp', certificate: null }
+
+const DEFAULTS: AccessOptions = {
+  passwordFile: null,
+  scramFile: null,
+  users: false,
+  certificateUser: 'none',
+  rules: [],
+  roles: {},
+  aclFile: null,
+  publishDenied: 'close',
+}
+
+/** There are users when there is a password file. */
+function withDefaults(options: Partial<AccessOptions>): AccessOptions {
+  return { ...DEFAULTS, users: typeof options.passwordFile === 'string', ...options }
+}
+
 /** The plugin, set up and started. */
 async function run(options: Partial<AccessOptions>) {
   const authenticators: Authenticator[] = []
   const authorizers: Authorizer[] = []
   const warnings: string[] = []
+  const changes: string[] = []
   const context = {
-    options: {
-      passwordFile: null,
-      scramFile: null,
-      certificateUser: 'none',
-      rules: [],
-      publishDenied: 'close',
-      users: typeof options.passwordFile === 'string',
-      ...options,
-    },
+    options: withDefaults(options),
     log: { warn: (_data: object, text: string) => warnings.push(text) },
     authenticator: (authenticator: Authenticator) => authenticators.push(authenticator),
+    authenticationMethod: () => {},
     authorizer: (authorizer: Authorizer) => authorizers.push(authorizer),
+    accessTopic: (_action: string, topic: string) => topic,
+    accessChanged: async () => void changes.push('changed'),
   } as unknown as PluginContext<AccessOptions>
   const instance = await access.setup(context)
   await instance?.start?.()
-  const [authenticator, authorizer] = [authenticators[0]!, authorizers[0]!]
+  const authorizer = authorizers[0]!
   return {
     warnings,
-    name: authenticator.name,
-    enter: (username: string | null, password: string | null) =>
-      authenticator.authenticate({
-        clientId: 'c1',
-        address: '127.0.0.1',
-        listener: 'tcp',
-        certificate: null,
-        username,
-        password: password === null ? null : Buffer.from(password),
-      }),
+    changes,
+    change: (changed: Partial<AccessOptions>) => instance!.reload!(withDefaults(changed)),
+    get names() {
+      const there = authenticators.filter((one) => (one as Link).holder !== null && !one.onlyByName)
+      return there.map(({ name }) => name)
+    },
+    enter: async (username: string | null, password: string | null) => {
+      const secret = password === null ? null : Buffer.from(password)
+      for (const authenticator of authenticators.filter(({ onlyByName }) => !onlyByName)) {
+        const decision = await authenticator.authenticate({ ...FROM, username, password: secret })
+        if (decision !== null) return decision
+      }
+      return null
+    },
     mayPublish: (topic: string) => authorizer.authorize(session, 'publish', topic),
     maySubscribe: (filter: string) => authorizer.authorize(session, 'subscribe', filter),
   }
 }
 
 it('without users and rules everyone may do everything, and an operator is told', async () => {
-  const { enter, mayPublish, maySubscribe, warnings, name } = await run({})
-  expect([await enter(null, null), await enter('x', 'y'), name]).toEqual(['allow', 'allow', 'anonymous'])
+  const { enter, mayPublish, maySubscribe, warnings, names } = await run({})
+  expect([await enter(null, null), await enter('x', 'y'), names]).toEqual(['allow', 'allow', ['anonymous']])
   expect([mayPublish('a'), maySubscribe('#'), maySubscribe('$eventflow/status')]).toEqual(['allow', 'allow', 'allow'])
   expect(warnings).toEqual([expect.stringContaining('nobody needs a password')])
 })
@@ -72,8 +91,8 @@ it('with users only they come in, and they may do what the rules allow', async (
   const passwordFile = temporaryFile('# people\n')
   await putUser(passwordFile, { user: 'ada', password: 'secret', iterations: 100 })
   const rules = [{ allow: ['publish', 'subscribe'], user: 'ada', topics: ['#'] }] as const
-  const { enter, mayPublish, maySubscribe, warnings, name } = await run({ passwordFile, rules })
-  expect(name).toBe('password')
+  const { enter, mayPublish, maySubscribe, warnings, names } = await run({ passwordFile, rules })
+  expect(names).toEqual(['password'])
   expect([await enter('ada', 'secret'), await enter('ada', 'x'), await enter(null, null)]).toEqual([
     'allow',
     'deny',
@@ -101,4 +120,61 @@ it('refuses to be set up with a broken password file, or one that is not there',
     message: `the password file ${broken}.no does not exist`,
   })
   await expect(run({ passwordFile: tmpdir() })).rejects.toMatchObject(problem)
+})
+
+it('reads an ACL file, whose rules come after the others', async () => {
+  const aclFile = temporaryFile('user ada\ntopic a/#\ntopic b\n')
+  const rules = [{ deny: 'publish', topics: ['a/locked'] }] as const
+  const { mayPublish, warnings } = await run({ aclFile, rules, passwordFile: temporaryFile('') })
+  expect([mayPublish('a/x'), mayPublish('a/locked'), mayPublish('b'), mayPublish('c')]).toEqual([
+    'allow',
+    'deny',
+    'allow',
+    'deny',
+  ])
+  expect(warnings).toEqual([])
+})
+
+it('takes other options while it runs: rules, roles and files that are read anew', async () => {
+  const aclFile = temporaryFile('user ada\ntopic a\n')
+  const { mayPublish, enter, change, changes, names } = await run({ aclFile })
+  expect([mayPublish('a'), mayPublish('b'), names]).toEqual(['allow', 'deny', ['anonymous']])
+  writeFileSync(aclFile, 'user ada\ntopic b\n')
+  await change({ aclFile })
+  expect([mayPublish('a'), mayPublish('b'), changes.length]).toEqual(['deny', 'allow', 1])
+  await change({ rules: [{ allow: 'publish', role: 'r', topics: ['c'] }], roles: { r: ['ada'] } })
+  expect([mayPublish('b'), mayPublish('c')]).toEqual(['deny', 'allow'])
+  await change({})
+  expect([mayPublish('anything'), await enter(null, null)]).toEqual(['allow', 'allow'])
+  const passwordFile = temporaryFile('')
+  await putUser(passwordFile, { user: 'ada', password: 'secret', iterations: 10 })
+  await change({ passwordFile })
+  expect([mayPublish('anything'), await enter(null, null), await enter('ada', 'secret')]).toEqual([
+    'deny',
+    null,
+    'allow',
+  ])
+})
+
+it('keeps what was in force when a file is wrong, and says where', async () => {
+  const aclFile = temporaryFile('user ada\ntopic a\n')
+  const { mayPublish, change, changes } = await run({ aclFile })
+  writeFileSync(aclFile, 'user ada\ntopic reed b\n')
+  await expect(change({ aclFile })).rejects.toMatchObject({
+    code: 'ACCESS_FILE_INVALID',
+    message: `${aclFile}:2: 'reed' is not read, write, readwrite or deny (a topic with spaces needs one of them)`,
+  })
+  await expect(change({ aclFile: `${aclFile}.no` })).rejects.toThrow(`the ACL file ${aclFile}.no does not exist`)
+  await expect(change({ aclFile, passwordFile: `${aclFile}.no` })).rejects.toMatchObject({
+    code: 'ACCESS_FILE_INVALID',
+  })
+  expect([mayPublish('a'), mayPublish('b'), changes.length]).toEqual(['allow', 'deny', 0])
+})
+
+it('when it is told twice at once, the last has the last word', async () => {
+  const { mayPublish, change } = await run({})
+  const slow = change({ aclFile: temporaryFile('topic a\n'), passwordFile: temporaryFile('') })
+  const quick = change({ rules: [{ allow: 'publish', topics: ['b'] }] })
+  await Promise.all([slow, quick])
+  expect([mayPublish('a'), mayPublish('b')]).toEqual(['deny', 'allow'])
 })

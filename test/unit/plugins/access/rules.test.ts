@@ -1,18 +1,29 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Action, type Rule, Rules } from '../../../../plugins/access/rules.ts'
-import { matches } from '../../../../src/plugin.ts'
+import { clausesOf, type Rule } from '../../../../plugins/access/clause.ts'
+import { Rules } from '../../../../plugins/access/rules.ts'
+import { type Action, matches, type TopicRule } from '../../../../src/plugin.ts'
 import { filters, topics } from './arbitraries.ts'
 
 const nobody = { clientId: 'c1', username: null }
 const ada = { clientId: 'c1', username: 'ada' }
 
-function publish(rules: Rule[], topic: string, names: { clientId: string; username: string | null } = nobody) {
-  return new Rules(rules).decide(names, 'publish', topic)
+interface Names {
+  clientId: string
+  username: string | null
 }
 
-function subscribe(rules: Rule[], filter: string, names: { clientId: string; username: string | null } = nobody) {
-  return new Rules(rules).decide(names, 'subscribe', filter)
+function decide(rules: Rule[], names: Names, action: Action, requested: string) {
+  const clauses = clausesOf(rules, (filter) => filter, String)
+  return new Rules(clauses).decide({ ...names, grants: { roles: [], rules: [] } }, action, requested)
+}
+
+function publish(rules: Rule[], topic: string, names: Names = nobody) {
+  return decide(rules, names, 'publish', topic)
+}
+
+function subscribe(rules: Rule[], filter: string, names: Names = nobody) {
+  return decide(rules, names, 'subscribe', filter)
 }
 
 describe('publishing', () => {
@@ -131,6 +142,99 @@ describe('%c and %u', () => {
     ]
     expect(publish(fromTheStart, '$x/y/locked', { clientId: '$x/y', username: null })).toBe('deny')
     expect(publish(fromTheStart, '$x/locked', { clientId: '$x', username: null })).toBe('deny')
+  })
+})
+
+describe('roles', () => {
+  const rules: Rule[] = [
+    { deny: 'publish', role: 'guests', topics: ['a/locked'] },
+    { allow: 'publish', role: 'operators', topics: ['a/#'] },
+    { allow: 'subscribe', role: 'guests', topics: ['news'] },
+  ]
+  const table = new Rules(
+    clausesOf(rules, (filter) => filter, String),
+    { operators: ['ada', 'bob'], guests: ['eve'] },
+  )
+  const may = (username: string | null, action: Action, topic: string, roles: string[] = []) =>
+    table.decide({ clientId: 'c1', username, grants: { roles, rules: [] } }, action, topic)
+
+  it('are had by the users that the configuration names', () => {
+    expect([may('ada', 'publish', 'a/x'), may('bob', 'publish', 'a/x'), may('eve', 'publish', 'a/x')]).toEqual([
+      'allow',
+      'allow',
+      'deny',
+    ])
+    expect([may('eve', 'subscribe', 'news'), may('ada', 'subscribe', 'news'), may(null, 'subscribe', 'news')]).toEqual([
+      'allow',
+      'deny',
+      'deny',
+    ])
+  })
+
+  it('are had by those who brought them along, beside those that they have', () => {
+    expect(may('carl', 'publish', 'a/locked', ['operators'])).toBe('allow')
+    expect(may('ada', 'publish', 'a/locked', ['guests'])).toBe('deny')
+    expect(may(null, 'subscribe', 'news', ['guests'])).toBe('allow')
+  })
+
+  it('are no names of users, nor of objects', () => {
+    expect(may('operators', 'publish', 'a/x')).toBe('deny')
+    expect(may('ada', 'publish', 'a/x', ['constructor', '__proto__', 'toString'])).toBe('allow')
+    expect(may('constructor', 'publish', 'a/x')).toBe('deny')
+  })
+})
+
+describe('rules that a client brought along', () => {
+  const table = new Rules(
+    clausesOf(
+      [
+        { deny: 'publish', topics: ['a/b'] },
+        { allow: ['publish', 'subscribe'], topics: ['a/#'] },
+      ],
+      (filter) => filter,
+      (index) => `list[${index}]`,
+    ),
+  )
+  const judge = (rules: TopicRule[], action: Action, topic: string) =>
+    table.judge({ clientId: 'c1', username: 'ada', grants: { roles: [], rules } }, action, topic)
+
+  it('come before those of the configuration, and leave to them what they do not decide', () => {
+    const own: TopicRule[] = [
+      { allow: 'publish', topics: ['a/b', 'own/%u/%c'] },
+      { deny: 'subscribe', topics: ['a/c'] },
+    ]
+    expect(judge(own, 'publish', 'a/b').decision).toBe('allow')
+    expect(judge(own, 'publish', 'own/ada/c1').decision).toBe('allow')
+    expect(judge(own, 'publish', 'own/ada/c2').decision).toBe('deny')
+    expect(judge(own, 'subscribe', 'a/c').decision).toBe('deny')
+    expect(judge(own, 'subscribe', 'a/#').decision).toBe('deny')
+    expect(judge(own, 'publish', 'a/c')).toMatchObject({ decision: 'allow', clause: { place: 'list[1]' } })
+  })
+
+  it.each(['a#', 'a/#/b', '', 'x+', '$share/g/a', '$delayed/5/a'])(
+    'with %j, which no rule can be about, allow nothing and deny everything',
+    (topic) => {
+      expect(judge([{ allow: 'publish', topics: [topic] }], 'publish', 'x/y').decision).toBe('deny')
+      expect(judge([{ deny: 'publish', topics: [topic] }], 'publish', 'a/x').decision).toBe('deny')
+    },
+  )
+})
+
+describe('a verdict', () => {
+  it('names the rule and the topic in it, or that there was none', () => {
+    const clauses = clausesOf(
+      [
+        { deny: 'publish', topics: ['x', 'a/%c'] },
+        { allow: 'publish', topics: ['a/#'] },
+      ],
+      (filter) => filter,
+      (index) => `rules[${index}]`,
+    )
+    const who = { clientId: 'c1', username: null, grants: { roles: [], rules: [] } }
+    const judge = (topic: string) => new Rules(clauses).judge(who, 'publish', topic)
+    expect(judge('a/c1')).toMatchObject({ decision: 'deny', topic: 'a/%c', clause: { place: 'rules[0]' } })
+    expect(judge('a/c2')).toMatchObject({ decision: 'allow', topic: 'a/#', clause: { place: 'rules[1]' } })
+    expect(judge('b')).toEqual({ decision: 'deny', topic: null, clause: null })
   })
 })
 

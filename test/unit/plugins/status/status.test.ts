@@ -8,7 +8,7 @@ describe('an event', () => {
     const reader = new Reader()
     subscribe(reader, '$eventflow/status')
     clock.time += 1_000
-    bus.emit('subscription.removed', { clientId: 'ü', filter: 'a/#' })
+    bus.emit('subscription.removed', { clientId: 'ü', filter: 'a/#', reason: 'unsubscribed' })
     expect(reader.events).toEqual([
       {
         specversion: '1.0',
@@ -18,7 +18,7 @@ describe('an event', () => {
         time: '2023-11-14T22:13:21.123Z',
         datacontenttype: 'application/json',
         sequence: '0000000000000001',
-        data: { clientId: 'ü', filter: 'a/#' },
+        data: { clientId: 'ü', filter: 'a/#', reason: 'unsubscribed' },
       },
     ])
   })
