@@ -54,10 +54,15 @@ export class Admissions {
     })
   }
 
-  /** Nobody is heard from an address of which too many guesses came. @throws Refusal 0x9F */
-  checkHeard({ address, username }: Applicant): void {
+  /**
+   * Nobody is heard from an address of which too many guesses came.
+   * @returns whether the client has the turn of its address now: nobody else is heard until it is known what comes of it
+   * @throws Refusal 0x9F
+   */
+  checkHeard({ address, username }: Applicant): boolean {
+    const free = this.#slowDown.isFree(address, username)
     const waitMs = this.#slowDown.hear(address, username)
-    if (waitMs === 0) return
+    if (waitMs === 0) return !free
     const text = `too many failures from this address: try again in ${Math.ceil(waitMs / 1000)} s`
     throw new Refusal(ReasonCode.ConnectionRateExceeded, text)
   }

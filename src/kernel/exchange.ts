@@ -21,7 +21,7 @@ export class Exchange {
   readonly #exchange: AuthenticationExchange
   readonly #applicant: Credentials
   readonly #admissions: Admissions
-  #begun = false
+  #turn = false
 
   constructor({ method, name, begin }: AuthenticationMethod, applicant: Credentials, admissions: Admissions) {
     this.method = method
@@ -33,8 +33,8 @@ export class Exchange {
 
   /** What the client sent; null: nothing. @throws Refusal that ends it, whoever threw it */
   async next(data: Buffer | null): Promise<Step> {
-    if (!this.#begun) this.#admissions.checkHeard(this.#applicant)
-    this.#begun = true
+    // At each step, for others may have failed since the last; but whose turn it is keeps it to the end.
+    this.#turn ||= this.#admissions.checkHeard(this.#applicant)
     try {
       const { data: answer, identity } = await this.#exchange.next(data)
       if (identity === null) return { data: answer, admission: null }

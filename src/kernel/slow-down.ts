@@ -50,12 +50,17 @@ export class SlowDown {
    * time: nobody else until it is known whether that was another failure, or as long as one would cost.
    */
   hear(address: string, username: string | null): number {
-    const record = this.#recordOf(originOf(address), username)
+    const record = this.#slowed(address, username)
     const now = this.#clock.now()
-    if (record === undefined || record.failures < this.#limits.after! || this.#isForgotten(record, now)) return 0
+    if (record === null) return 0
     if (record.until > now) return record.until - now
     record.until = now + this.#cost(record.failures + 1)
     return 0
+  }
+
+  /** Whether a failure from there would be one of those that cost nothing, so that `hear` lets any number try. */
+  isFree(address: string, username: string | null): boolean {
+    return this.#slowed(address, username) === null
   }
 
   /** Somebody from there has guessed. Returns for how many milliseconds nobody is heard now; 0: not yet. */
@@ -88,6 +93,13 @@ export class SlowDown {
   #recordOf(origin: string, username: string | null): Record | undefined {
     const user = username === null ? undefined : this.#users.get(userAt(origin, username))
     return user ?? this.#addresses.get(origin)
+  }
+
+  /** The record of somebody who has failed too often already. */
+  #slowed(address: string, username: string | null): Record | null {
+    const record = this.#recordOf(originOf(address), username)
+    if (record === undefined || record.failures < this.#limits.after!) return null
+    return this.#isForgotten(record, this.#clock.now()) ? null : record
   }
 
   #add(origin: string): Record {

@@ -90,6 +90,20 @@ describe('a client that proves who it is by SCRAM', () => {
     expect(log.of('client.connecting-refused')).toHaveLength(3)
   })
 
+  it('guesses no faster on many connections at once', async () => {
+    const { port } = await startWithScram({ slowDown: { after: 3, initial: '1h', max: '1h' } })
+    const clients = await Promise.all(Array.from({ length: 30 }, () => openRaw(port, 5)))
+    const guesses = clients.map(() => new ScramClient('alice', 'wrong'))
+    for (const [i, client] of clients.entries()) connect(client, guesses[i]!.first, { clientId: `c${i}` })
+    const finals = []
+    for (const [i, client] of clients.entries()) finals.push(guesses[i]!.final(await challengeOf(client)))
+    for (const [i, client] of clients.entries()) auth(client, 0x18, finals[i]!)
+    const codes = []
+    for (const client of clients) codes.push((await client.next('connack')).reasonCode)
+    expect(codes.filter((code) => code === 0x86)).toHaveLength(4)
+    expect(codes.filter((code) => code === 0x9f)).toHaveLength(26)
+  })
+
   it('[MQTT-4.12.0-1] is refused with another method, and where the listener does not name this one', async () => {
     const { port } = await startWithScram({}, { authenticators: ['anonymous'] })
     const client = await openRaw(port, 5)
