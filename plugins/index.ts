@@ -9,6 +9,7 @@ import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
 import { sys } from './sys/index.ts'
 
+export type { AccessControl } from './access/index.ts'
 export type { QueueControl } from './queue/index.ts'
 
 export const builtInPlugins: ReadonlyArray<Plugin<never>> = [queue, delayed, status, sys, jwt, httpAuth, access]

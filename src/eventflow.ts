@@ -1,9 +1,8 @@
 /** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
 
-import { builtInPlugins, type QueueControl } from '../plugins/index.ts'
+import { type AccessControl, builtInPlugins, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
-import { hasUsers } from './config/users.ts'
 import { systemClock } from './core/clock.ts'
 import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
@@ -190,6 +189,14 @@ export class Eventflow {
     return this.#parts.kernel.plugins.api('queue') as QueueControl
   }
 
+  /**
+   * What clients may do: other rules while the broker runs, and why somebody may do something.
+   * @throws EventflowError NOT_RUNNING
+   */
+  get access(): AccessControl {
+    return this.#parts.kernel.plugins.api('access') as AccessControl
+  }
+
   get #parts(): Running {
     if (this.#running === null) throw new EventflowError('NOT_RUNNING', 'the broker is not running')
     return this.#running
@@ -253,7 +260,7 @@ export class Eventflow {
 
   #optionsOf(name: string): unknown {
     const { access, ...others } = this.config
-    if (name === 'access') return { ...access, users: hasUsers(this.config) }
+    if (name === 'access') return { ...access, usersElsewhere: others.jwt !== null || others.httpAuth !== null }
     const options = (others as Record<string, unknown>)[name]
     return options === undefined ? {} : options
   }

@@ -26,8 +26,8 @@ export interface AccessOptions extends RuleOptions {
   readonly passwordFile: string | null
   /** Users for SCRAM-SHA-256; null: it is not offered. */
   readonly scramFile: string | null
-  /** Whether anybody has to say who they are: by password, certificate, token, or a server that is asked. */
-  readonly users: boolean
+  /** Whether others say who somebody is, too: tokens, or a server that is asked. Left out: as at the start. */
+  readonly usersElsewhere?: boolean
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
   readonly certificateUser: 'none' | 'cn' | 'san'
   /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport, from a start on. */
@@ -66,7 +66,9 @@ export const access = definePlugin<AccessOptions>({
     const authorization = new Authorization(first.rules, context.accessTopic)
     context.authorizer(authorization)
 
-    const replace = async (options: AccessOptions): Promise<void> => {
+    const { usersElsewhere = false } = context.options
+    const replace = async (given: AccessOptions): Promise<void> => {
+      const options = { usersElsewhere, ...given }
       const { authenticators, scram: nextScram, rules } = await read(options, canonical)
       for (const link of links) link.holder = authenticators[link.name as keyof Chain]
       scram = nextScram
@@ -98,8 +100,8 @@ interface InForce {
 
 /** What these options mean, with their files read anew. */
 async function read(options: AccessOptions, canonical: Canonical): Promise<InForce> {
-  const { users, scramFile } = options
-  const open = !users && options.rules.length === 0 && options.aclFile === null
+  const { scramFile } = options
+  const open = isAnonymous(options) && options.rules.length === 0 && options.aclFile === null
   return {
     authenticators: await authenticatorsOf(options),
     scram: scramFile === null ? NO_SCRAM : new ScramUsers(await readScramUsers(scramFile)),
@@ -107,11 +109,12 @@ async function read(options: AccessOptions, canonical: Canonical): Promise<InFor
   }
 }
 
-async function authenticatorsOf({ passwordFile, certificateUser, users }: AccessOptions): Promise<Chain> {
+async function authenticatorsOf(options: AccessOptions): Promise<Chain> {
+  const { passwordFile, certificateUser } = options
   return {
     certificate: certificateUser === 'none' ? null : new CertificateUsers(certificateUser),
     password: passwordFile === null ? null : new PasswordUsers(await readUsers(passwordFile)),
-    anonymous: users ? WITHOUT_NAME : ANYONE,
+    anonymous: isAnonymous(options) ? ANYONE : WITHOUT_NAME,
   }
 }
 
@@ -131,6 +134,11 @@ const WITHOUT_NAME: Authenticator = {
   authenticate: ({ username }) => (username === null || username === '' ? 'allow' : null),
 }
 
+/** Whether there are no users: everyone is let in. */
+function isAnonymous({ passwordFile, scramFile, certificateUser, usersElsewhere }: AccessOptions): boolean {
+  return passwordFile === null && scramFile === null && certificateUser === 'none' && usersElsewhere !== true
+}
+
 /** What was asked for last comes last, and so is in force in the end. */
 function oneAtATime<T>(task: (input: T) => Promise<void>): (input: T) => Promise<void> {
   let last: Promise<void> = Promise.resolve()
@@ -142,8 +150,8 @@ function oneAtATime<T>(task: (input: T) => Promise<void>): (input: T) => Promise
 
 /** What an operator should know before the first client does. */
 function tell(log: Logger, options: AccessOptions): void {
-  const { passwordFile, users, rules, aclFile } = options
-  if (!users) {
+  const { passwordFile, rules, aclFile } = options
+  if (isAnonymous(options)) {
     log.warn({}, 'nobody needs a password: without access.passwordFile the broker listens on loopback only')
   } else if (rules.length === 0 && aclFile === null) {
     log.warn({ passwordFile }, 'no client may publish or subscribe: there are users, but no access.rules')

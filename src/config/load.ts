@@ -27,7 +27,12 @@ export interface ConfigSources {
 }
 
 /** Throws EventflowError CONFIG_INVALID; its message has one line for each problem. */
-export function loadConfig({ file, env, flags }: ConfigSources): Config {
+export function loadConfig(sources: ConfigSources): Config {
+  return locateConfig(sources).config
+}
+
+/** The same, with where the values come from: a file and a line, a variable, a flag; null for a default. */
+export function locateConfig({ file, env, flags }: ConfigSources): { config: Config; originOf: Origin } {
   const document = openDocument(file, env)
   const values = document?.values ?? {}
   const origins = new Map<string, string>()
@@ -52,7 +57,7 @@ export function loadConfig({ file, env, flags }: ConfigSources): Config {
     }
     return document?.origin(path) ?? null
   }
-  return validate(values, originOf, unknownVariables(env))
+  return { config: validate(values, originOf, unknownVariables(env)), originOf }
 }
 
 /** The same checks for options that a program gives. Throws EventflowError CONFIG_INVALID. */

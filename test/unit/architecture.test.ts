@@ -46,6 +46,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
 const EXCEPTIONS = new Set([
   'src/cli/commands/passwd.ts → plugins/access/password-file.ts',
   'src/cli/commands/check.ts → plugins/queue/policies.ts',
+  'src/cli/access-question.ts → plugins/index.ts',
 ])
 
 const STATEMENT =

@@ -1,31 +1,90 @@
 /**
  * `eventflow check`: what a start would run with, or all that keeps it from starting; with `--queue`, which policy the
- * queue of that name would have. Opens and writes nothing.
+ * queue of that name would have; with `--publish` or `--subscribe`, whether a client may, and by which rule. Opens and
+ * writes nothing.
  */
 
 import { stringify } from 'yaml'
 import { Policies } from '../../../plugins/queue/policies.ts'
-import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
-import { isConfigError, loadConfig } from '../../config/load.ts'
+import { FLAGS_USAGE, type ParsedFlags, parseFlags } from '../../config/flags.ts'
+import { isConfigError, locateConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import { EventflowError } from '../../core/errors.ts'
+import { type Answer, ask, type Question } from '../access-question.ts'
 import type { Command } from '../command.ts'
 
+const OWN = ['queue', 'user', 'client-id', 'role', 'publish', 'subscribe']
+
 export const check: Command = {
-  summary: 'Check the configuration, and print the values in force.',
-  usage: `check [--queue NAME] ${FLAGS_USAGE}`,
+  summary: 'Check the configuration, and print the values in force; or what a client may do, and why.',
+  usage: [
+    `check [--queue NAME] ${FLAGS_USAGE}`,
+    '       eventflow check [--user NAME] [--client-id ID] [--role NAME,…] --publish TOPIC | --subscribe FILTER [--json]',
+    '',
+    'Exit codes: 0 valid, or allowed; 1 denied; 2 wrongly called or configured.',
+  ].join('\n'),
   async run(args) {
+    const json = args.includes('--json')
+    const { own, ...sources } = parseFlags(
+      args.filter((word) => word !== '--json'),
+      OWN,
+    )
+    const question = questionOf(own)
     try {
-      const { own, ...sources } = parseFlags(args, ['queue'])
-      const config = loadConfig({ ...sources, env: process.env })
+      const { config, originOf } = locateConfig({ ...sources, env: process.env })
+      if (question !== null) return tell(located(await ask(config, question), originOf), json)
       // The sentence is a comment, so that what is printed is a configuration file itself.
       process.stdout.write(own.queue === undefined ? valid(config) : policyOf(config, own.queue))
       return 0
     } catch (error) {
-      if (!isConfigError(error)) throw error
+      const misconfigured = error instanceof EventflowError && error.code === 'ACCESS_FILE_INVALID'
+      if (!misconfigured && !isConfigError(error)) throw error
       process.stderr.write(`${error.message}\n`)
       return 2
     }
   },
+}
+
+/** What is asked about a client; null: nothing. Without an identifier a client is taken to have that of its user. */
+function questionOf(own: ParsedFlags['own']): Question | null {
+  const { user = null, publish, subscribe, role } = own
+  if (publish !== undefined && subscribe !== undefined)
+    throw wronglyCalled('--publish and --subscribe are two questions')
+  const topic = publish ?? subscribe
+  if (topic === undefined) {
+    if (user !== null || role !== undefined || own['client-id'] !== undefined) {
+      throw wronglyCalled('--publish or --subscribe is missing')
+    }
+    return null
+  }
+  const action = publish === undefined ? 'subscribe' : 'publish'
+  return { user, clientId: own['client-id'] ?? user ?? 'check', roles: role?.split(',') ?? [], action, topic }
+}
+
+/** As node:util's parseArgs refuses words: see main.ts. */
+function wronglyCalled(text: string): TypeError {
+  return Object.assign(new TypeError(text), { code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' })
+}
+
+/** The place of a rule of the configuration, with the file and the line where it stands. */
+function located(answer: Answer, originOf: (path: ReadonlyArray<string | number>) => string | null): Answer {
+  const index = /^access\.rules\[(\d+)\]$/.exec(answer.place ?? '')?.[1]
+  const origin = index === undefined ? null : originOf(['access', 'rules', Number(index)])
+  if (origin === null) return answer
+  const place = `${answer.place} (${origin})`
+  return { ...answer, place, reason: answer.reason.replace(answer.place!, () => place) }
+}
+
+function tell(answer: Answer, json: boolean): number {
+  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : inWords(answer))
+  return answer.allowed ? 0 : 1
+}
+
+function inWords({ user, clientId, action, topic, asked, allowed, reason }: Answer): string {
+  const who = `${user === null ? 'a client without a user name' : `user ${user}`}, client identifier ${clientId},`
+  const what = action === 'publish' ? `publish on ${topic}` : `subscribe to ${topic}`
+  const meant = asked === topic ? '' : ` (rules are asked about ${asked})`
+  return `${allowed ? 'allowed' : 'denied'}: ${who} ${allowed ? 'may' : 'may not'} ${what}${meant}\n${reason}\n`
 }
 
 function valid(config: Config): string {

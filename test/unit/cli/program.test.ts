@@ -120,6 +120,81 @@ describe('eventflow check', () => {
     expect((await finish(['check', '--queue', 'x'], { env })).stdout).toContain('no policy of its own')
   })
 
+  describe('of what a client may do', () => {
+    const cwd = (): string => {
+      const made = mkdtempSync(join(folder, 'rules-'))
+      mkdirSync(join(made, 'config'))
+      const rules = [
+        'access:',
+        '  aclFile: config/acl',
+        '  roles: { operators: [bob] }',
+        '  rules:',
+        '    - { deny: subscribe, topics: [a/secret] }',
+        '    - { allow: [publish, subscribe], user: ada, topics: [b, "a/%c/#"] }',
+        '    - { allow: publish, role: operators, topics: [queue/orders] }',
+      ]
+      writeFileSync(join(made, 'config', 'eventflow.yaml'), rules.join('\n'))
+      writeFileSync(join(made, 'config', 'acl'), '# mine\npattern read news/#\n')
+      return made
+    }
+
+    it.each([
+      [
+        ['--user', 'ada', '--client-id', 'c1', '--publish', 'a/c1/x'],
+        0,
+        /^allowed: user ada, client identifier c1, may publish on a\/c1\/x\naccess\.rules\[1\] \(config\/eventflow\.yaml:6\) allows a\/%c\/#\n$/,
+      ],
+      [
+        ['--user', 'ada', '--subscribe', '#'],
+        1,
+        /\naccess\.rules\[0\] \(config\/eventflow\.yaml:5\) denies a\/secret\n$/,
+      ],
+      [['--publish', 'x'], 1, /^denied: a client without a user name, .*\nno rule: denied by default\n$/],
+      [['--user', 'x', '--subscribe', 'news/1'], 0, /\nconfig\/acl:2 allows news\/#\n$/],
+      [
+        ['--user', 'bob', '--publish', '$delayed/5/$q/orders'],
+        0,
+        /rules are asked about queue\/orders.*\n.*rules\[2\]/,
+      ],
+      [['--user', 'eve', '--publish', 'queue/orders', '--role', 'a,operators'], 0, /rules\[2\]/],
+      [['--user', 'ada', '--publish', '$SYS/x'], 1, /only the broker may/],
+      [['--user', 'ada', '--publish', 'a/+'], 1, /a topic name has no wildcards/],
+    ])('%j answers with %i', async (words, code, text) => {
+      const answer = await finish(['check', ...words], { cwd: cwd() })
+      expect([answer.code, answer.stderr]).toEqual([code, ''])
+      expect(answer.stdout).toMatch(text)
+    })
+
+    it('answers programs in JSON', async () => {
+      const words = ['--user', 'ada', '--client-id', 'c1', '--publish', 'b', '--json']
+      const { code, stdout } = await finish(['check', ...words], { cwd: cwd() })
+      expect([code, JSON.parse(stdout)]).toEqual([
+        0,
+        {
+          ...{ user: 'ada', clientId: 'c1', roles: [], action: 'publish', topic: 'b', allowed: true, asked: 'b' },
+          ...{ place: 'access.rules[1] (config/eventflow.yaml:6)', rule: 'b' },
+          reason: 'access.rules[1] (config/eventflow.yaml:6) allows b',
+        },
+      ])
+    })
+
+    it.each([
+      [['--user', 'ada'], /--publish or --subscribe is missing/],
+      [['--publish', 'a', '--subscribe', 'b'], /two questions/],
+    ])('%j is wrongly called', async (words, text) => {
+      const { code, stderr } = await finish(['check', ...words], { cwd: cwd() })
+      expect(code).toBe(2)
+      expect(stderr).toMatch(text)
+    })
+
+    it('tells the line of an ACL file that is wrong', async () => {
+      const made = cwd()
+      writeFileSync(join(made, 'config', 'acl'), 'user ada\ntopic reed x\n')
+      const { code, stderr } = await finish(['check', '--publish', 'a'], { cwd: made })
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/^config\/acl:2: 'reed' is not /)])
+    })
+  })
+
   it('reads config/eventflow.yaml of the working directory', async () => {
     const cwd = mkdtempSync(join(folder, 'default-'))
     mkdirSync(join(cwd, 'config'))

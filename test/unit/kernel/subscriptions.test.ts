@@ -24,7 +24,7 @@ async function make() {
   })
   const rules = (decide: (filter: string) => Decision) =>
     access.addAuthorizer({ name: 'rules', authorize: (_session, _action, filter) => decide(filter) })
-  return { subscriptions, pubsub, queues, store, sessions, heard, open, rules }
+  return { access, subscriptions, pubsub, queues, store, sessions, heard, open, rules }
 }
 
 describe('a subscription', () => {
@@ -146,6 +146,59 @@ describe('the end of a subscription', () => {
     await subscriptions.add(session, subscription('a'))
     subscriptions.detach(session, false)
     expect([pubsub.calls.at(-1), session.subscriptions.size]).toEqual(['detach me', 1])
+  })
+})
+
+describe('a subscription, when the rules change,', () => {
+  it('is judged again when the rules change before it is granted', async () => {
+    const { access, subscriptions, pubsub, heard, open, rules } = await make()
+    const session = open('me')
+    let decision: Decision = 'allow'
+    rules(() => decision)
+    pubsub.onSubscribe = () => {
+      decision = 'deny'
+      access.changed()
+      return undefined
+    }
+    await expect(subscriptions.add(session, subscription('a'))).rejects.toMatchObject({ code: 0x87 })
+    expect([session.subscriptions.size, pubsub.calls]).toEqual([0, ['subscribe me a', 'unsubscribe me a']])
+    expect(heard.map(({ type }) => type)).not.toContain('subscription.added')
+  })
+
+  it('is not granted when it was taken away while it was being stored', async () => {
+    const { access, subscriptions, pubsub, heard, store, open, rules } = await make()
+    const session = open('me', 60)
+    let decision: Decision = 'allow'
+    rules(() => decision)
+    const durable = store.durable.bind(store)
+    store.durable = async () => {
+      decision = 'deny'
+      access.changed()
+      await subscriptions.reviewAll()
+      return durable()
+    }
+    await expect(subscriptions.add(session, subscription('a'))).rejects.toMatchObject({ code: 0x87 })
+    expect([session.subscriptions.size, pubsub.calls.at(-1)]).toEqual([0, 'unsubscribe me a'])
+    expect(heard.map(({ type }) => type)).not.toContain('subscription.added')
+  })
+
+  it('is taken from every session that may not have it, of very many, and from those that are away', async () => {
+    const { access, subscriptions, heard, open, rules } = await make()
+    let decision: Decision = 'allow'
+    rules((filter) => (filter === 'a' ? 'allow' : decision))
+    const sessions = Array.from({ length: 3_000 }, (_, i) => open(`c${i}`, i % 2))
+    for (const session of sessions) {
+      for (const filter of ['a', 'b']) session.subscriptions.set(filter, subscription(filter))
+    }
+    decision = 'deny'
+    access.changed()
+    await subscriptions.reviewAll()
+    expect(sessions.every(({ subscriptions }) => [...subscriptions.keys()].join() === 'a')).toBe(true)
+    const removed = heard.filter(({ type }) => type === 'subscription.removed')
+    expect([removed.length, removed[0]]).toEqual([
+      3_000,
+      expect.objectContaining({ filter: 'b', reason: 'not-authorized' }),
+    ])
   })
 })
 

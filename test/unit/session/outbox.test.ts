@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Counters } from '../../../src/core/counters.ts'
-import type { Message, QoS } from '../../../src/core/message.ts'
+import { Message, type QoS } from '../../../src/core/message.ts'
 import { Outbox, type OutboxLimits } from '../../../src/session/outbox.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
@@ -849,6 +849,68 @@ describe('withdraw', () => {
     expect(outbox.size).toBe(1)
     outbox.acknowledged(1, 0)
     expect(settlements.all).toEqual(['a acknowledged'])
+  })
+})
+
+describe('what the client may not read any more', () => {
+  const none = () => false
+
+  it('does not come: of what waits and is stored nothing is left, and it is told', async () => {
+    const { outbox, connect, enqueue, stored, heard, counters } = await make({ persistent: true })
+    for (const payload of ['1', '2']) enqueue(payload)
+    enqueue('3', 2)
+    outbox.revoke(none)
+    expect([outbox.size, stored(), counters.queuedMessages, counters.publishDropped]).toEqual([0, 0, 0, 3])
+    const dropped = heard.filter(({ type }) => type === 'message.dropped')
+    expect(dropped.map(({ reason }) => reason)).toEqual(Array(3).fill('not-authorized'))
+    const connection = connect()
+    expect(await connection.received()).toEqual([])
+  })
+
+  it('makes room for what it may read', async () => {
+    const { outbox, connect, counters } = await make({ persistent: true })
+    const give = (topic: string) =>
+      outbox.enqueue(Message.of({ topic, payload: Buffer.from(topic), qos: 1 }), 1, false, null)
+    for (const topic of ['a', 'b', 'a', 'b']) give(topic)
+    outbox.revoke((topic) => topic === 'b')
+    expect([outbox.size, counters.queuedMessages]).toEqual([2, 2])
+    const connection = connect()
+    expect((await connection.received()).length).toBe(2)
+  })
+
+  it('is not sent again at QoS 1; at QoS 2 its identifier is had back, without the message', async () => {
+    const { outbox, connect, enqueue, stored } = await make({ persistent: true })
+    const first = connect()
+    enqueue('1')
+    enqueue('2', 2)
+    await first.received()
+    outbox.detach(false)
+    outbox.revoke(none)
+    expect(outbox.size).toBe(1)
+    const second = connect()
+    expect(await second.received()).toEqual(['PUBREL 2'])
+    outbox.completed(2)
+    expect([outbox.size, stored()]).toEqual([0, 0])
+  })
+
+  it('stays with its client when it was sent on this connection', async () => {
+    const { outbox, connect, enqueue } = await make({ persistent: true })
+    connect()
+    enqueue('1')
+    outbox.revoke(none)
+    expect(outbox.size).toBe(1)
+    outbox.acknowledged(1, 0)
+    expect(outbox.size).toBe(0)
+  })
+
+  it('goes back to who handed it over', async () => {
+    const { outbox, heard } = await make({ persistent: true })
+    const settlements = new Settlements()
+    deliver(outbox, settlements, 'a', 1)
+    outbox.lend(message('b'), 1, false, null, settlements, 'b', 0)
+    outbox.revoke(none)
+    expect([settlements.all, outbox.size]).toEqual([['a lost', 'b lost'], 0])
+    expect(heard.map(({ type }) => type)).not.toContain('message.dropped')
   })
 })
 

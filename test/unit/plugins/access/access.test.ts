@@ -22,17 +22,11 @@ const FROM = { clientId: 'c1', address: '127.0.0.1', listener: 'tcp', certificat
 const DEFAULTS: AccessOptions = {
   passwordFile: null,
   scramFile: null,
-  users: false,
   certificateUser: 'none',
   rules: [],
   roles: {},
   aclFile: null,
   publishDenied: 'close',
-}
-
-/** There are users when there is a password file. */
-function withDefaults(options: Partial<AccessOptions>): AccessOptions {
-  return { ...DEFAULTS, users: typeof options.passwordFile === 'string', ...options }
 }
 
 /** The plugin, set up and started. */
@@ -42,7 +36,7 @@ async function run(options: Partial<AccessOptions>) {
   const warnings: string[] = []
   const changes: string[] = []
   const context = {
-    options: withDefaults(options),
+    options: { ...DEFAULTS, ...options },
     log: { warn: (_data: object, text: string) => warnings.push(text) },
     authenticator: (authenticator: Authenticator) => authenticators.push(authenticator),
     authenticationMethod: () => {},
@@ -56,7 +50,7 @@ async function run(options: Partial<AccessOptions>) {
   return {
     warnings,
     changes,
-    change: (changed: Partial<AccessOptions>) => instance!.reload!(withDefaults(changed)),
+    change: (changed: Partial<AccessOptions>) => instance!.reload!({ ...DEFAULTS, ...changed }),
     get names() {
       const there = authenticators.filter((one) => (one as Link).holder !== null && !one.onlyByName)
       return there.map(({ name }) => name)
