@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises'
 import { definePlugin, EventflowError, type PluginContext } from '../../src/plugin.ts'
 import type { Answer } from './answer.ts'
 import { Answers } from './answers.ts'
-import { Callout } from './callout.ts'
 import { HttpUsers } from './http-users.ts'
 
 /** As the configuration has them: durations in milliseconds. */
@@ -46,6 +45,7 @@ async function usersOf(options: HttpAuthOptions | null, { clock, log }: PluginCo
   if (options === null) return null
   const { url, bearerTokenFile, timeout: timeoutMs, maxConcurrent, retryAfter: retryAfterMs } = options
   const bearerToken = bearerTokenFile === null ? null : await readToken(bearerTokenFile)
+  const { Callout } = await import('./callout.ts') // with its circuit breaker, only where it is used
   const callout = new Callout<Answer>({ url, bearerToken, timeoutMs, maxConcurrent, retryAfterMs, log })
   const { cacheSize: size, cacheAllowed: allowedMs, cacheDenied: deniedMs } = options
   const users = new HttpUsers({ callout, answers: new Answers({ size, allowedMs, deniedMs, clock }), clock })
