@@ -67,22 +67,37 @@ export const access = definePlugin<AccessOptions>({
     context.authorizer(authorization)
 
     const { usersElsewhere = false } = context.options
-    const replace = async (given: AccessOptions): Promise<void> => {
+    let present = context.options
+    /** Reads all that is to be read, and returns what puts it in force. */
+    const prepare = async (given: AccessOptions): Promise<() => Promise<void>> => {
       const options = { usersElsewhere, ...given }
       const { authenticators, scram: nextScram, rules } = await read(options, canonical)
-      for (const link of links) link.holder = authenticators[link.name as keyof Chain]
-      scram = nextScram
-      authorization.rules = rules
-      tell(context.log, options)
-      await context.accessChanged()
+      return () => {
+        for (const link of links) link.holder = authenticators[link.name as keyof Chain]
+        scram = nextScram
+        authorization.rules = rules
+        present = options
+        tell(context.log, options)
+        return context.accessChanged()
+      }
     }
-    const reload = oneAtATime(replace)
+    const change = oneAtATime(async (options: AccessOptions) => (await prepare(options))())
     const api: AccessControl = {
-      change: reload,
+      change,
       explain: ({ clientId, username, roles = [] }, action, topic) =>
         authorization.explain({ clientId, username, grants: { roles, rules: [] } } satisfies Who, action, topic),
     }
-    return { api, reload, start: () => tell(context.log, context.options) }
+    return {
+      api,
+      start: () => tell(context.log, context.options),
+      fixed: ['publishDenied'],
+      files: () => [present.passwordFile, present.scramFile, present.aclFile].filter((file) => file !== null),
+      async reload(options) {
+        const apply = await prepare(options as AccessOptions)
+        return () =>
+          void apply().catch((error: unknown) => context.log.error({ error }, 'sessions could not be looked at anew'))
+      },
+    }
   },
 })
 

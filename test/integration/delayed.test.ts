@@ -48,7 +48,7 @@ describe.each([4, 5] as const)('a delayed message on protocol level %i', (protoc
     await runPasswd(['-c', '-b', '-I', '10', file, 'bob', 'b'], { input: process.stdin, output: process.stderr })
     const rules = [
       { deny: 'publish' as const, topics: ['queue/secret'] },
-      { allow: 'publish' as const, topics: ['open/#', 'queue/#', '$delayed/#', '$SYS/#'] },
+      { allow: 'publish' as const, topics: ['open/#', 'queue/#', '$SYS/#'] },
     ]
     const { port } = await startBroker({ access: { passwordFile: file, rules } })
     const bob = { protocolVersion, username: 'bob', password: Buffer.from('b') }

@@ -129,6 +129,31 @@ describe('reading what another tenant may read', () => {
     expect(log.of('message.dropped')).toMatchObject([{ topic: 'tenants/mallory/1', reason: 'not-authorized' }])
   })
 
+  it('by a session that goes on after a restart with other rules is refused', async () => {
+    const store = { kind: 'level' as const, path: join(await temporaryFolder(), 'data') }
+    const lasting = { clientId: 'm', clean: false, username: 'mallory' } as const
+    const open: Rules = [{ allow: ['publish', 'subscribe'], topics: ['#'] }]
+    const first = await startBroker({ store, access: { rules: open } })
+    const before = await connectRaw(first.port, lasting)
+    expect(await subscribe(before, 'secret/#', 'open/#')).toEqual([1, 1])
+    before.socket.destroy()
+    const writer = await connectClient(first.port)
+    for (const topic of ['secret/1', 'open/1']) await writer.mqtt.publishAsync(topic, 'x', { qos: 1 })
+    writer.mqtt.end(true)
+    await first.stop()
+    const second = await startBroker({
+      store,
+      access: { rules: [{ deny: 'subscribe', topics: ['secret/#'] }, ...open] },
+    })
+    const log = listenTo(second, 'subscription.removed', 'message.dropped')
+    const back = await connectRaw(second.port, lasting)
+    expect(await received(back)).toEqual(['open/1'])
+    expect(log.all.map(({ data }) => data)).toMatchObject([
+      { filter: 'secret/#', reason: 'not-authorized' },
+      { topic: 'secret/1', reason: 'not-authorized' },
+    ])
+  })
+
   it('by what was sent and not acknowledged before the rules changed is refused: it is not sent again', async () => {
     const { port, change } = await start()
     const lasting = {

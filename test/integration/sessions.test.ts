@@ -594,7 +594,7 @@ describe('session expiry on MQTT 5.0', () => {
     await leave(client)
     await events.find('session.expired', { clientId: 'durable' })
     expect(Date.now() - before).toBeGreaterThanOrEqual(990)
-    expect(events.of('subscription.removed')).toEqual([{ clientId: 'durable', filter: 't', reason: 'unsubscribed' }])
+    expect(events.of('subscription.removed')).toEqual([{ clientId: 'durable', filter: 't', reason: 'session-ended' }])
     expect((await connectRaw(broker.port, options)).connack.sessionPresent).toBe(false)
   })
 

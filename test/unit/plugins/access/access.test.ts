@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { type AccessOptions, access } from '../../../../plugins/access/index.ts'
+import { type AccessControl, type AccessOptions, access } from '../../../../plugins/access/index.ts'
 import type { Link } from '../../../../plugins/access/link.ts'
 import { putUser } from '../../../../plugins/access/password-file.ts'
 import type { Authenticator, Authorizer, PluginContext, SessionView } from '../../../../src/plugin.ts'
@@ -50,7 +50,8 @@ async function run(options: Partial<AccessOptions>) {
   return {
     warnings,
     changes,
-    change: (changed: Partial<AccessOptions>) => instance!.reload!({ ...DEFAULTS, ...changed }),
+    instance: instance!,
+    change: (changed: Partial<AccessOptions>) => (instance!.api as AccessControl).change({ ...DEFAULTS, ...changed }),
     get names() {
       const there = authenticators.filter((one) => (one as Link).holder !== null && !one.onlyByName)
       return there.map(({ name }) => name)
@@ -171,4 +172,21 @@ it('when it is told twice at once, the last has the last word', async () => {
   const quick = change({ rules: [{ allow: 'publish', topics: ['b'] }] })
   await Promise.all([slow, quick])
   expect([mayPublish('a'), mayPublish('b')]).toEqual(['deny', 'allow'])
+})
+
+it('reloaded, it has found all of it right before any of it is in force, and names its files', async () => {
+  const [aclFile, passwordFile] = [temporaryFile('topic a\nuser ada\ntopic a\n'), temporaryFile('')]
+  const { mayPublish, instance, changes } = await run({ aclFile })
+  expect([instance.files!(), instance.fixed]).toEqual([[aclFile], ['publishDenied']])
+  const options = { ...DEFAULTS, passwordFile, rules: [{ allow: 'publish', topics: ['b'] }] }
+  const apply = await instance.reload!(options)
+  expect([mayPublish('a'), mayPublish('b'), changes.length, instance.files!()]).toEqual(['allow', 'deny', 0, [aclFile]])
+  apply!()
+  expect([mayPublish('a'), mayPublish('b'), changes.length, instance.files!()]).toEqual([
+    'deny',
+    'allow',
+    1,
+    [passwordFile],
+  ])
+  await expect(instance.reload!({ ...options, aclFile: `${aclFile}.no` })).rejects.toThrow(/does not exist/)
 })

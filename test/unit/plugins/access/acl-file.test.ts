@@ -1,5 +1,6 @@
 /** Mosquitto's ACL files: decided as Mosquitto 2.0.11 does, where nothing else is said in the table. */
 
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { aclClauses } from '../../../../plugins/access/acl-file.ts'
 import { Rules } from '../../../../plugins/access/rules.ts'
@@ -55,4 +56,13 @@ it('other names of topics are the same topics', () => {
   const rules = new Rules(aclClauses('topic deny $queue/secret\ntopic $queue/#\npattern $queue/%c\n', 'acl', canonical))
   const may = (topic: string) => rules.decide({ clientId: 'c', username: null, grants: NONE }, 'publish', topic)
   expect([may('queue/a'), may('queue/secret')]).toEqual(['allow', 'deny'])
+})
+
+it('the example is one', () => {
+  const file = new URL('../../../../config/acl.example', import.meta.url)
+  const rules = new Rules(aclClauses(readFileSync(file, 'utf8'), 'acl', same))
+  const may = (username: string | null, action: 'publish' | 'subscribe', topic: string) =>
+    rules.decide({ clientId: 'c', username, grants: NONE }, action, topic)
+  expect([may('ada', 'publish', 'devices/x'), may('ada', 'publish', 'devices/vault/x')]).toEqual(['allow', 'deny'])
+  expect([may(null, 'subscribe', 'news/x'), may('eve', 'publish', 'devices/eve/x')]).toEqual(['allow', 'allow'])
 })
