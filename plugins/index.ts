@@ -4,6 +4,8 @@ import type { Plugin } from '../src/plugin.ts'
 import { access } from './access/index.ts'
 import { delayed } from './delayed/index.ts'
 import { http } from './http/index.ts'
+import { httpAuth } from './http-auth/index.ts'
+import { jwt } from './jwt/index.ts'
 import { queue } from './queue/index.ts'
 import { status } from './status/index.ts'
 import { statusFile } from './status-file/index.ts'
@@ -13,4 +15,8 @@ export type { AccessControl } from './access/index.ts'
 export type { HttpControl } from './http/index.ts'
 export type { QueueControl } from './queue/index.ts'
 
-export const builtInPlugins: ReadonlyArray<Plugin<never>> = [statusFile, queue, delayed, status, sys, access, http]
+export const builtInPlugins: ReadonlyArray<Plugin<never>> = [
+  ...[statusFile, queue, delayed, status, sys],
+  ...[jwt, httpAuth, access],
+  http,
+]

@@ -16,7 +16,7 @@ import { Kernel } from './kernel/kernel.ts'
 import { OverloadWatch } from './kernel/overload-watch.ts'
 import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
-import { maxExpirySeconds, sessionLimits, transportLimits } from './reload/limits.ts'
+import { maxExpirySeconds, sessionLimits, slowDownLimits, transportLimits } from './reload/limits.ts'
 import { isLive, optionsOf, partsOf, type Reloadable } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
@@ -146,6 +146,7 @@ export class Eventflow {
       maxSessions: config.limits.maxSessions ?? Infinity,
       limits,
       maxExpirySeconds: maxExpirySeconds(config),
+      slowDown: slowDownLimits(config),
       reload: () => this.reload(),
     })
     const { maxRetained, maxRetainedBytes } = config.limits
@@ -169,6 +170,7 @@ export class Eventflow {
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
       )
+      this.#chooseAuthenticators(kernel)
       const { configFile } = this.#options
       this.#bus.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
       await kernel.loadSessions()
@@ -272,6 +274,18 @@ export class Eventflow {
       this.#bus.emit('store.recovered', { durationMs })
     }
     return this.#open({ kind, path, onFault, onRecovered })
+  }
+
+  /** Listeners that name their authenticators get those; whether there are such is known once plugins have joined. */
+  #chooseAuthenticators({ access }: Kernel): void {
+    for (const [name, listener] of Object.entries(this.config.listeners)) {
+      const names = listener?.authenticators ?? null
+      const unknown = names === null ? null : access.setChain(name, names)
+      if (unknown === null) continue
+      const known = access.authenticators.join(', ')
+      const text = `listeners.${name}.authenticators: expected names out of ${known}, found ${JSON.stringify(unknown)}`
+      throw new EventflowError('CONFIG_INVALID', text)
+    }
   }
 
   #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {

@@ -11,15 +11,20 @@ export {
   type EventType,
   RARE_EVENT_TYPES,
 } from './core/events.ts'
+export { isUsername, readRoles, readTopicRules } from './core/foreign-identity.ts'
 export { type Action, type Actions, type Grants, ruleTopicProblem, type TopicRule } from './core/grants.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'
+export { Turns } from './core/turns.ts'
 export type { EventChronicle, Follower, RecentQuery } from './kernel/chronicle.ts'
 export type { CloudEvent, CloudEventOf, EventRecord } from './kernel/event-record.ts'
 export {
   type AfterGrant,
   type Apply,
+  type AuthenticationExchange,
+  type AuthenticationMethod,
+  type AuthenticationStep,
   type Authenticator,
   type Authorizer,
   type ClientCertificate,

@@ -3,7 +3,7 @@
  * client has proved that it is its own. Who has none, or none with a name, is left to the next in the chain.
  */
 
-import type { Authenticator, Credentials, Decision, Identity } from '../../src/plugin.ts'
+import { type Authenticator, type Credentials, type Decision, type Identity, isUsername } from '../../src/plugin.ts'
 
 export class CertificateUsers implements Authenticator {
   readonly name = 'certificate'
@@ -24,9 +24,4 @@ export class CertificateUsers implements Authenticator {
 /** `DNS:device-7` names device-7. */
 function firstName([first]: readonly string[]): string | null {
   return first === undefined ? null : first.slice(first.indexOf(':') + 1)
-}
-
-/** What MQTT would take as a user name: no control characters, and not so long that it could not be told [MQTT-1.5.4]. */
-function isUsername(name: string): boolean {
-  return name !== '' && !/\p{Cc}/u.test(name) && Buffer.byteLength(name) <= 65_535
 }

@@ -5,12 +5,15 @@ import type { Authenticator, Credentials, Decision, Identity } from '../../src/p
 export class Link implements Authenticator {
   holder: Authenticator | null
 
-  constructor(holder: Authenticator | null) {
+  readonly name: string
+
+  constructor(name: string, holder: Authenticator | null) {
+    this.name = name
     this.holder = holder
   }
 
-  get name(): string {
-    return this.holder?.name ?? 'nobody'
+  get onlyByName(): boolean {
+    return this.holder?.onlyByName ?? false
   }
 
   get unproved(): boolean {

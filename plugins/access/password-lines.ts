@@ -6,14 +6,26 @@
  */
 
 import { EventflowError } from '../../src/plugin.ts'
-import { formatHash, type PasswordHash, parseHash } from './password-hash.ts'
+import { parseHash } from './password-hash.ts'
+import { parseScramSecret } from './scram-secret.ts'
+
+/** What may stand behind the colon: hashes in a password file, secrets in a file for SCRAM. */
+export interface Kind<Secret> {
+  /** Null for text that is none. */
+  readonly parse: (text: string) => Secret | null
+  /** What a line without one has. */
+  readonly missing: string
+}
+
+export const HASHES = { parse: parseHash, missing: 'no password hash that starts with $7$ or $6$' }
+export const SCRAM_SECRETS = { parse: parseScramSecret, missing: 'no secret that starts with SCRAM-SHA-256$' }
 
 /**
- * The users in `text`, the content of `file`, with their hashes.
+ * The users in `text`, the content of `file`, with their secrets.
  * @throws EventflowError ACCESS_FILE_INVALID that names file and line
  */
-export function parseUsers(text: string, file: string): Map<string, PasswordHash> {
-  const users = new Map<string, PasswordHash>()
+export function parseUsers<Secret>(text: string, file: string, kind: Kind<Secret>): Map<string, Secret> {
+  const users = new Map<string, Secret>()
   const lines = new Map<string, number>()
   for (const [index, line] of text.split('\n').entries()) {
     const number = index + 1
@@ -24,17 +36,17 @@ export function parseUsers(text: string, file: string): Map<string, PasswordHash
     const first = lines.get(user)
     // Mosquitto takes one of the two and says nothing, so that a password which was changed may not have been.
     if (first !== undefined) throw broken(file, number, `has the same user as line ${first}`)
-    const hash = parseHash(content.slice(content.indexOf(':') + 1).trim())
-    if (hash === null) throw broken(file, number, 'has no password hash that starts with $7$ or $6$')
-    users.set(user, hash)
+    const secret = kind.parse(content.slice(content.indexOf(':') + 1).trim())
+    if (secret === null) throw broken(file, number, `has ${kind.missing}`)
+    users.set(user, secret)
     lines.set(user, number)
   }
   return users
 }
 
-/** `text` with the hash of `user` in place of the old one, or at the end. */
-export function withUser(text: string, user: string, hash: PasswordHash): string {
-  const entry = `${user}:${formatHash(hash)}`
+/** `text` with this secret of `user` in place of the old one, or at the end. */
+export function withUser(text: string, user: string, secret: string): string {
+  const entry = `${user}:${secret}`
   const lines = text.split('\n')
   const at = lines.findIndex((line) => userOf(line) === user)
   if (at !== -1) return lines.with(at, entry).join('\n')

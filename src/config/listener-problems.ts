@@ -4,9 +4,10 @@
  */
 
 import { BlockList, isIP } from 'node:net'
+import { hasUsers } from './users.ts'
 
 interface Problem {
-  readonly path: string[]
+  readonly path: Array<string | number>
   readonly expected: string
 }
 
@@ -15,6 +16,7 @@ interface Listener {
   readonly clientCertificate?: string
   readonly ca?: string | null
   readonly crl?: string | null
+  readonly authenticators?: readonly string[] | null
 }
 
 interface Http {
@@ -25,20 +27,52 @@ interface Http {
 
 interface Access {
   readonly passwordFile?: string | null
+  readonly scramFile?: string | null
   readonly certificateUser?: string
+}
+
+interface Groups {
+  readonly http?: Http
+  readonly listeners?: Listeners
+  readonly access?: Access
+  readonly jwt?: unknown
+  readonly httpAuth?: unknown
 }
 
 const WITH_ADDRESS = ['tcp', 'tls', 'ws', 'wss'] as const
 const WITH_TLS = ['tls', 'wss'] as const
 
-type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number]]?: Listener | null }
+type Listeners = { readonly [name in (typeof WITH_ADDRESS)[number] | 'unix']?: Listener | null }
 
-export function* listenerProblems(listeners: Listeners = {}, access: Access = {}, http: Http = {}): Generator<Problem> {
+/** Authenticators that are there only when an option says so; others are known when plugins have joined. */
+const OPTION_OF: ReadonlyMap<string, string> = new Map([
+  ['password', 'access.passwordFile'],
+  ['scram', 'access.scramFile'],
+  ['certificate', 'access.certificateUser'],
+  ['jwt', 'jwt'],
+  ['http', 'httpAuth'],
+])
+
+function isConfigured(name: string, { access = {}, jwt, httpAuth }: Groups): boolean {
+  const { passwordFile = null, scramFile = null, certificateUser = 'none' } = access
+  const given: { readonly [name: string]: unknown } = { password: passwordFile, scram: scramFile, jwt, http: httpAuth }
+  return name === 'certificate' ? certificateUser !== 'none' : (given[name] ?? null) !== null
+}
+
+export function* listenerProblems({
+  listeners = {},
+  access = {},
+  http = {},
+  jwt,
+  httpAuth,
+}: Groups): Generator<Problem> {
   if (http.port !== null && http.tokenFile === null && !isLoopback(http.host)) {
     yield { path: ['http', 'host'], expected: 'a loopback address, or tokens in http.tokenFile' }
   }
   for (const name of WITH_ADDRESS) {
-    if (access.passwordFile !== null || access.certificateUser !== 'none') break
+    if (hasUsers({ access, jwt, httpAuth })) break
+    // Whoever names them has thought of it.
+    if (listeners[name]?.authenticators?.includes('anonymous')) continue
     if (!isLoopback(listeners[name]?.host)) yield { path: ['listeners', name, 'host'], expected: LOOPBACK }
   }
   for (const name of WITH_TLS) {
@@ -46,6 +80,15 @@ export function* listenerProblems(listeners: Listeners = {}, access: Access = {}
     if (clientCertificate === 'none' && crl !== null) yield { path: ['listeners', name, 'crl'], expected: NO_LIST }
     if (clientCertificate === 'none' || ca !== null) continue
     yield { path: ['listeners', name, 'ca'], expected: `a PEM file, for clientCertificate is ${clientCertificate}` }
+  }
+  for (const name of [...WITH_ADDRESS, 'unix'] as const) {
+    const named = listeners[name]?.authenticators
+    if (!Array.isArray(named)) continue
+    for (const [i, one] of named.entries()) {
+      const option = OPTION_OF.get(one)
+      if (option === undefined || isConfigured(one, { access, jwt, httpAuth })) continue
+      yield { path: ['listeners', name, 'authenticators', i], expected: `another authenticator (${option} is not set)` }
+    }
   }
   const { certificateUser = 'none' } = access
   if (certificateUser === 'none') return

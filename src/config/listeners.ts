@@ -10,6 +10,7 @@ const LONGEST_SOCKET_PATH = 107
 const address = 'an IP address, or a network such as 10.0.0.0/8'
 const origin = 'an origin such as https://example.com'
 const socketPath = `a path of 1 to ${LONGEST_SOCKET_PATH} bytes`
+const names = 'a list of names such as [password, certificate], or null'
 const permissions = 'permissions as text, such as "0660"'
 
 const host = (what: string) => text('an address or a host name').prefault('127.0.0.1').describe(what)
@@ -50,6 +51,10 @@ const forwardedFor = z
   })
   .prefault([])
   .describe('Proxies whose X-Forwarded-For header names the client; nobody else is believed.')
+const authenticators = z
+  .union([z.array(text('the name of an authenticator')).min(1, { error: names }), z.null()], { error: names })
+  .prefault(null)
+  .describe('Authenticators that clients of this listener are asked by, in this order, by their names; null: all.')
 
 const path = z
   .string({ error: 'a path that begins with /' })
@@ -88,6 +93,7 @@ export const listeners = group({
     port: port.prefault(1883).describe('TCP port for MQTT; 0 takes any free one.'),
     ...ownLimits,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   tls: optionalGroup('MQTT over TLS; null: not offered.', {
@@ -96,6 +102,7 @@ export const listeners = group({
     ...certificates,
     ...ownLimits,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   ws: optionalGroup('MQTT over WebSocket; null: not offered.', {
@@ -106,6 +113,7 @@ export const listeners = group({
     forwardedFor,
     ...ownLimits,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   wss: optionalGroup('MQTT over WebSocket over TLS; null: not offered.', {
@@ -117,6 +125,7 @@ export const listeners = group({
     ...certificates,
     ...ownLimits,
     maxConnections,
+    authenticators,
     proxyProtocol,
   }),
   unix: optionalGroup('MQTT on a Unix socket; null: not offered.', {
@@ -131,6 +140,7 @@ export const listeners = group({
       .describe('Permissions of the socket: who may connect.'),
     ...ownLimits,
     maxConnections,
+    authenticators,
   }),
 })
 

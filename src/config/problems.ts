@@ -9,7 +9,10 @@ export type Path = readonly PropertyKey[]
 export type Origin = (path: Path) => string | null
 
 /** Options whose values are kept out of messages, which end up in logs. */
-const SECRET = new Set(['access.passwordFile', 'listeners.tls.passphraseFile', 'listeners.wss.passphraseFile'])
+const SECRET = new Set([
+  ...['access.passwordFile', 'access.scramFile', 'listeners.tls.passphraseFile', 'listeners.wss.passphraseFile'],
+  ...['jwt', 'jwt.secretFile', 'jwt.jwksUrl', 'httpAuth', 'httpAuth.url', 'httpAuth.bearerTokenFile'],
+])
 const LONGEST_SHOWN = 60
 
 export function configError(problems: readonly string[], cause?: unknown): EventflowError {

@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { ruleTopicProblem } from '../core/grants.ts'
 import { filterProblem, MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
+import { httpAuth, jwt, jwtProblems } from './authenticators.ts'
 import { http } from './http.ts'
 import {
   duration,
@@ -251,9 +252,23 @@ const groups = z.strictObject(
         .union([text('a path'), z.null()], { error: 'the path of a password file, or null' })
         .prefault(null)
         .describe('File of users and their passwords, as written by eventflow passwd or mosquitto_passwd.'),
+      scramFile: z
+        .union([text('a path'), z.null()], { error: 'the path of a file, or null' })
+        .prefault(null)
+        .describe('File of users for SCRAM-SHA-256, as written by eventflow passwd --scram.'),
       certificateUser: oneOf(['none', 'cn', 'san'])
         .prefault('none')
         .describe('Name in a client certificate that is the user: common name, or first subject alternative name.'),
+      slowDown: group({
+        after: z
+          .union([integer(0, 1_000_000), z.null()], { error: 'a whole number from 0 to 1000000, or null' })
+          .prefault(10)
+          .describe('Wrong passwords from one address that cost nothing; null: any number.'),
+        initial: duration('1ms', LONGEST_WAIT)
+          .prefault('1s')
+          .describe('Time for which no one unknown is heard from an address after the first beyond them; it doubles.'),
+        max: duration('1ms', LONGEST_WAIT).prefault('1m').describe('Longest such time.'),
+      }),
       rules: z
         .array(rule, { error: 'a list of rules' })
         .prefault([])
@@ -267,13 +282,15 @@ const groups = z.strictObject(
         .prefault('close')
         .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),
     }),
+    jwt,
+    httpAuth,
   },
   { error: groupExpected },
 )
 
 export const configSchema = groups
-  .superRefine(({ listeners, access, http }, context) => {
-    for (const { path, expected } of listenerProblems(listeners, access, http)) {
+  .superRefine((given, context) => {
+    for (const { path, expected } of [...listenerProblems(given), ...jwtProblems(given.jwt)]) {
       context.addIssue({ code: 'custom', path, message: expected })
     }
   }, always)
@@ -281,6 +298,11 @@ export const configSchema = groups
     ...always,
     path: ['queue', 'backoff', 'max'],
     error: 'no less than queue.backoff.initial',
+  })
+  .refine(({ access }) => !(access?.slowDown?.max < access?.slowDown?.initial), {
+    ...always,
+    path: ['access', 'slowDown', 'max'],
+    error: 'no less than access.slowDown.initial',
   })
   .superRefine(({ queue }, context) => {
     const seen = new Set<string>()

@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   PLUGIN_FAILED: 'A plugin could not be set up, started or stopped.',
   NAMESPACE_TAKEN: 'Two plugins claim the same topic prefix.',
   TRANSPORT_UNSUPPORTED: 'The installed MQTT transport is not the version that Eventflow was built for.',
-  ACCESS_FILE_INVALID: 'A password file or an ACL file cannot be read.',
+  ACCESS_FILE_INVALID: 'A file of users, keys or rules cannot be read.',
   QUEUE_UNKNOWN: 'There is no queue of this name.',
   QUEUE_IN_USE: 'The queue cannot be deleted while a client subscribes to it.',
   NOT_RUNNING: 'The broker is not running.',

@@ -16,6 +16,7 @@ export type DisconnectReason =
   | 'protocol-error' // what it sent is not MQTT
   | 'not-authorized' // it published what it may not (MQTT 3.1.1 has no other answer)
   | 'quota' // it went beyond a limit: sent too fast, or a message for which there is no room (MQTT 3.1.1 has no other answer)
+  | 'credentials-expired' // what it was let in with is valid no longer
   | 'kicked' // by an operator or a plugin
   | 'slow' // it does not read
   | 'network' // the connection ended without DISCONNECT, or broke
@@ -185,6 +186,8 @@ export interface EventMap {
     action: 'connect' | 'publish' | 'subscribe'
     topic: string | null
   }
+  /** Too many wrong passwords came from an address: nobody unknown is heard from there for so long. */
+  'access.slowed': { address: string; forMs: number }
 
   /** The store is open. */
   'store.opened': { kind: string; sessions: number; retained: number }
@@ -282,6 +285,7 @@ export const EVENT_TYPES = Object.keys({
   'queue.consumer-removed': 0,
   'access.authenticated': 0,
   'access.denied': 0,
+  'access.slowed': 0,
   'store.opened': 0,
   'store.recovered': 0,
   'store.failed': 0,

@@ -1,12 +1,13 @@
 /**
  * Access control: two chains, who you are and what you may do. The first that answers decides.
  *
- * When nobody answers: with no authenticator at all everyone is let in; otherwise no one. Likewise for authorizers.
+ * A listener may name its authenticators. When nobody answers: with no authenticator at all everyone is let in; otherwise no
+ * one. Likewise for authorizers.
  */
 
 import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
 import type { Session } from '../session/session.ts'
-import type { Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
+import type { AuthenticationMethod, Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
 /** So many topics of one client are remembered as decided; then it begins anew. */
 const MAX_REMEMBERED = 1_000
@@ -17,6 +18,8 @@ export interface Admission {
   /** Name of the authenticator. */
   readonly by: string
   readonly username: string | null
+  /** When the proof is void, in milliseconds since the epoch; null: never. */
+  readonly expiresAt: number | null
   readonly grants: Grants
   /** Whether the name was proved. */
   readonly proved: boolean
@@ -24,6 +27,11 @@ export interface Admission {
 
 export class Access {
   readonly #authenticators: Authenticator[] = []
+  /** Of listeners that name theirs. */
+  readonly #chains = new Map<string, readonly Authenticator[]>()
+  readonly #methods: AuthenticationMethod[] = []
+  /** Names that listeners have chosen. */
+  readonly #chosen = new Map<string, readonly string[]>()
   readonly #authorizers: Authorizer[] = []
   /** Whether everything is allowed, as far as anyone knows: then nothing is asked, and nothing remembered. */
   #open = true
@@ -34,6 +42,17 @@ export class Access {
 
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
+  }
+
+  addMethod(method: AuthenticationMethod): void {
+    this.#methods.push(method)
+  }
+
+  /** The method of enhanced authentication that clients of this listener may use under that name, if there is one. */
+  methodFor(listener: string, method: string): AuthenticationMethod | null {
+    const names = this.#chosen.get(listener)
+    const found = this.#methods.find((one) => one.method === method)
+    return found !== undefined && (names?.includes(found.name) ?? true) ? found : null
   }
 
   addAuthorizer(authorizer: Authorizer): void {
@@ -51,19 +70,46 @@ export class Access {
     return this.#epoch
   }
 
+  /**
+   * Of those who come by `listener`, ask these authenticators only, in this order.
+   * @returns a name that is nobody's, or null
+   */
+  setChain(listener: string, names: readonly string[]): string | null {
+    const unknown = names.find((name) => !this.authenticators.includes(name))
+    if (unknown !== undefined) return unknown
+    const byName = new Map(this.#authenticators.map((authenticator) => [authenticator.name, authenticator]))
+    this.#chosen.set(listener, names)
+    // A method of enhanced authentication is asked for by the client, never in a chain.
+    this.#chains.set(
+      listener,
+      names.flatMap((name) => byName.get(name) ?? []),
+    )
+    return null
+  }
+
+  /** Names of the authenticators there are, methods of enhanced authentication among them. */
+  get authenticators(): string[] {
+    return [...this.#authenticators, ...this.#methods].map(({ name }) => name)
+  }
+
   /** Who lets these credentials in, and as which user; null when nobody does. */
   async authenticate(credentials: Credentials): Promise<Admission | null> {
-    const { username } = credentials
-    for (const authenticator of this.#authenticators) {
-      const { name: by, unproved = false } = authenticator
+    const { username, listener } = credentials
+    const named = this.#chains.get(listener)
+    for (const authenticator of named ?? this.#authenticators) {
+      if (named === undefined && authenticator.onlyByName) continue
+      const by = authenticator.name
       const decision = await authenticator.authenticate(credentials)
       if (decision === 'deny') return null
       if (decision === null) continue
-      if (decision === 'allow') return { by, username, grants: NO_GRANTS, proved: !unproved && username !== null }
-      return { by, username: decision.username, grants: grantsOf(decision), proved: !unproved }
+      const proved = !(authenticator.unproved ?? false)
+      if (decision === 'allow') return { ...plainly(by, username), proved: proved && username !== null }
+      const { expiresAt = null } = decision
+      return { by, username: decision.username, grants: grantsOf(decision), proved, expiresAt }
     }
-    if (this.#authenticators.length > 0) return null
-    return { by: 'nobody asked', username, grants: NO_GRANTS, proved: false }
+    return this.#authenticators.length > 0 || this.#methods.length > 0
+      ? null
+      : { ...plainly('nobody asked', username), proved: false }
   }
 
   /** Remembered by session and topic: on the path of every message. */
@@ -114,4 +160,9 @@ export class Access {
     }
     return this.#authorizers.length === 0
   }
+}
+
+/** Let in under the name that was given, for as long as the client likes. */
+function plainly(by: string, username: string | null): Omit<Admission, 'proved'> {
+  return { by, username, grants: NO_GRANTS, expiresAt: null }
 }

@@ -1,5 +1,6 @@
 /** A client's life: let in, connected with a session, gone. What a transport calls. */
 
+import type { Clock, Timer } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
@@ -8,6 +9,8 @@ import type { Session } from '../session/session.ts'
 import type { Opened, Opening, Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Access, Admission } from './access.ts'
+import type { Admissions } from './admission.ts'
+import { Exchange } from './exchange.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Wills } from './wills.ts'
@@ -20,10 +23,14 @@ export interface ClientsParts {
   events: Events
   counters: Counters
   store: Store
+  clock: Clock
+  admissions: Admissions
 }
 
 export interface Connecting extends Opening {
   keepAliveSeconds: number
+  /** When the client's proof of who it is is void, in milliseconds since the epoch; null, or left out: never. */
+  expiresAt?: number | null
 }
 
 /** How a connection ended. */
@@ -39,25 +46,31 @@ export interface Departure {
 
 export class Clients {
   readonly #parts: ClientsParts
+  /** When connections end whose client has come in with a proof that does not last. */
+  readonly #expiries = new Map<Session, Timer>()
 
   constructor(parts: ClientsParts) {
     this.#parts = parts
   }
 
-  /**
-   * Resolves with who the client is when it may connect; rejects with a Refusal 0x86 (wrong credentials) or 0x87 (none given).
-   */
-  async admit(credentials: Credentials): Promise<Admission> {
-    const { clientId, username, address } = credentials
-    const { access, events } = this.#parts
-    const admission = await access.authenticate(credentials)
-    if (admission !== null) {
-      events.emit('access.authenticated', { clientId, address, username: admission.username, by: admission.by })
-      return admission
-    }
-    this.#denied(credentials)
-    if (username === null) throw new Refusal(ReasonCode.NotAuthorized, 'a user name and password are required')
-    throw new Refusal(ReasonCode.BadUserNameOrPassword, 'the user name or password is not right')
+  /** Resolves with who the client is when it may connect; rejects with a Refusal: see Admissions. */
+  admit(credentials: Credentials): Promise<Admission> {
+    return this.#parts.admissions.admit(credentials)
+  }
+
+  /** An enhanced authentication by this method; null: clients of that listener are offered none of that name. */
+  exchange(method: string, credentials: Credentials): Exchange | null {
+    const { access, admissions } = this.#parts
+    const found = access.methodFor(credentials.listener, method)
+    return found === null ? null : new Exchange(found, credentials, admissions)
+  }
+
+  /** A connected client has proved anew who it is. @throws Refusal 0x87 when it is somebody else now */
+  renewed(session: Session, { username, grants, expiresAt }: Admission): void {
+    if (username !== session.username) throw new Refusal(ReasonCode.NotAuthorized, 'this is another user')
+    session.grants = grants
+    this.#parts.access.forget(session)
+    this.expireAt(session, expiresAt)
   }
 
   /**
@@ -108,6 +121,18 @@ export class Clients {
     this.#parts.subscriptions.review(session)
     session.attach(carrier)
     this.#parts.subscriptions.attach(session)
+    if (connecting.expiresAt != null) this.expireAt(session, connecting.expiresAt)
+  }
+
+  /** The proof by which this client was let in is void at that time, and no earlier one any more; null: never. */
+  expireAt(session: Session, expiresAt: number | null): void {
+    const { clock } = this.#parts
+    this.#expiries.get(session)?.cancel()
+    this.#expiries.delete(session)
+    if (expiresAt === null) return
+    const text = 'what the client was let in with is valid no longer'
+    const end = (): void => session.carrier?.close(new Refusal(ReasonCode.NotAuthorized, text), 'credentials-expired')
+    this.#expiries.set(session, clock.after(expiresAt - clock.now(), end))
   }
 
   /** The client wants its session to outlive the connection for so many seconds. */
@@ -137,6 +162,7 @@ export class Clients {
   gone(session: Session, departure: Departure): void {
     const { sessions, subscriptions, wills, access, events, counters } = this.#parts
     const { clientId, address, connected } = session
+    this.expireAt(session, null)
     if (connected) counters.clientsConnected--
     const { reason, reasonCode, message = '' } = departure
     if (!departure.publishWill) session.will = null // [MQTT-3.1.2-10]

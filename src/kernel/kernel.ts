@@ -9,6 +9,7 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Access } from './access.ts'
+import { Admissions } from './admission.ts'
 import type { EventChronicle } from './chronicle.ts'
 import { Clients } from './clients.ts'
 import { gaugesOf } from './gauges.ts'
@@ -16,6 +17,7 @@ import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
+import { NEVER_SLOWED, type SlowDownLimits } from './slow-down.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
 
@@ -40,6 +42,8 @@ export interface KernelParts {
   maxExpirySeconds: number
   /** Read the configuration again, if it can be. */
   reload?: () => Promise<ReloadResult>
+  /** What becomes of those who guess; left out: nothing. */
+  slowDown?: SlowDownLimits
 }
 
 export class Kernel {
@@ -80,7 +84,8 @@ export class Kernel {
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
-    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store })
+    const admissions = new Admissions({ access, events, clock, slowDown: parts.slowDown ?? NEVER_SLOWED })
+    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store, clock, admissions })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
@@ -134,6 +139,7 @@ export class Kernel {
       namespace: (prefix, namespace) => this.namespaces.claim(prefix, namespace),
       alias: (alias, prefix) => this.namespaces.alias(alias, prefix),
       authenticator: (authenticator) => this.access.addAuthenticator(authenticator),
+      authenticationMethod: (method) => this.access.addMethod(method),
       authorizer: (authorizer) => this.access.addAuthorizer(authorizer),
       accessTopic: (action, topic) =>
         action === 'publish' ? this.intake.accessTopic(topic) : this.subscriptions.accessTopic(topic),

@@ -135,6 +135,8 @@ export type Decision = 'allow' | 'deny' | null
 /** Let in under a name that was proved, whatever user name the client gave. */
 export interface Identity {
   readonly username: string
+  /** When the proof is void, in milliseconds since the epoch: the connection ends then, the session stays. Left out: never. */
+  readonly expiresAt?: number | undefined
   /** Roles that it has beside those that `access.roles` gives the user. They stay the session's until it connects again. */
   readonly roles?: readonly string[]
   /**
@@ -145,7 +147,10 @@ export interface Identity {
 }
 
 export interface Authenticator {
+  /** What `listeners.<name>.authenticators` calls it. */
   readonly name: string
+  /** Set by one that is asked by listeners that name it, and by no other. */
+  readonly onlyByName?: boolean
   /**
    * Set by one that lets people in under any name, without a proof. A session belongs to the user who began it, and no other
    * may take it; one begun under a name without proof belongs to nobody.
@@ -153,6 +158,29 @@ export interface Authenticator {
   readonly unproved?: boolean
   /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
   authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
+}
+
+/** A method of enhanced authentication (MQTT 5.0, section 4.12), such as SCRAM-SHA-256. */
+export interface AuthenticationMethod {
+  /** What `listeners.<name>.authenticators` calls it: `scram`. */
+  readonly name: string
+  /** What a client calls it: Authentication Method of its CONNECT. */
+  readonly method: string
+  /** A client wants to prove who it is by this method: now, or again. */
+  readonly begin: (client: Credentials) => AuthenticationExchange
+}
+
+export interface AuthenticationExchange {
+  /**
+   * The next step: `data` is what the client sent, null when it sent nothing. Resolve with what it is to be sent, and with who
+   * it is when this was the last step. Throw a Refusal to end it; 0x86 counts as a guess.
+   */
+  next(data: Buffer | null): AuthenticationStep | Promise<AuthenticationStep>
+}
+
+export interface AuthenticationStep {
+  readonly data: Buffer | null
+  readonly identity: Identity | null
 }
 
 export interface Authorizer {
@@ -201,6 +229,8 @@ export interface PluginContext<Options = unknown> {
   alias(alias: string, prefix: string): void
   /** Join the chain of those who say who somebody is. First in, first asked. */
   authenticator(authenticator: Authenticator): void
+  /** Offer a method of enhanced authentication to clients of MQTT 5.0. */
+  authenticationMethod(method: AuthenticationMethod): void
   /** Join the chain of those who say what somebody may do. First in, first asked. */
   authorizer(authorizer: Authorizer): void
   /**

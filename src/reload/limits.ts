@@ -1,6 +1,7 @@
 /** Limits of the configuration as the parts of the broker take them. Pure. */
 
 import type { Config } from '../config/schema.ts'
+import type { SlowDownLimits } from '../kernel/slow-down.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { NEVER_EXPIRES } from '../session/session.ts'
 import type { TransportLimits } from '../transport/lane-parts.ts'
@@ -28,6 +29,12 @@ export function transportLimits({ mqtt, session, access, limits }: Config): Tran
 export function sessionLimits({ session }: Config): OutboxLimits {
   const { maxInflight, maxQueued, maxQueuedBytes } = session
   return { maxInflight, maxQueued, maxQueuedBytes }
+}
+
+/** What becomes of those who guess passwords. */
+export function slowDownLimits({ access }: Config): SlowDownLimits {
+  const { after, initial, max } = access.slowDown
+  return { after, initialMs: initial, maxMs: max }
 }
 
 /** The longest that a session may outlive its connection. */

@@ -1,5 +1,6 @@
 /** What a session sees of the connection that carries it. */
 
+import type { DisconnectReason } from '../core/events.ts'
 import type { Refusal } from '../core/reason-codes.ts'
 import type { OutgoingAliases } from '../wire/topic-aliases.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
@@ -16,6 +17,6 @@ export interface Carrier {
   readonly maxExplainedBytes: number
   /** Topic aliases towards the client; null: it takes none. */
   readonly aliases: OutgoingAliases | null
-  /** End the connection; a client of MQTT 5.0 is told the code, why, and where to go instead. */
-  close(refusal: Refusal): void
+  /** End the connection, for this reason ('kicked'); a client of MQTT 5.0 is told the code, why, and where to go instead. */
+  close(refusal: Refusal, reason?: DisconnectReason): void
 }

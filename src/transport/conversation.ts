@@ -8,41 +8,24 @@
 
 import { randomUUID } from 'node:crypto'
 import { faultCode } from '../core/errors.ts'
-import type { DisconnectReason, RefusalReason } from '../core/events.ts'
+import type { RefusalReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { refusalReasonOf } from '../core/refusal-reason.ts'
 import type { Admission } from '../kernel/access.ts'
-import type { Connecting, Departure } from '../kernel/clients.ts'
-import type { Carrier } from '../session/carrier.ts'
+import type { Connecting } from '../kernel/clients.ts'
+import type { Credentials } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
+import { readAuth } from '../wire/auth.ts'
 import { type ConnectPacket, ConnectRefusal, readConnect } from '../wire/connect.ts'
 import { type DisconnectPacket, readDisconnect } from '../wire/disconnect.ts'
 import { readSubscribe, readUnsubscribe } from '../wire/subscribe.ts'
-import type { Desk, Desks, Visitor } from './desk.ts'
+import { Authentication } from './authentication.ts'
+import type { ConversationHost } from './conversation-host.ts'
+import type { Desk, Visitor } from './desk.ts'
 import * as handshake from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
-import type { Pace } from './pace.ts'
-import type { Peer } from './peer.ts'
 import { Subscribing, Unsubscribing } from './subscription-exchange.ts'
 import { checkConnect, connackFor, keepAliveSeconds } from './welcome.ts'
-
-/** What the conversation needs of its connection. */
-export interface ConversationHost {
-  readonly peer: Peer
-  readonly desks: Desks
-  readonly pace: Pace
-  write(packet: Buffer): void
-  /** Serve no further packet until `release`. */
-  hold(): void
-  release(): void
-  /** The identifier is this connection's from now on: whoever had it is sent away. */
-  claim(clientId: string): void
-  /** The client is welcome, its CONNACK written: returns what carries its session from now on. */
-  welcome(session: Session, connect: ConnectPacket): Carrier
-  /** The connection ends, for this reason; DISCONNECT was sent or received, or none is due. */
-  finish(departure: Departure): void
-  close(reasonCode: number, reason: DisconnectReason, text: string): void
-}
 
 const PINGRESP = Buffer.from([0xd0, 0])
 
@@ -54,6 +37,12 @@ export class Conversation implements Visitor {
   #connect: ConnectPacket | null = null
   #assignedClientId: string | null = null
   #refusal: Refusal | null = null
+  /** When the client named an authentication method; null: it did not. */
+  #authentication: Authentication | null = null
+  /** What it was let in as by that method. */
+  #admission: Admission | null = null
+  /** When the proof of who the client is is void; null: never. */
+  #expiresAt: number | null = null
   #subscribing: Subscribing | null = null
   #unsubscribing: Unsubscribing | null = null
   #session: Session | null = null
@@ -85,23 +74,59 @@ export class Conversation implements Visitor {
     this.#connect = connect
     if (this.#refusal !== null) throw this.#refusal
     const assigned = connect.clientId === '' ? `auto-${randomUUID()}` : null
-    checkConnect(connect, assigned, this.#parts.limits)
+    checkConnect(connect, assigned, this.#parts.limits, null)
     this.#assignedClientId = assigned
+    if (connect.authenticationMethod === null) this.#handshake()
+    else this.#authenticate(connect.authenticationMethod, connect.authenticationData)
+  }
+
+  #handshake(): void {
     this.#host.hold()
     this.#host.pace.take(() => {
       if (!this.#ended) this.#desk = this.#host.desks.handshake(this)
     })
   }
 
+  /** The client wants to prove who it is by a method: it is let in before Aedes is asked. */
+  #authenticate(method: string, data: Buffer | null): void {
+    this.#authentication = new Authentication(method, {
+      host: this.#host,
+      clients: this.#parts.clients,
+      connect: this.#connect!,
+      credentials: this.#credentials,
+      proved: (admission, authenticated) => {
+        checkConnect(this.#connect!, this.#assignedClientId, this.#parts.limits, authenticated)
+        this.#admission = admission
+        this.#handshake()
+      },
+      failed: (refusal) => this.reject(refusal),
+    })
+    this.#authentication.begin(data)
+  }
+
+  /** Whether AUTH is a packet for now. */
+  get authenticates(): boolean {
+    return this.#authentication !== null
+  }
+
+  auth(flags: number, bytes: Buffer, body: number, end: number): void {
+    this.#authentication!.auth(readAuth(flags, bytes, body, end), this.#welcomed ? this.#session : null)
+  }
+
+  get #credentials(): Credentials {
+    const { username, password } = this.#connect!
+    return { clientId: this.clientId, username, password, ...this.#host.peer }
+  }
+
   /** Hook of Aedes: why the client may not connect; null when it may, and its session is open. */
   async admit(): Promise<Refusal | null> {
     if (this.#session !== null) return null // it was admitted before: this is a new desk, opened for a SUBSCRIBE
     const connect = this.#connect!
-    const { username, password } = connect
+    const credentials = this.#credentials
     try {
-      const credentials = { clientId: this.clientId, username, password, ...this.#host.peer }
-      const admission = await this.#parts.clients.admit(credentials)
+      const admission = this.#admission ?? (await this.#parts.clients.admit(credentials))
       connect.username = admission.username
+      this.#expiresAt = admission.expiresAt
       this.#parts.clients.checkOwner(credentials, admission)
       this.#host.claim(this.clientId)
       await this.#open(admission)
@@ -172,6 +197,7 @@ export class Conversation implements Visitor {
   /** The connection is closed from our side. */
   end(): void {
     this.#ended = true
+    this.#authentication?.end()
     this.#desk?.close()
     this.#desk = this.#subscribing = this.#unsubscribing = null
   }
@@ -203,7 +229,16 @@ export class Conversation implements Visitor {
     this.#welcomed = true
     const { expirySeconds } = session
     const changed = expirySeconds === connect.sessionExpirySeconds ? null : expirySeconds
-    this.#host.write(connackFor(connect, this.#assignedClientId, this.#parts.limits, present, changed))
+    this.#host.write(
+      connackFor(
+        connect,
+        this.#assignedClientId,
+        this.#parts.limits,
+        present,
+        changed,
+        this.#authentication?.outcome ?? null,
+      ),
+    )
     const carrier = this.#host.welcome(session, connect)
     this.#parts.clients.connected(session, carrier, connecting, present)
   }
@@ -212,7 +247,8 @@ export class Conversation implements Visitor {
     const { clean, username, will, sessionExpirySeconds: expirySeconds } = connect
     const { address } = this.#host.peer
     const keepAlive = keepAliveSeconds(connect, this.#parts.limits)
-    return { clientId: this.clientId, clean, expirySeconds, username, address, will, keepAliveSeconds: keepAlive }
+    const granted = { keepAliveSeconds: keepAlive, expiresAt: this.#expiresAt }
+    return { clientId: this.clientId, clean, expirySeconds, username, address, will, ...granted }
   }
 
   suback(): void {

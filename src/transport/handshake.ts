@@ -26,6 +26,22 @@ export function unsubscribeForAedes(count: number): Buffer {
   return generate({ cmd: 'unsubscribe', messageId: 1, unsubscriptions }, { protocolVersion: 4 })
 }
 
+/** AUTH of the server; `data`: null for none. */
+export function authForClient(reasonCode: number, method: string, data: Buffer | null): Buffer {
+  const properties = authenticationProperties({ method, data })
+  return generate({ cmd: 'auth', reasonCode, properties }, { protocolVersion: 5 })
+}
+
+/** How a client of MQTT 5.0 has authenticated itself, if it has by a method, and the last that it is told of it. */
+export interface Authenticated {
+  method: string
+  data: Buffer | null
+}
+
+function authenticationProperties({ method, data }: Authenticated) {
+  return { authenticationMethod: method, ...(data === null ? {} : { authenticationData: data }) }
+}
+
 /** What a client that is let in is told. */
 export interface Welcome {
   version: number
@@ -40,6 +56,8 @@ export interface Welcome {
   receiveMaximum: number
   /** 0: the client may use no topic aliases. */
   topicAliasMaximum: number
+  /** Null: not by a method. */
+  authenticated: Authenticated | null
 }
 
 /**
@@ -49,11 +67,12 @@ export interface Welcome {
 export function welcomeForClient(welcome: Welcome): Buffer {
   const { version, sessionPresent, assignedClientId, sessionExpirySeconds, serverKeepAliveSeconds } = welcome
   if (version !== 5) return generate({ cmd: 'connack', sessionPresent, returnCode: 0 })
-  const { maximumPacketSize, receiveMaximum, topicAliasMaximum } = welcome
+  const { maximumPacketSize, receiveMaximum, topicAliasMaximum, authenticated } = welcome
   const properties = {
     maximumPacketSize,
     receiveMaximum,
     ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
+    ...(authenticated === null ? {} : authenticationProperties(authenticated)), // [MQTT-4.12.0-5]
     ...(assignedClientId === null ? {} : { assignedClientIdentifier: assignedClientId }),
     ...(serverKeepAliveSeconds === null ? {} : { serverKeepAlive: serverKeepAliveSeconds }),
     ...(sessionExpirySeconds === null ? {} : { sessionExpiryInterval: sessionExpirySeconds }),

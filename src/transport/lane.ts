@@ -18,7 +18,8 @@ import { PacketCutter } from '../wire/packet-cutter.ts'
 import { readPingreq } from '../wire/pingreq.ts'
 import { OutgoingAliases } from '../wire/topic-aliases.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
-import { Conversation, type ConversationHost } from './conversation.ts'
+import { Conversation } from './conversation.ts'
+import type { ConversationHost } from './conversation-host.ts'
 import type { Desks } from './desk.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
@@ -30,6 +31,7 @@ import { Throttle, type ThrottleLimits } from './throttle.ts'
 import { keepAliveSeconds } from './welcome.ts'
 
 const CONNECT = 1
+const DISCONNECT = 14
 const AUTH = 15
 /** Ends of a connection that are told as an error too: what the client sent, or what became of it, was not right. */
 const OF_THE_CLIENT = new Set<DisconnectReason>(['protocol-error', 'error', 'not-authorized', 'quota'])
@@ -155,8 +157,8 @@ export class Lane implements ConversationHost {
     this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
-    const sendAway = ({ code, message, serverReference }: Refusal): void =>
-      this.close(code, 'kicked', message, serverReference)
+    const sendAway = ({ code, message, serverReference }: Refusal, reason: DisconnectReason = 'kicked'): void =>
+      this.close(code, reason, message, serverReference)
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
@@ -252,6 +254,10 @@ export class Lane implements ConversationHost {
     const { conversation } = this
     this.#out.counters.packetsReceived++
     if (messages === null) {
+      if (conversation.authenticates) {
+        this.#beforeWelcome(type, flags)
+        return
+      }
       if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
       this.#out.counters.connects++
       conversation.connect(flags, bytes, body, end)
@@ -264,8 +270,17 @@ export class Lane implements ConversationHost {
     else if (type === 12) {
       readPingreq(flags, body, end)
       conversation.ping()
-    } else if (type === 14) conversation.disconnect(flags, bytes, body, end)
+    } else if (type === DISCONNECT) conversation.disconnect(flags, bytes, body, end)
+    else if (type === AUTH && conversation.authenticates) conversation.auth(flags, bytes, body, end)
     else throw unexpected(type, flags)
+  }
+
+  /** A client that authenticates itself sends AUTH, or goes [MQTT-3.1.2-30]. */
+  #beforeWelcome(type: number, flags: number): void {
+    const { bytes, body, end } = this.#cutter
+    if (type === AUTH) this.conversation.auth(flags, bytes, body, end)
+    else if (type === DISCONNECT) this.finish({ reason: 'client', reasonCode: 0, publishWill: false })
+    else throw new Refusal(ReasonCode.ProtocolError, 'only AUTH is due before CONNACK')
   }
 
   /** What the client sent cannot be served. */

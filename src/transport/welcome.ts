@@ -4,19 +4,22 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { topicProblem } from '../core/topics.ts'
 import type { ConnectPacket } from '../wire/connect.ts'
 import { payloadIsAsDeclared } from '../wire/payload-format.ts'
-import { welcomeForClient } from './handshake.ts'
+import { type Authenticated, welcomeForClient } from './handshake.ts'
 import type { TransportLimits } from './lane-parts.ts'
 
 /**
  * @param assignedClientId the identifier for a client that brings none
- * @throws Refusal 0x8c for an authentication method, 0x90 for the will's topic, 0x99 for its payload, 0x95 when the client
+ * @param authenticated what CONNACK will say of how the client has proved who it is; null: nothing, or nothing yet
+ * @throws Refusal 0x90 for the will's topic, 0x99 for its payload, 0x95 when the client
  * takes no packet as large as its CONNACK
  */
-export function checkConnect(connect: ConnectPacket, assignedClientId: string | null, limits: TransportLimits): void {
-  const { authenticationMethod, will, maximumPacketSize, sessionExpirySeconds } = connect
-  if (authenticationMethod !== null) {
-    throw new Refusal(ReasonCode.BadAuthenticationMethod, 'no such authentication method') // [MQTT-4.12.0-1]
-  }
+export function checkConnect(
+  connect: ConnectPacket,
+  assignedClientId: string | null,
+  limits: TransportLimits,
+  authenticated: Authenticated | null,
+): void {
+  const { will, maximumPacketSize, sessionExpirySeconds } = connect
   const problem = will === null ? null : topicProblem(will.topic, limits.maxTopicLevels, limits.maxTopicBytes)
   if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, `the will has no valid topic: ${problem}`)
   if (limits.checkPayloadFormat && will !== null && !payloadIsAsDeclared(will.properties, will.payload)) {
@@ -25,7 +28,7 @@ export function checkConnect(connect: ConnectPacket, assignedClientId: string | 
   if (maximumPacketSize === 0) return
   // The session expiry is told only when we change it: known once the session is open, and counted here if it may be.
   const expiry = sessionExpirySeconds === 0 ? null : sessionExpirySeconds
-  const connack = connackFor(connect, assignedClientId, limits, false, expiry)
+  const connack = connackFor(connect, assignedClientId, limits, false, expiry, authenticated)
   if (connack.length > maximumPacketSize) {
     throw new Refusal(ReasonCode.PacketTooLarge, 'CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
   }
@@ -48,6 +51,7 @@ export function connackFor(
   limits: TransportLimits,
   present: boolean,
   sessionExpirySeconds: number | null,
+  authenticated: Authenticated | null,
 ): Buffer {
   const { version } = connect
   const { maxPacketSize: maximumPacketSize, receiveMaximum, topicAliasMaximum } = limits
@@ -61,5 +65,6 @@ export function connackFor(
     maximumPacketSize,
     receiveMaximum,
     topicAliasMaximum,
+    authenticated,
   })
 }

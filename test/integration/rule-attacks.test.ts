@@ -25,6 +25,7 @@ const TENANTS: Rules = [
 const FULL = {
   passwordFile: null,
   certificateUser: 'none',
+  scramFile: null,
   rules: [],
   roles: {},
   aclFile: null,

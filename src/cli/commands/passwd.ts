@@ -6,17 +6,28 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { createFile, ITERATIONS, putUser, removeUser, userProblem } from '../../../plugins/access/password-file.ts'
+import {
+  createFile,
+  FILE_KINDS,
+  type FileKind,
+  putUser,
+  removeUser,
+  userProblem,
+} from '../../../plugins/access/password-file.ts'
 import type { Command } from '../command.ts'
 
-const FORM = 'passwd [-c] [-b] [-D] [-I N] FILE USER [PASSWORD]'
+const { password: HASHES, scram: SCRAM } = FILE_KINDS
+
+const FORM = 'passwd [-c] [-b] [-D] [-I N] [--scram] FILE USER [PASSWORD]'
 
 const USAGE = `${FORM}
 
   -c    create FILE; an old one is overwritten
   -b    take the password from the command line, where others on this machine can see it
   -D    delete USER
-  -I N  rounds of hashing, ${ITERATIONS.min} to ${ITERATIONS.max}: more make guessing and connecting slower (default ${ITERATIONS.default})
+  -I N  rounds of hashing, ${HASHES.iterations.min} to ${HASHES.iterations.max}: more make guessing and connecting slower (default ${HASHES.iterations.default};
+        with --scram ${SCRAM.iterations.min} at least, default ${SCRAM.iterations.default})
+  --scram  FILE is one for SCRAM-SHA-256 (access.scramFile)
 
 Without -b the password is asked for, or is the first line of standard input where that is no terminal.`
 
@@ -53,18 +64,20 @@ interface Order {
   create: boolean
   remove: boolean
   iterations: number
+  kind: FileKind
 }
 
 class WronglyCalled extends Error {}
 
-async function change({ file, user, password, create, remove, iterations }: Order, terminal: Terminal): Promise<void> {
+async function change(order: Order, terminal: Terminal): Promise<void> {
+  const { file, user, password, create, remove, iterations, kind } = order
   if (remove) {
-    if (!(await removeUser(file, user))) throw new Error(`${file} has no user '${user}'`)
+    if (!(await removeUser(file, user, kind))) throw new Error(`${file} has no user '${user}'`)
     return
   }
   const chosen = password ?? (await askForPassword(terminal))
   if (chosen === '') throw new Error('the password is empty')
-  await (create ? createFile : putUser)(file, { user, password: chosen, iterations })
+  await (create ? createFile : putUser)(file, { kind, user, password: chosen, iterations })
 }
 
 function orderOf(args: readonly string[]): Order {
@@ -76,11 +89,13 @@ function orderOf(args: readonly string[]): Order {
     throw new WronglyCalled(`words are missing or too many ${b ? 'for' : 'without'} -b`)
   const problem = userProblem(user!)
   if (problem !== null) throw new WronglyCalled(problem)
-  const iterations = I === undefined ? ITERATIONS.default : Number(I)
-  if (!Number.isInteger(iterations) || iterations < ITERATIONS.min || iterations > ITERATIONS.max) {
-    throw new WronglyCalled(`-I takes a whole number from ${ITERATIONS.min} to ${ITERATIONS.max}`)
+  const kind = values.scram ? 'scram' : 'password'
+  const { min, max, default: usual } = FILE_KINDS[kind].iterations
+  const iterations = I === undefined ? usual : Number(I)
+  if (!Number.isInteger(iterations) || iterations < min || iterations > max) {
+    throw new WronglyCalled(`-I takes a whole number from ${min} to ${max}`)
   }
-  return { file: file!, user: user!, password, create, remove, iterations }
+  return { file: file!, user: user!, password, create, remove, iterations, kind }
 }
 
 function parse(args: readonly string[]) {
@@ -89,6 +104,7 @@ function parse(args: readonly string[]) {
     b: { ...flag, short: 'b' },
     c: { ...flag, short: 'c' },
     D: { ...flag, short: 'D' },
+    scram: flag,
     I: { type: 'string', short: 'I' },
   } as const
   try {

@@ -91,7 +91,7 @@ describe('where values come from', () => {
     expect(config.session.maxQueued).toBe(7)
     expect(config.shutdownTimeout).toBe(1500)
     expect(config.queue.backoff.max).toBe(300_000)
-    expect(config.access).toEqual({
+    expect(config.access).toMatchObject({
       passwordFile: null,
       certificateUser: 'none',
       rules: [{ allow: 'publish', topics: ['a/%u/#'] }],

@@ -18,8 +18,8 @@ const withUsers = (rules: unknown[]) => ({ access: { passwordFile: 'passwords', 
 describe('options of a program', () => {
   it('are all there by default', () => {
     const config = resolveConfig()
-    const own = { maxPacketSize: null, messageRate: null, byteRate: null }
-    const tcp = { host: '127.0.0.1', port: 1883, ...own, maxConnections: null, proxyProtocol: [] }
+    const own = { maxPacketSize: null, messageRate: null, byteRate: null, maxConnections: null, authenticators: null }
+    const tcp = { host: '127.0.0.1', port: 1883, ...own, proxyProtocol: [] }
     expect(config.listeners).toEqual({ tcp, tls: null, ws: null, wss: null, unix: null })
     expect(config.queue).toEqual({
       prefetch: 16,
@@ -212,8 +212,8 @@ describe('listeners', () => {
     const { listeners } = resolveConfig({ listeners: { tls, ws: {}, wss: tls, unix: { path: 'mqtt.sock' } } })
     const { tcp, ws, wss, unix } = listeners
     expect([tcp.port, listeners.tls!.port, ws!.port, wss!.port]).toEqual([1883, 8883, 8083, 8084])
-    const own = { maxPacketSize: null, messageRate: null, byteRate: null }
-    expect(unix).toEqual({ path: 'mqtt.sock', mode: '0660', ...own, maxConnections: null })
+    const own = { maxPacketSize: null, messageRate: null, byteRate: null, maxConnections: null, authenticators: null }
+    expect(unix).toEqual({ path: 'mqtt.sock', mode: '0660', ...own })
   })
 
   it.each(['tls', 'ws', 'wss'] as const)('without users %s may listen on loopback only', (name) => {
@@ -225,6 +225,13 @@ describe('listeners', () => {
   it('clients that certificates name are users', () => {
     const secured = { ...tls, host: '0.0.0.0', ca: 'ca.pem', clientCertificate: 'require' }
     expect(problems({ listeners: { tls: secured }, access: { certificateUser: 'cn' } })).toEqual([])
+  })
+
+  it('those with tokens, and whom a server knows, are users; nobody needs to be where a listener says so', () => {
+    const listeners = { tcp: { host: '0.0.0.0' } }
+    expect(problems({ listeners, jwt: { jwksFile: 'keys.json' } })).toEqual([])
+    expect(problems({ listeners, httpAuth: { url: 'https://auth.example/mqtt' } })).toEqual([])
+    expect(problems({ listeners: { tcp: { host: '0.0.0.0', authenticators: ['anonymous'] } } })).toEqual([])
   })
 
   it.each([
@@ -252,6 +259,7 @@ describe('listeners', () => {
       { unix: { path: 's', mode: 660 } },
       'listeners.unix.mode: expected permissions as text, such as "0660", found 660',
     ],
+    [{ tcp: { authenticators: [] } }, 'listeners.tcp.authenticators: expected a list of names'],
     [{ unix: { path: 's', proxyProtocol: [] } }, 'listeners.unix.proxyProtocol: no such option'],
   ])('%o is refused', (listeners, problem) => {
     expect(problems({ listeners })).toEqual(expect.arrayContaining([expect.stringContaining(problem)]))
@@ -262,4 +270,33 @@ describe('listeners', () => {
       'access.certificateUser: expected none, or a listener tls or wss whose clientCertificate is request or require, found "cn"',
     ])
   })
+})
+
+describe('tokens', () => {
+  it.each([
+    [{}, 'jwt: expected exactly one of secretFile, publicKeyFile, jwksFile, jwksUrl'],
+    [{ secretFile: 'a', publicKeyFile: 'b' }, 'jwt: expected exactly one of'],
+    [{ secretFile: 'a' }, 'jwt.algorithms: expected HS256, HS384, HS512, with secretFile'],
+    [{ publicKeyFile: 'a', algorithms: ['RS256', 'HS256'] }, 'jwt.algorithms: expected RS256, '],
+    [{ publicKeyFile: 'a', algorithms: ['none'] }, 'jwt.algorithms[0]: expected one of HS256, '],
+    [{ publicKeyFile: 'a', algorithms: [] }, 'jwt.algorithms: expected at least one algorithm'],
+    [{ jwksUrl: 'ftp://keys.example' }, 'jwt.jwksUrl: expected an http:// or https:// address'],
+    [{ jwksUrl: 'https://me:secret@keys.example' }, 'jwt.jwksUrl: expected an http:// or https:// address'],
+  ])('%o is refused, and nothing secret is told of it', (jwt, problem) => {
+    const found = problems({ jwt })
+    expect(found).toEqual([expect.stringContaining(problem)])
+    expect(found.join()).not.toContain('secret@')
+  })
+
+  it.each([
+    [{ secretFile: 'a', algorithms: ['HS256'] }],
+    [{ publicKeyFile: 'a' }],
+    [{ jwksUrl: 'https://keys.example/jwks.json', audience: ['a', 'b'], issuer: 'me' }],
+  ])('%o is taken', (jwt) => expect(problems({ jwt })).toEqual([]))
+})
+
+it('a slow-down whose longest wait is shorter than its first is refused', () => {
+  expect(problems({ access: { slowDown: { initial: '2m' } } })).toEqual([
+    expect.stringContaining('access.slowDown.max: expected no less than access.slowDown.initial'),
+  ])
 })

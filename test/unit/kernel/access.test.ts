@@ -39,6 +39,7 @@ describe('authentication', () => {
     expect(await new Access().authenticate(CREDENTIALS)).toEqual({
       by: expect.any(String),
       username: 'anna',
+      expiresAt: null,
       grants: NONE,
       proved: false,
     })
@@ -55,6 +56,7 @@ describe('authentication', () => {
       username: 'anna',
       grants: NONE,
       proved: true,
+      expiresAt: null,
     })
     expect(asked).toEqual(['first', 'second'])
   })
@@ -62,7 +64,7 @@ describe('authentication', () => {
   it('may be under a name that was proved, whatever name was given', async () => {
     const access = new Access()
     access.addAuthenticator({ name: 'certificate', authenticate: () => ({ username: 'device-7' }) })
-    const admission = { by: 'certificate', username: 'device-7', grants: NONE, proved: true }
+    const admission = { by: 'certificate', username: 'device-7', grants: NONE, proved: true, expiresAt: null }
     expect(await access.authenticate(CREDENTIALS)).toEqual(admission)
   })
 
@@ -80,6 +82,31 @@ describe('authentication', () => {
     const other = new Access()
     other.addAuthenticator(authenticator('by address', 'allow'))
     expect(await other.authenticate({ ...CREDENTIALS, username: null })).toMatchObject({ proved: false })
+  })
+
+  it('may be for a time', async () => {
+    const access = new Access()
+    access.addAuthenticator({ name: 'token', authenticate: () => ({ username: 'device-7', expiresAt: 5 }) })
+    expect(await access.authenticate(CREDENTIALS)).toMatchObject({ by: 'token', expiresAt: 5 })
+  })
+
+  it('is by those whom the listener names, in its order, and by nobody else', async () => {
+    const access = new Access()
+    const asked: string[] = []
+    for (const name of ['first', 'second', 'third']) access.addAuthenticator(authenticator(name, null, asked))
+    expect(access.setChain('tls', ['third', 'first'])).toBeNull()
+    expect(await access.authenticate({ ...CREDENTIALS, listener: 'tls' })).toBeNull()
+    expect(asked).toEqual(['third', 'first'])
+    expect(access.setChain('tls', ['first', 'no one'])).toBe('no one')
+  })
+
+  it('asks some only where a listener names them', async () => {
+    const access = new Access()
+    access.addAuthenticator({ ...authenticator('named', 'allow'), onlyByName: true })
+    access.addAuthenticator(authenticator('usual', 'deny'))
+    access.setChain('unix', ['named'])
+    expect(await access.authenticate(CREDENTIALS)).toBeNull()
+    expect(await access.authenticate({ ...CREDENTIALS, listener: 'unix' })).toMatchObject({ by: 'named' })
   })
 
   it('is refused by the first who says so', async () => {

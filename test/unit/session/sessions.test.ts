@@ -400,7 +400,7 @@ describe('clients', () => {
   describe('under an identifier that is in use', () => {
     const credentials = { clientId: 'me', password: null, address: 'here', listener: 'tcp', certificate: null }
     const grants = { roles: [], rules: [] }
-    const is = (username: string | null, proved: boolean) => ({ by: 'test', username, proved, grants })
+    const is = (username: string | null, proved: boolean) => ({ by: 'test', username, proved, grants, expiresAt: null })
 
     it.each([
       { whose: "another user's", owner: is('anna', true), comer: is('bob', true) },

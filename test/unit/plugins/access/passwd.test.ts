@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readUsers } from '../../../../plugins/access/password-file.ts'
+import { readScramUsers, readUsers } from '../../../../plugins/access/password-file.ts'
 import { isPassword } from '../../../../plugins/access/password-hash.ts'
 import { runPasswd } from '../../../../src/cli/commands/passwd.ts'
 
@@ -73,6 +73,23 @@ describe('eventflow passwd', () => {
   it('hashes as often as it is told', async () => {
     await run(['-c', '-b', '-I', '1234', file, 'ada', 'x'])
     expect((await readUsers(file)).get('ada')?.iterations).toBe(1234)
+  })
+
+  it('writes a file for SCRAM with --scram, and takes neither kind for the other', async () => {
+    await run(['-c', '-b', '--scram', file, 'ada', 'one'])
+    await run(['-b', '--scram', '-I', '4096', file, 'bob', 'two'])
+    const users = await readScramUsers(file)
+    expect([...users].map(([name, { iterations }]) => [name, iterations])).toEqual([
+      ['ada', 10_000],
+      ['bob', 4_096],
+    ])
+    expect(readFileSync(file, 'utf8')).toMatch(/^ada:SCRAM-SHA-256\$10000:[^:]+\$[^:]+:\S+\nbob:/)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(await run(['-b', file, 'eve', 'x'])).toMatchObject({ code: 1, output: expect.stringContaining('line 1') })
+    await run(['-D', '--scram', file, 'ada'])
+    expect([...(await readScramUsers(file)).keys()]).toEqual(['bob'])
+    expect((await run(['-b', '--scram', '-I', '1000', file, 'eve', 'x'])).code).toBe(2)
+    expect((await run(['-b', '--scram', file, 'eve', 'a\u0007b'])).code).toBe(1)
   })
 
   it('lets the group read what it could read, and others nothing', async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import * as hashes from '../../../../plugins/access/password-hash.ts'
 import { PasswordUsers } from '../../../../plugins/access/password-users.ts'
-import { Turns } from '../../../../plugins/access/turns.ts'
 
 vi.mock('../../../../plugins/access/password-hash.ts', { spy: true })
 
@@ -27,17 +26,22 @@ describe('a client', async () => {
   it.each([
     ['a wrong password', 'ada', 'wrong'],
     ['an empty password', 'ada', ''],
+  ])('is turned away with %s', async (_what, username, password) => {
+    expect(await users.authenticate(credentials(username, password))).toBe('deny')
+  })
+
+  it.each([
     ['no password', 'ada', null],
     ["an unknown name and somebody else's password", 'eve', 'right'],
     ['a name that objects have', '__proto__', 'right'],
     ['no name', null, 'right'],
     ['nothing', null, null],
-  ])('does not come in with %s', async (_what, username, password) => {
-    expect(await users.authenticate(credentials(username, password))).toBe('deny')
+  ])('is left to the next in the chain with %s', async (_what, username, password) => {
+    expect(await users.authenticate(credentials(username, password))).toBe(null)
   })
 
-  it('does not come in when the file has no users', async () => {
-    expect(await new PasswordUsers(new Map()).authenticate(credentials('ada', 'right'))).toBe('deny')
+  it('is left to the next when the file has no users', async () => {
+    expect(await new PasswordUsers(new Map()).authenticate(credentials('ada', 'right'))).toBe(null)
   })
 })
 
@@ -63,31 +67,4 @@ it('an unknown name costs the same work, and always the same, as the name of a u
     seen.add(first)
   }
   expect([...seen].sort()).toEqual([100, 200])
-})
-
-it('turns run so many tasks at a time, in order, and go on after a failure', async () => {
-  const turns = new Turns(2)
-  const started: number[] = []
-  const finish: Array<(error?: Error) => void> = []
-  const runs = [0, 1, 2, 3].map((i) =>
-    turns.run(
-      () =>
-        new Promise<number>((resolve, reject) => {
-          started.push(i)
-          finish[i] = (error) => (error === undefined ? resolve(i) : reject(error))
-        }),
-    ),
-  )
-  const [first, second, third, fourth] = runs
-  expect(started).toEqual([0, 1])
-  finish[1]!(new Error('x'))
-  await expect(second).rejects.toThrow('x')
-  await vi.waitFor(() => expect(started).toEqual([0, 1, 2]))
-  finish[0]!()
-  finish[2]!()
-  expect(await Promise.all([first, third])).toEqual([0, 2])
-  await vi.waitFor(() => expect(started).toEqual([0, 1, 2, 3]))
-  finish[3]!()
-  expect(await fourth).toBe(3)
-  expect(await turns.run(async () => 'again')).toBe('again')
 })

@@ -143,6 +143,7 @@ export class Bench {
       namespace: silent,
       alias: silent,
       authenticator: silent,
+      authenticationMethod: () => {},
       authorizer: silent,
       accessTopic: (_action, topic) => topic,
       accessChanged: async () => {},
