@@ -30,7 +30,7 @@ export interface AccessOptions extends RuleOptions {
   readonly usersElsewhere?: boolean
   /** Where in its certificate the name of a client is; none: certificates name nobody. */
   readonly certificateUser: 'none' | 'cn' | 'san'
-  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport, from a start on. */
+  /** What becomes of an MQTT 3.1.1 client that publishes what it may not: a matter of the transport, for new connections. */
   readonly publishDenied: 'close' | 'ignore'
 }
 
