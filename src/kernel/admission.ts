@@ -5,9 +5,9 @@
  * would send a thousand guesses at once, before the first of them has failed.
  */
 
+import { sourceOf } from '../core/addresses.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Events } from '../core/events.ts'
-import { originOf } from '../core/origin.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { Turns } from '../core/turns.ts'
 import type { Access, Admission } from './access.ts'
@@ -82,7 +82,7 @@ export class Admissions {
   }
 
   async #inTurn(credentials: Credentials, ask: () => Promise<Admission>): Promise<Admission> {
-    const origin = originOf(credentials.address)
+    const origin = sourceOf(credentials.address) ?? credentials.address
     const turns = this.#turns.get(origin) ?? new Turns(AT_A_TIME, MAX_WAITING)
     this.#turns.set(origin, turns)
     try {

@@ -8,8 +8,8 @@
  */
 
 import { LRUCache } from 'lru-cache'
+import { sourceOf } from '../core/addresses.ts'
 import type { Clock } from '../core/clock.ts'
-import { originOf } from '../core/origin.ts'
 
 export interface SlowDownLimits {
   /** Failures from one address that cost nothing; null: any number. */
@@ -68,7 +68,7 @@ export class SlowDown {
     const { after } = this.#limits
     if (after === null) return 0
     const now = this.#clock.now()
-    const origin = originOf(address)
+    const origin = sourceOf(address) ?? address
     const record = this.#recordOf(origin, username) ?? this.#add(origin)
     record.failures = this.#isForgotten(record, now) ? 1 : record.failures + 1
     record.failedAt = now
@@ -79,7 +79,7 @@ export class SlowDown {
   /** This user has come in from there. */
   succeeded(address: string, username: string | null): void {
     if (this.#limits.after === null) return
-    const origin = originOf(address)
+    const origin = sourceOf(address) ?? address
     const record = this.#recordOf(origin, username)
     if (record !== undefined) record.until = 0
     if (username !== null) this.#users.set(userAt(origin, username), { failures: 0, failedAt: 0, until: 0 })
@@ -97,7 +97,7 @@ export class SlowDown {
 
   /** The record of somebody who has failed too often already. */
   #slowed(address: string, username: string | null): Record | null {
-    const record = this.#recordOf(originOf(address), username)
+    const record = this.#recordOf(sourceOf(address) ?? address, username)
     if (record === undefined || record.failures < this.#limits.after!) return null
     return this.#isForgotten(record, this.#clock.now()) ? null : record
   }
