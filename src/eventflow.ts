@@ -19,6 +19,7 @@ import { Broker } from './transport/broker.ts'
 import type { Listener } from './transport/listeners/listener.ts'
 import { makeListeners } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
+import { TopicTable } from './wire/topic-table.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
 export interface EventflowOptions {
@@ -217,8 +218,9 @@ export class Eventflow {
       publishDenied: access.publishDenied,
     }
     const scheduler = new WriteScheduler(counters)
+    const topics = new TopicTable()
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared })
+    return new Broker({ clients, intake, subscriptions, store, scheduler, topics, limits, ...shared })
   }
 
   /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */

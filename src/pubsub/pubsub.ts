@@ -60,7 +60,7 @@ export class PubSub implements Namespace {
 
   accept(message: Message): void | Promise<void> {
     let stored = false
-    const { sessions: matches, groups } = this.#tree.match(message.topic)
+    const { sessions: matches, groups } = this.#tree.match(message.topic, message.known)
     if (matches.length === 0 && groups.length === 0) message.unmatched = true
     const retainedUnderWay = this.#delivery.busy
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')

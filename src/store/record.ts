@@ -167,6 +167,7 @@ function decode(bytes: Buffer): StoredMessage {
     at,
     length,
     0,
+    null,
   )
   message.packetId = packetId
   return {

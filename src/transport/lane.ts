@@ -129,9 +129,10 @@ export class Lane implements ConversationHost {
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { intake, store, events, log, limits } = this.#parts
+    const { intake, store, events, log, limits, topics } = this.#parts
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
-    const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
+    const shared = { intake, store, events, log, limits, topics }
+    const parts = { session, version, out, ...shared, maxExplainedBytes, close, progress }
     this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
