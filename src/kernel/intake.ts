@@ -29,7 +29,7 @@ export class Intake {
   publish(session: Session, message: Message): void | Promise<void> {
     const owner = ownerKnown(message)
     if (owner !== null) {
-      if (!this.#access.mayPublish(session, message.topic)) throw this.#denied(session, message)
+      if (!this.#access.mayPublish(session, message.topic, message.known)) throw this.#denied(session, message)
       return this.#handOver(message, owner)
     }
     const named = this.#canonical(message)
