@@ -11,16 +11,19 @@ export class KnownTopic {
   readonly bytes: Uint8Array
   readonly start: number
   readonly length: number
+  /** Its number among the topics that are kept, in the order in which they came; -1: it is not kept. */
+  readonly index: number
   /** What publish/subscribe remembers of it, and must check before it believes it; null: nothing. */
   matches: object | null = null
   /** Who owns it, if its text is all that it takes to know that (see kernel/intake); null: not known. */
   owner: object | null = null
 
-  constructor(text: string, bytes: Uint8Array, start: number, length: number) {
+  constructor(text: string, bytes: Uint8Array, start: number, length: number, index: number) {
     this.text = text
     this.bytes = bytes
     this.start = start
     this.length = length
+    this.index = index
   }
 
   /** Whether this is the topic in `bytes` from `start` on, which has `length` bytes. */

@@ -132,7 +132,7 @@ export class PublishDecoder {
     if (length === 0) {
       throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
     }
-    const topic = this.#topics.find(bytes, start, length) ?? this.#newTopic(bytes, start, end)
+    const topic = this.#topics.find(bytes, start, length, last) ?? this.#newTopic(bytes, start, end)
     this.#topic = topic
     return topic
   }

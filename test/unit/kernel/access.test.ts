@@ -127,7 +127,7 @@ describe('what a client may do', () => {
     const access = new Access()
     let decision: Decision = 'allow'
     access.addAuthorizer(authorizer(() => decision))
-    const known = new KnownTopic('a', Buffer.from('a'), 0, 1)
+    const known = new KnownTopic('a', Buffer.from('a'), 0, 1, -1)
     const both = () => [access.mayPublish(session, 'a', known), access.mayPublish(session, 'a')]
     expect(both()).toEqual([true, true])
     decision = 'deny'
@@ -143,7 +143,7 @@ describe('what a client may do', () => {
     const { open } = await makeSessions()
     const access = new Access()
     access.addAuthorizer(authorizer((_action, topic) => (topic === 'a' ? 'allow' : 'deny')))
-    const [a, b] = ['a', 'b'].map((text) => new KnownTopic(text, Buffer.from(text), 0, 1))
+    const [a, b] = ['a', 'b'].map((text) => new KnownTopic(text, Buffer.from(text), 0, 1, -1))
     for (const session of [open('me'), open('you')]) {
       const all = [a!, b!, a!, a!, b!].map((known) => access.mayPublish(session, known.text, known))
       expect(all).toEqual([true, false, true, true, false])

@@ -56,7 +56,7 @@ describe('a message from a client', () => {
       return intake.publish(session, one)
     }
     const [plain, queue, dollar] = ['a', 'queue/b', '$mine/c'].map(
-      (text) => new KnownTopic(text, Buffer.alloc(0), 0, 0),
+      (text) => new KnownTopic(text, Buffer.alloc(0), 0, 0, -1),
     )
     for (let n = 0; n < 2; n++) for (const known of [plain!, queue!, dollar!]) publish(known)
     expect(pubsub.calls).toEqual(['accept a', 'accept $mine/c', 'accept a', 'accept $mine/c'])

@@ -58,7 +58,7 @@ describe('remembered matches', () => {
           time++
           if ('topic' in step) {
             const key = `${step.which} ${step.topic}`
-            if (!known.has(key)) known.set(key, new KnownTopic(step.topic, Buffer.alloc(0), 0, 0))
+            if (!known.has(key)) known.set(key, new KnownTopic(step.topic, Buffer.alloc(0), 0, 0, -1))
             const remembered = cache.get(step.topic, step.which === 3 ? null : known.get(key)!)
             if (remembered !== undefined) expect(remembered).toBe(current.get(step.topic))
             else {
@@ -77,7 +77,7 @@ describe('remembered matches', () => {
 
   it('are with the topic that its messages know, until they are forgotten', () => {
     const cache = seasoned('a/b')
-    const known = new KnownTopic('a/b', Buffer.alloc(0), 0, 0)
+    const known = new KnownTopic('a/b', Buffer.alloc(0), 0, 0, -1)
     expect(cache.get('a/b', known)).toBe('a/b')
     expect(cache.get('not looked at', known)).toBe('a/b')
     cache.changed('a/+')

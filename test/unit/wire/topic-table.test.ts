@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { KnownTopic } from '../../../src/core/known-topic.ts'
 import { TopicTable } from '../../../src/wire/topic-table.ts'
 import { heldBytes } from '../../helpers/heap.ts'
 
 /** As a decoder does it. Returns the text of the topic, and whether it was found. */
-function read(table: TopicTable, topic: string, offset = 3) {
+function read(table: TopicTable, topic: string, last: KnownTopic | null = null) {
+  const offset = 3 + (topic.length % 5)
   const bytes = Buffer.concat([Buffer.alloc(offset, 'x'), Buffer.from(topic), Buffer.from('payload')])
   const length = Buffer.byteLength(topic)
-  const found = table.find(bytes, offset, length)
+  const found = table.find(bytes, offset, length, last)
   const known = found ?? table.add(topic, bytes, offset, length)
   bytes.fill(0) // the socket's memory is no business of the table
   return { known, found: found !== null }
@@ -29,6 +31,16 @@ describe('the table of topics', () => {
     expect(all.filter((topic) => read(table, topic).found).length).toBeGreaterThan(9_900)
   })
 
+  it('finds the one that came next before, where the last one is told, and no other in its stead', () => {
+    const table = new TopicTable()
+    for (let round = 0; round < 2; round++) for (const topic of ['a', 'b', 'c']) read(table, topic)
+    const a = read(table, 'a').known
+    expect(read(table, 'b', a)).toMatchObject({ found: true, known: { text: 'b' } })
+    expect(read(table, 'c', a)).toMatchObject({ found: true, known: { text: 'c' } })
+    expect(read(table, 'd', a)).toMatchObject({ found: false, known: { text: 'd' } })
+    expect(read(table, 'a', read(table, 'c').known)).toMatchObject({ found: true, known: { text: 'a' } })
+  })
+
   it('gives no place to topics that come once, where others are', () => {
     const table = new TopicTable()
     const all = topics(1_000)
@@ -41,10 +53,13 @@ describe('the table of topics', () => {
     const level = fc.constantFrom('a', 'b', 'ab', '', 'ä', '😀', 'bench', '000001')
     const topic = fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join('/') || '/')
     fc.assert(
-      fc.property(fc.array(topic, { maxLength: 200 }), fc.nat(9), (all, offset) => {
+      fc.property(fc.array(topic, { maxLength: 200 }), fc.nat(4), (all, times) => {
         const table = new TopicTable()
-        for (const one of all) {
-          const { known } = read(table, one, offset)
+        let last: KnownTopic | null = null
+        const rounds = Array.from({ length: times }, () => all.slice(0, 20)).flat()
+        for (const one of [...rounds, ...all]) {
+          const { known } = read(table, one, last)
+          last = known
           expect(known.text).toBe(one)
           expect(known.is(Buffer.from(one), 0, Buffer.byteLength(one))).toBe(true)
         }
