@@ -25,6 +25,7 @@ import { Broker } from './transport/broker.ts'
 import type { Listener } from './transport/listeners/listener.ts'
 import { makeListeners, ownLimits } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
+import { TopicTable } from './wire/topic-table.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
 
 export interface EventflowOptions {
@@ -292,8 +293,10 @@ export class Eventflow {
     const limits = transportLimits(this.config)
     const { clients, intake, subscriptions } = kernel
     const scheduler = new WriteScheduler(counters)
+    const topics = new TopicTable()
     const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    return new Broker({ clients, intake, subscriptions, store, scheduler, limits, ...shared }, ownLimits(this.config))
+    const parts = { clients, intake, subscriptions, store, scheduler, topics, limits, ...shared }
+    return new Broker(parts, ownLimits(this.config))
   }
 
   /** What plugins that show or steer the broker as a whole may ask for by name. */

@@ -5,6 +5,8 @@
  * beyond the current turn of the event loop calls `keep()` first, or it would hold 64 KiB for every few bytes of payload.
  */
 
+import type { KnownTopic } from './known-topic.ts'
+
 export type QoS = 0 | 1 | 2
 
 export interface MessageFields {
@@ -48,6 +50,8 @@ export class Message {
   end: number
   /** Protocol level (3, 4, 5) of the packet in `bytes` when it can be sent on but for flags and identifier; else 0. */
   readonly wireVersion: number
+  /** What is known of its topic from the messages before it, until it is kept; null: nothing. */
+  known: KnownTopic | null
   /** Whether the bytes are its own, and not a socket's chunk. */
   kept = false
   /** Set by the owner of its topic when it knows that nobody is subscribed: the publisher may be told. */
@@ -73,6 +77,7 @@ export class Message {
     payloadStart: number,
     end: number,
     wireVersion: number,
+    known: KnownTopic | null,
   ) {
     this.topic = topic
     this.qos = qos
@@ -86,6 +91,7 @@ export class Message {
     this.payloadStart = payloadStart
     this.end = end
     this.wireVersion = wireVersion
+    this.known = known
   }
 
   /** A message made here: by the broker, by a plugin, or read from the store. It owns its payload. */
@@ -102,7 +108,21 @@ export class Message {
       packetId = 0,
     } = fields
     const end = payload.length
-    const message = new Message(topic, qos, retain, properties, from, receivedAt, expiresAt, payload, 0, 0, end, 0)
+    const message = new Message(
+      topic,
+      qos,
+      retain,
+      properties,
+      from,
+      receivedAt,
+      expiresAt,
+      payload,
+      0,
+      0,
+      end,
+      0,
+      null,
+    )
     message.kept = true
     message.packetId = packetId
     return message
@@ -128,6 +148,7 @@ export class Message {
     this.payloadStart -= start
     this.end -= start
     this.start = 0
+    this.known = null
     this.kept = true
     return this
   }

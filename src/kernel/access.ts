@@ -6,7 +6,8 @@
  */
 
 import { type Action, type Grants, grantsOf, NO_GRANTS } from '../core/grants.ts'
-import type { Session } from '../session/session.ts'
+import type { KnownTopic } from '../core/known-topic.ts'
+import { PublishRights, type Session } from '../session/session.ts'
 import type { AuthenticationMethod, Authenticator, Authorizer, Credentials, SessionView } from './plugin-contract.ts'
 
 /** So many topics of one client are remembered as decided; then it begins anew. */
@@ -112,16 +113,25 @@ export class Access {
       : { ...plainly('nobody asked', username), proved: false }
   }
 
-  /** Remembered by session and topic: on the path of every message. */
-  mayPublish(session: Session, topic: string): boolean {
+  /**
+   * Remembered by session and topic: on the path of every message.
+   * @param known the topic as the message knows it; null: it does not
+   */
+  mayPublish(session: Session, topic: string, known: KnownTopic | null = null): boolean {
     if (this.#open) return true
     const rights = session.publishRights
-    const known = rights?.get(topic)
-    if (known !== undefined) return known
+    if (known !== null && rights !== null && rights.allowed === known) return true
+    const allowed = rights?.get(topic) ?? this.#decideOnPublish(session, topic)
+    if (allowed && topic.length <= MAX_REMEMBERED_LENGTH) session.publishRights!.allowed = known
+    return allowed
+  }
+
+  #decideOnPublish(session: Session, topic: string): boolean {
     const allowed = this.#decide(session, 'publish', topic)
     if (topic.length > MAX_REMEMBERED_LENGTH) return allowed
+    const rights = session.publishRights
     if (rights === null || rights.size >= MAX_REMEMBERED) {
-      session.publishRights = new Map([[topic, allowed]])
+      session.publishRights = new PublishRights([[topic, allowed]])
       this.#deciding.add(session)
     } else {
       rights.set(topic, allowed)

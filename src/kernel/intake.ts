@@ -6,6 +6,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Session } from '../session/session.ts'
 import type { Access } from './access.ts'
 import type { Namespaces } from './namespaces.ts'
+import type { Namespace } from './plugin-contract.ts'
 
 /** Topics that the broker alone publishes on. */
 const RESERVED = ['$SYS/', '$eventflow/', '$share/']
@@ -26,6 +27,11 @@ export class Intake {
    * rejects with, a Refusal: 0x87 when the client may not publish there, else what the topic's owner says.
    */
   publish(session: Session, message: Message): void | Promise<void> {
+    const owner = ownerKnown(message)
+    if (owner !== null) {
+      if (!this.#access.mayPublish(session, message.topic, message.known)) throw this.#denied(session, message)
+      return this.#handOver(message, owner)
+    }
     const named = this.#canonical(message)
     if (!this.#mayPublish(session, named.topic)) throw this.#denied(session, named)
     return this.#accept(named)
@@ -64,7 +70,14 @@ export class Intake {
   }
 
   #accept(message: Message): void | Promise<void> {
-    const outcome = this.#namespaces.ownerOf(message.topic).accept(message)
+    const { topic, known } = message
+    const owner = this.#namespaces.ownerOf(topic)
+    if (known !== null && topic.charCodeAt(0) !== DOLLAR) known.owner = owner
+    return this.#handOver(message, owner)
+  }
+
+  #handOver(message: Message, owner: Namespace): void | Promise<void> {
+    const outcome = owner.accept(message)
     if (this.#events.wants('message.published')) this.#tellPublished(message, outcome)
     return outcome
   }
@@ -83,6 +96,11 @@ export class Intake {
     this.#events.emit('access.denied', { clientId, username, address, action: 'publish', topic })
     return new Refusal(ReasonCode.NotAuthorized, 'not allowed to publish on this topic')
   }
+}
+
+/** Who owns the topic of a message; null when it is not known yet, or it begins with `$`, which takes a closer look each time. */
+function ownerKnown({ known }: Message): Namespace | null {
+  return known === null ? null : (known.owner as Namespace | null)
 }
 
 function isReserved(topic: string): boolean {

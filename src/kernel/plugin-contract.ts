@@ -220,7 +220,10 @@ export interface PluginContext<Options = unknown> {
   readonly version: string
   /** What there is now beside the counters. Asks every session, so call it every few seconds, not for every message. */
   gauges(): Gauges
-  /** Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. */
+  /**
+   * Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. In `setup`
+   * only: whose a topic is must not change while clients publish on it.
+   */
   namespace(prefix: string, namespace: Namespace): void
   /**
    * Let topics and filters that start with `alias` (which begins with `$`) mean those that start with `prefix`. Access

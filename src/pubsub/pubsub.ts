@@ -82,7 +82,7 @@ export class PubSub implements Namespace {
       throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another retained message')
     }
     let stored = false
-    const { sessions: matches, groups } = this.#tree.match(message.topic)
+    const { sessions: matches, groups } = this.#tree.match(message.topic, message.known)
     if (matches.length === 0 && groups.length === 0) message.unmatched = true
     const retainedUnderWay = this.#delivery.busy
     const tellDelivered = matches.length > 0 && this.#events.wants('message.delivered')

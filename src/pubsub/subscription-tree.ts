@@ -6,6 +6,7 @@
  * are not merged with anything: each gets its own copy.
  */
 
+import type { KnownTopic } from '../core/known-topic.ts'
 import type { QoS } from '../core/message.ts'
 import type { SubscriptionRecord } from '../store/store.ts'
 import { MatchCache } from './match-cache.ts'
@@ -47,6 +48,11 @@ interface Node {
 export class SubscriptionTree {
   readonly #root: Node = newNode()
   readonly #remembered = new MatchCache<Matches>()
+  /**
+   * Topics that one session alone reads, through one plain subscription, share their answers: a session with thousands of
+   * them has six.
+   */
+  readonly #alone = new WeakMap<Subscriber, Array<Matches | undefined>>()
   #size = 0
 
   /** Number of subscriptions. */
@@ -88,15 +94,27 @@ export class SubscriptionTree {
     prune(path)
   }
 
-  /** Whom a message on `topic` goes to. */
-  match(topic: string): Matches {
-    const known = this.#remembered.get(topic)
-    if (known !== undefined) return known
+  /** Whom a message on `topic` goes to. @param known the topic as the message knows it */
+  match(topic: string, known: KnownTopic | null = null): Matches {
+    const remembered = this.#remembered.get(topic, known)
+    if (remembered !== undefined) return remembered
     const found: Found = { subscriptions: [], groups: [] }
     collect(this.#root, topic.split('/'), 0, topic.charCodeAt(0) === DOLLAR, found)
-    const matches = { sessions: merge(found.subscriptions), groups: found.groups }
+    const matches = this.#matchesOf(found)
     this.#remembered.set(topic, matches)
     return matches
+  }
+
+  #matchesOf({ subscriptions, groups }: Found): Matches {
+    if (subscriptions.length === 0 && groups.length === 0) return NOBODY
+    if (subscriptions.length > 1 || groups.length > 0) return { sessions: merge(subscriptions), groups }
+    const [session, { qos, retainAsPublished, noLocal, identifier }] = subscriptions[0]!
+    if (noLocal || identifier > 0) return { sessions: merge(subscriptions), groups }
+    const alike = this.#alone.get(session) ?? []
+    this.#alone.set(session, alike)
+    const kind = qos + (retainAsPublished ? 3 : 0)
+    alike[kind] ??= { sessions: merge(subscriptions), groups }
+    return alike[kind]
   }
 
   /** The node of a filter, made if there is none. */
@@ -197,5 +215,7 @@ function combine(
   }
   return { session, qos, retainAsPublished, identifiers: identifiers.length > 0 ? identifiers : null, forOwn }
 }
+
+const NOBODY: Matches = { sessions: [], groups: [] }
 
 const DOLLAR = 36

@@ -1,6 +1,7 @@
 /** Session: what the broker knows of one client, on a connection or between two of them. */
 
 import { type Grants, NO_GRANTS } from '../core/grants.ts'
+import type { KnownTopic } from '../core/known-topic.ts'
 import type { Will } from '../core/will.ts'
 import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
@@ -9,6 +10,12 @@ import type { Outbox } from './outbox.ts'
 
 /** Session Expiry Interval of a session that never expires [MQTT 5.0, 3.1.2.11.2]. */
 export const NEVER_EXPIRES = 0xffff_ffff
+
+/** By topic, whether the client may publish on it. */
+export class PublishRights extends Map<string, boolean> {
+  /** The topic that was asked about last, as its messages know it, if it is allowed: most publishers stay on one. */
+  allowed: KnownTopic | null = null
+}
 
 export class Session {
   readonly clientId: string
@@ -29,7 +36,7 @@ export class Session {
   /** What its connection left to be published, or what the last one left and is not published yet; null: nothing. */
   will: Will | null = null
   /** Decisions of access control about topics this client published on; see kernel/access. */
-  publishRights: Map<string, boolean> | null = null
+  publishRights: PublishRights | null = null
   #carrier: Carrier | null = null
 
   constructor(clientId: string, inbox: Inbox, outbox: Outbox) {

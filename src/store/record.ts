@@ -1,6 +1,6 @@
 /**
  * A message as bytes in the store, and back. Encoded straight into the writer's buffer, at up to 200,000 a second;
- * decoded on memory of its own, so that one kept message does not hold the whole pack that it was read from.
+ * decoded on other memory, so that one kept message does not hold the whole pack that it was read from.
  *
  *     flags u8 | present u8 | receivedAt f64? | expiresAt f64? | topic u16+utf8 | from u16+utf8?
  *     | properties u32+bytes? | identifiers u16+u32…? | share u16+utf8? | packetId u16? | reference f64?
@@ -86,11 +86,13 @@ export function encodeRecord(entry: StoredMessage, target: Buffer, start: number
 
 /**
  * Read the record that stands in `bytes` from `start` to `end`.
+ * @param alone the message is kept for very long: it gets memory of its own, which costs microseconds; else small ones
+ *   share 8 KiB with others, as those do that clients have just sent
  * @throws EventflowError STORE_CORRUPT when these bytes are no record.
  */
-export function decodeRecord(bytes: Buffer, start: number, end: number): StoredMessage {
+export function decodeRecord(bytes: Buffer, start: number, end: number, alone: boolean): StoredMessage {
   try {
-    return decode(ownMemory(bytes, start, end))
+    return decode(otherMemory(bytes, start, end, alone))
   } catch (cause) {
     if (cause instanceof EventflowError) throw cause
     throw new EventflowError('STORE_CORRUPT', 'A stored message ends too early.', { cause })
@@ -167,6 +169,7 @@ function decode(bytes: Buffer): StoredMessage {
     at,
     length,
     0,
+    null,
   )
   message.packetId = packetId
   return {
@@ -211,13 +214,12 @@ function qosFrom(bits: number): QoS {
 }
 
 /** A view where the record is most of its memory, as a large message alone in its pack is; else a copy. */
-function ownMemory(bytes: Buffer, start: number, end: number): Buffer {
+function otherMemory(bytes: Buffer, start: number, end: number, alone: boolean): Buffer {
   const length = end - start
   if (bytes.buffer.byteLength <= 2 * length) return bytes.subarray(start, end)
-  // Not Buffer.from(): small ones would share a slab of 8 KiB, and one kept message would hold it all.
-  const own = Buffer.allocUnsafeSlow(length)
-  bytes.copy(own, 0, start, end)
-  return own
+  const copy = alone ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length)
+  bytes.copy(copy, 0, start, end)
+  return copy
 }
 
 function corrupt(why: string): EventflowError {

@@ -7,6 +7,7 @@ import type { Intake } from '../kernel/intake.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Subscriptions } from '../kernel/subscriptions.ts'
 import type { Store } from '../store/store.ts'
+import type { TopicTable } from '../wire/topic-table.ts'
 import type { WriteScheduler } from '../wire/write-buffer.ts'
 import type { ThrottleLimits } from './throttle.ts'
 
@@ -47,6 +48,8 @@ export interface LaneParts {
   subscriptions: Subscriptions
   store: Store
   scheduler: WriteScheduler
+  /** Topics that clients publish on. */
+  topics: TopicTable
   limits: TransportLimits
   clock: Clock
   events: Events

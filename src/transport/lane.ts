@@ -150,10 +150,11 @@ export class Lane implements ConversationHost {
     const out = this.#out
     const close = this.close.bind(this)
     const progress = this.#work.bind(this)
-    const { intake, store, events, log, limits, clock } = this.#parts
+    const { intake, store, events, log, limits, topics, clock } = this.#parts
     this.#throttle = Throttle.of(limits, { clock, resume: progress, exceeded: (limit) => this.#sendsTooFast(limit) })
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
-    const parts = { session, version, out, intake, store, events, log, limits, maxExplainedBytes, close, progress }
+    const shared = { intake, store, events, log, limits, topics }
+    const parts = { session, version, out, ...shared, maxExplainedBytes, close, progress }
     this.#messages = new Messages(parts)
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)

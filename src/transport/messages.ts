@@ -13,6 +13,7 @@ import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC } from '../wire/ackno
 import { answerCode, PUBACK_CODES } from '../wire/answer-codes.ts'
 import { payloadIsAsDeclared } from '../wire/payload-format.ts'
 import { PublishDecoder } from '../wire/publish-decoder.ts'
+import type { TopicTable } from '../wire/topic-table.ts'
 import type { WriteBuffer } from '../wire/write-buffer.ts'
 import { Acknowledger, NONE } from './acknowledger.ts'
 import type { TransportLimits } from './lane-parts.ts'
@@ -30,6 +31,7 @@ export interface MessagesParts {
   events: Events
   log: Logger
   limits: TransportLimits
+  topics: TopicTable
   /** The largest packet that may say why in words, in bytes; 0: none may. */
   maxExplainedBytes: number
   close: (reasonCode: number, reason: DisconnectReason, text: string, serverReference?: string | null) => void
@@ -47,9 +49,10 @@ export class Messages {
 
   constructor(parts: MessagesParts) {
     this.#parts = parts
-    const { out, version, session, limits, maxExplainedBytes, progress } = parts
+    const { out, version, session, limits, topics, maxExplainedBytes, progress } = parts
     const { maxTopicLevels, maxTopicBytes, topicAliasMaximum } = limits
-    this.#decoder = new PublishDecoder(version, session.clientId, maxTopicLevels, topicAliasMaximum, maxTopicBytes)
+    const { clientId } = session
+    this.#decoder = new PublishDecoder(version, clientId, maxTopicLevels, topicAliasMaximum, topics, maxTopicBytes)
     const window = new ReceiveWindow(version === 5 ? limits.receiveMaximum : Infinity)
     this.#window = window
     const failed = this.#failed.bind(this)

@@ -1,8 +1,9 @@
 /**
  * PUBLISH as it comes from a client, decoded strictly. One decoder a connection: publishers stay on few topics, so the
- * last topic's bytes are compared before a new string is made of them.
+ * last topic's bytes are compared, then those of the topics of all, before a new string is made of them.
  */
 
+import type { KnownTopic } from '../core/known-topic.ts'
 import { Message, type QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { MAX_TOPIC_BYTES, topicProblem } from '../core/topics.ts'
@@ -10,6 +11,7 @@ import { readPublishProperties } from './publish-properties.ts'
 import { readVarint, varintBytes } from './reader.ts'
 import { readName } from './text.ts'
 import { IncomingAliases } from './topic-aliases.ts'
+import { TopicTable } from './topic-table.ts'
 
 export class PublishDecoder {
   /** Packet identifier of the message decoded last; 0 at QoS 0. */
@@ -19,8 +21,10 @@ export class PublishDecoder {
   readonly #from: string
   readonly #maxLevels: number
   readonly #maxTopicBytes: number
-  #topic = ''
-  #topicBytes: Buffer = NONE
+  /** Where topics are looked for that are not the last one. */
+  readonly #topics: TopicTable
+  /** The topic decoded last. */
+  #topic: KnownTopic | null = null
   readonly #maxAlias: number
   /** Null until the client uses one. */
   #aliases: IncomingAliases | null = null
@@ -30,13 +34,22 @@ export class PublishDecoder {
    * @param from the publisher's client identifier
    * @param maxLevels levels that a topic may have
    * @param maxAlias the Topic Alias Maximum that the client was told; 0: none
+   * @param topics shared with the decoders of other connections that have the same limits for topics
    * @param maxTopicBytes bytes that a topic may have
    */
-  constructor(version: number, from: string, maxLevels: number, maxAlias = 0, maxTopicBytes = MAX_TOPIC_BYTES) {
+  constructor(
+    version: number,
+    from: string,
+    maxLevels: number,
+    maxAlias = 0,
+    topics = new TopicTable(),
+    maxTopicBytes = MAX_TOPIC_BYTES,
+  ) {
     this.#version = version
     this.#from = from
     this.#maxLevels = maxLevels
     this.#maxAlias = maxAlias
+    this.#topics = topics
     this.#maxTopicBytes = maxTopicBytes
   }
 
@@ -61,7 +74,7 @@ export class PublishDecoder {
     const retain = (first & 1) === 1
     if (this.#version !== 5) {
       const topic = this.#readTopic(bytes, topicStart, topicEnd)
-      return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at, end, 4)
+      return new Message(topic.text, qos, retain, null, this.#from, now, 0, bytes, start, at, end, 4, topic)
     }
     return this.#decode5(bytes, start, topicStart, topicEnd, at, end, qos, retain, now)
   }
@@ -80,7 +93,7 @@ export class PublishDecoder {
   ): Message {
     if (at < end && bytes[at] === 0) {
       const topic = this.#readTopic(bytes, topicStart, topicEnd)
-      return new Message(topic, qos, retain, null, this.#from, now, 0, bytes, start, at + 1, end, 5)
+      return new Message(topic.text, qos, retain, null, this.#from, now, 0, bytes, start, at + 1, end, 5, topic)
     }
     const propertiesLength = readVarint(bytes, at, end)
     const propertiesStart = at + varintBytes(propertiesLength)
@@ -97,7 +110,7 @@ export class PublishDecoder {
     // The alias is the publisher's: no subscriber must see it.
     const wireVersion = expires || topicAlias !== 0 ? 0 : 5
     return new Message(
-      topic,
+      topic.text,
       qos,
       retain,
       properties.passedOn,
@@ -109,11 +122,12 @@ export class PublishDecoder {
       payloadStart,
       end,
       wireVersion,
+      topic,
     )
   }
 
   /** The topic of a PUBLISH with an alias, which it defines or, when its own topic is empty, uses. */
-  #readAliased(alias: number, bytes: Buffer, start: number, end: number): string {
+  #readAliased(alias: number, bytes: Buffer, start: number, end: number): KnownTopic {
     this.#aliases ??= new IncomingAliases(this.#maxAlias)
     if (start === end) return this.#aliases.topicOf(alias)
     const topic = this.#readTopic(bytes, start, end)
@@ -121,28 +135,26 @@ export class PublishDecoder {
     return topic
   }
 
-  #readTopic(bytes: Buffer, start: number, end: number): string {
-    const known = this.#topicBytes
+  #readTopic(bytes: Buffer, start: number, end: number): KnownTopic {
+    const last = this.#topic
     const length = end - start
-    if (length === known.length && length > 0) {
-      let i = 0
-      while (i < length && known[i] === bytes[start + i]) i++
-      if (i === length) return this.#topic
-    }
+    if (last?.is(bytes, start, length)) return last
     if (length === 0) {
       throw new Refusal(ReasonCode.ProtocolError, 'PUBLISH with neither a topic nor a topic alias') // section 3.3.2.1
     }
-    const topic = readName(bytes, start, end)
-    const problem = topicProblem(topic, this.#maxLevels, this.#maxTopicBytes)
-    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    const topic = this.#topics.find(bytes, start, length, last) ?? this.#newTopic(bytes, start, end)
     this.#topic = topic
-    this.#topicBytes = Buffer.from(bytes.subarray(start, end))
     return topic
+  }
+
+  #newTopic(bytes: Buffer, start: number, end: number): KnownTopic {
+    const text = readName(bytes, start, end)
+    const problem = topicProblem(text, this.#maxLevels, this.#maxTopicBytes)
+    if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
+    return this.#topics.add(text, bytes, start, end - start)
   }
 }
 
 function malformed(what: string): Refusal {
   return new Refusal(ReasonCode.MalformedPacket, `PUBLISH with ${what}`)
 }
-
-const NONE = Buffer.alloc(0)

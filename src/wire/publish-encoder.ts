@@ -70,6 +70,10 @@ function writeAlike(
     appendLarge(out, bytes, start, end, first, packetId)
     return size
   }
+  if (qos === 0 && bytes[start] === first) {
+    out.relay(bytes, start, end)
+    return size
+  }
   const at = out.reserve(size)
   const { chunk } = out
   bytes.copy(chunk, at, start, end)

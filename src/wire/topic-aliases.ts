@@ -6,12 +6,13 @@
  * subscriber of more topics than aliases would gain nothing by it.
  */
 
+import type { KnownTopic } from '../core/known-topic.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 
 /** What the aliases of a client stand for. */
 export class IncomingAliases {
   readonly #maximum: number
-  readonly #topics = new Map<number, string>()
+  readonly #topics = new Map<number, KnownTopic>()
 
   /** @param maximum the highest alias that the client was offered; 0: none */
   constructor(maximum: number) {
@@ -19,13 +20,13 @@ export class IncomingAliases {
   }
 
   /** From now on the alias stands for this topic. @throws Refusal 0x94 when it was not offered [MQTT-3.3.2-9] */
-  define(alias: number, topic: string): void {
+  define(alias: number, topic: KnownTopic): void {
     this.#check(alias)
     this.#topics.set(alias, topic)
   }
 
   /** @throws Refusal 0x94 when it was not offered, 0x82 when it stands for nothing yet (section 3.3.4) */
-  topicOf(alias: number): string {
+  topicOf(alias: number): KnownTopic {
     this.#check(alias)
     const topic = this.#topics.get(alias)
     if (topic === undefined) throw new Refusal(ReasonCode.ProtocolError, `the topic alias ${alias} stands for no topic`)

@@ -73,7 +73,7 @@ export function messageLogContract(kind: string, harness: StoreHarness, pick: (s
       expect(await readTexts(log, 'orders')).toEqual(['before'])
     })
 
-    test('gives messages memory of their own', async () => {
+    test('gives messages memory that few share, not all that was written together', async () => {
       appendAll(
         log,
         'orders',
@@ -82,7 +82,7 @@ export function messageLogContract(kind: string, harness: StoreHarness, pick: (s
       for (const written of [false, true]) {
         if (written) await store.durable()
         const [entry] = await readAll(log, 'orders')
-        expect(entry!.message.bytes.buffer.byteLength).toBeLessThan(128)
+        expect(entry!.message.bytes.buffer.byteLength).toBeLessThanOrEqual(8_192)
       }
     })
 

@@ -15,6 +15,7 @@ import type { Database } from '../../src/store/level/database.ts'
 import { LevelStore } from '../../src/store/level/level-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Broker } from '../../src/transport/broker.ts'
+import { TopicTable } from '../../src/wire/topic-table.ts'
 import { WriteScheduler } from '../../src/wire/write-buffer.ts'
 import { LIMITS } from '../unit/kernel/support.ts'
 import { chronicleOf } from './chronicle.ts'
@@ -150,7 +151,15 @@ export class World {
     kernel.start()
     const { clients, intake, subscriptions } = kernel
     const scheduler = new WriteScheduler(counters)
-    const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits: TRANSPORT })
+    const broker = new Broker({
+      ...shared,
+      clients,
+      intake,
+      subscriptions,
+      scheduler,
+      topics: new TopicTable(),
+      limits: TRANSPORT,
+    })
     await broker.start()
     return { broker, kernel, store }
   }

@@ -54,7 +54,7 @@ export function readRecords(
 
 function decodeOrNull(bytes: Buffer, start: number, end: number): StoredMessage | null {
   try {
-    return decodeRecord(bytes, start, end)
+    return decodeRecord(bytes, start, end, false)
   } catch {
     return null
   }

@@ -47,7 +47,7 @@ export class LevelRetainedStore implements RetainedStore {
   #decode(key: string, value: Buffer): Message | null {
     try {
       const record = unsealed(key, value)
-      return decodeRecord(record, 0, record.length).message
+      return decodeRecord(record, 0, record.length, true).message
     } catch (cause) {
       this.#damage.setAside(key, value)
       this.#damage.tell(`The retained message of ${nameOf('retained', key)} cannot be read: set aside.`, cause)

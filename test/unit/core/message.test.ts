@@ -6,7 +6,7 @@ function windowed({ at = 1000, payload = 'payload', properties = null as Buffer 
   const chunk = Buffer.alloc(65_536, 'x')
   chunk.write(`hhh${payload}`, at)
   const end = at + 3 + payload.length
-  return { chunk, message: new Message('t', 1, false, properties, 'me', 5, 0, chunk, at, at + 3, end, 4) }
+  return { chunk, message: new Message('t', 1, false, properties, 'me', 5, 0, chunk, at, at + 3, end, 4, null) }
 }
 
 describe('a message', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { KnownTopic } from '../../../src/core/known-topic.ts'
 import { Access } from '../../../src/kernel/access.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { makeSessions } from './support.ts'
@@ -177,19 +178,32 @@ describe('what a client may do', () => {
     ['the rules have changed', (access) => access.changed()],
     ['the client is gone', (access, session) => access.forget(session)],
     ['its connection is gone', (_access, session) => session.detach(false)],
-  ])('is decided anew when %s', async (_when, act) => {
+  ])('is decided anew when %s, whether messages know their topic or not', async (_when, act) => {
     const session = (await makeSessions()).open('me')
     const access = new Access()
     let decision: Decision = 'allow'
     access.addAuthorizer(authorizer(() => decision))
-    expect(access.mayPublish(session, 'a')).toBe(true)
+    const known = new KnownTopic('a', Buffer.from('a'), 0, 1, -1)
+    const both = () => [access.mayPublish(session, 'a', known), access.mayPublish(session, 'a')]
+    expect(both()).toEqual([true, true])
     decision = 'deny'
-    expect(access.mayPublish(session, 'a')).toBe(true)
+    expect(both()).toEqual([true, true])
     act(access, session)
-    expect(access.mayPublish(session, 'a')).toBe(false)
+    expect(both()).toEqual([false, false])
     decision = 'allow'
     access.changed()
-    expect(access.mayPublish(session, 'a')).toBe(true)
+    expect(both()).toEqual([true, true])
+  })
+
+  it('of one topic says nothing of another, nor of another client', async () => {
+    const { open } = await makeSessions()
+    const access = new Access()
+    access.addAuthorizer(authorizer((_action, topic) => (topic === 'a' ? 'allow' : 'deny')))
+    const [a, b] = ['a', 'b'].map((text) => new KnownTopic(text, Buffer.from(text), 0, 1, -1))
+    for (const session of [open('me'), open('you')]) {
+      const all = [a!, b!, a!, a!, b!].map((known) => access.mayPublish(session, known.text, known))
+      expect(all).toEqual([true, false, true, true, false])
+    }
   })
 
   it('is remembered for a thousand topics at most', async () => {

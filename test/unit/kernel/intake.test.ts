@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { KnownTopic } from '../../../src/core/known-topic.ts'
 import { Refusal } from '../../../src/core/reason-codes.ts'
 import { Access } from '../../../src/kernel/access.ts'
 import { Intake } from '../../../src/kernel/intake.ts'
@@ -58,6 +59,23 @@ describe('a message from a client', () => {
     }
     expect(outcome(() => intake.publish(session, message('x', { topic: 'queue/a' })))).toBe(0x97)
     expect(heard).toEqual([])
+  })
+
+  it('is given to the same owner, and asked about all the same, when its topic is known', async () => {
+    const { intake, access, pubsub, queues, session } = await make()
+    const publish = (known: KnownTopic) => {
+      const one = message('x', { topic: known.text })
+      one.known = known
+      return intake.publish(session, one)
+    }
+    const [plain, queue, dollar] = ['a', 'queue/b', '$mine/c'].map(
+      (text) => new KnownTopic(text, Buffer.alloc(0), 0, 0, -1),
+    )
+    for (let n = 0; n < 2; n++) for (const known of [plain!, queue!, dollar!]) publish(known)
+    expect(pubsub.calls).toEqual(['accept a', 'accept $mine/c', 'accept a', 'accept $mine/c'])
+    expect(queues.calls).toEqual(['accept queue/b', 'accept queue/b'])
+    access.addAuthorizer({ name: 'no', authorize: () => 'deny' })
+    for (const known of [plain!, queue!, dollar!]) expect(outcome(() => publish(known))).toBe(0x87)
   })
 
   it('is refused with 0x87 where the client may not publish', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KnownTopic } from '../../../src/core/known-topic.ts'
 import { matches } from '../../../src/core/topics.ts'
 import { MatchCache } from '../../../src/pubsub/match-cache.ts'
 import { heldBytes } from '../../helpers/heap.ts'
@@ -38,23 +39,28 @@ describe('remembered matches', () => {
     expect(kept(cache, TOPICS)).toEqual(['a', 'a/c/d', 'b/b', '$SYS/b'])
   })
 
-  it('are never those of before a change', () => {
+  it('are never those of before a change, by text or by what messages know of a topic', () => {
     const level = fc.constantFrom('a', 'b', '', '$s')
     const topic = fc.array(level, { minLength: 1, maxLength: 3 }).map((levels) => levels.join('/') || '/')
     const filter = fc
       .tuple(fc.array(fc.oneof(level, fc.constant('+')), { maxLength: 3 }), fc.boolean())
       .map(([levels, hash]) => [...levels, ...(hash ? ['#'] : [])].join('/') || '/')
-    const steps = fc.array(fc.oneof(fc.record({ topic }), fc.record({ filter })), { maxLength: 40 })
+    const which = fc.nat(3)
+    const steps = fc.array(fc.oneof(fc.record({ topic, which }), fc.record({ filter })), { maxLength: 40 })
     fc.assert(
       fc.property(steps, (all) => {
         const cache = new MatchCache<number>()
         const current = new Map<string, number>()
+        /** Three a topic: connections come by theirs in different ways. */
+        const known = new Map<string, KnownTopic>()
         let time = 0
         for (const step of all) {
           time++
           if ('topic' in step) {
-            const known = cache.get(step.topic)
-            if (known !== undefined) expect(known).toBe(current.get(step.topic))
+            const key = `${step.which} ${step.topic}`
+            if (!known.has(key)) known.set(key, new KnownTopic(step.topic, Buffer.alloc(0), 0, 0, -1))
+            const remembered = cache.get(step.topic, step.which === 3 ? null : known.get(key)!)
+            if (remembered !== undefined) expect(remembered).toBe(current.get(step.topic))
             else {
               cache.set(step.topic, time)
               current.set(step.topic, time)
@@ -67,6 +73,19 @@ describe('remembered matches', () => {
       }),
       { numRuns: 2_000 },
     )
+  })
+
+  it('are with the topic that its messages know, until they are forgotten', () => {
+    const cache = seasoned('a/b')
+    const known = new KnownTopic('a/b', Buffer.alloc(0), 0, 0, -1)
+    expect(cache.get('a/b', known)).toBe('a/b')
+    expect(cache.get('not looked at', known)).toBe('a/b')
+    cache.changed('a/+')
+    expect(cache.get('a/b', known)).toBeUndefined()
+    cache.set('a/b', 'new')
+    expect(cache.get('a/b', known)).toBe('new')
+    for (let i = 0; i < 20_000; i++) cache.set(`${i}`, 'x')
+    expect(cache.get('a/b', known)).toBeUndefined()
   })
 
   it('are few and small, whatever topics clients think up', () => {

@@ -36,15 +36,24 @@ const entry: fc.Arbitrary<StoredMessage> = fc.record(
 describe('a message record', () => {
   test('gives back every message that it was made of, wherever it stands', () => {
     fc.assert(
-      fc.property(entry, fc.nat(10), (entry, start) => {
+      fc.property(entry, fc.nat(10), fc.boolean(), (entry, start, alone) => {
         const target = Buffer.alloc(start + recordBound(entry))
         const end = encodeRecord(entry, target, start)
         expect(end).toBeLessThanOrEqual(target.length)
-        const decoded = decodeRecord(target, start, end)
+        const decoded = decodeRecord(target, start, end, alone)
         expect(plain(decoded)).toEqual(plain(entry))
         expect(decoded.message.packetId).toBe(entry.packetId ?? 0)
       }),
     )
+  })
+
+  test('does not hold the pack that it was read from, and one that is kept for long holds nothing but itself', () => {
+    const pack = Buffer.alloc(262_144)
+    const message = Message.of({ topic: 't', payload: Buffer.from('payload') })
+    const end = encodeRecord({ message, qos: 1, retain: false, identifiers: null }, pack, 0)
+    const memory = (alone: boolean) => decodeRecord(pack, 0, end, alone).message.bytes.buffer.byteLength
+    expect(memory(false)).toBeLessThanOrEqual(8_192)
+    expect(memory(true)).toBe(end)
   })
 
   test('is STORE_CORRUPT, never anything else, when its bytes are cut short or changed', () => {
@@ -55,7 +64,7 @@ describe('a message record', () => {
         target[place % end] = value
         for (const length of [end, place % end]) {
           try {
-            decodeRecord(target, 0, length)
+            decodeRecord(target, 0, length, false)
           } catch (error) {
             expect(error).toMatchObject({ code: 'STORE_CORRUPT' })
           }
@@ -71,7 +80,7 @@ describe('a message record', () => {
     ['a reference that is none', [0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
     ['a topic that is too long', [0, 0, 0, 2, 65]],
   ])('refuses %s', (_, bytes) => {
-    expect(() => decodeRecord(Buffer.from(bytes), 0, bytes.length)).toThrow(
+    expect(() => decodeRecord(Buffer.from(bytes), 0, bytes.length, true)).toThrow(
       expect.objectContaining({ code: 'STORE_CORRUPT' }),
     )
   })

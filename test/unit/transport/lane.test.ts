@@ -8,6 +8,7 @@ import { EventflowError } from '../../../src/core/errors.ts'
 import { Kernel } from '../../../src/kernel/kernel.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
 import { Broker } from '../../../src/transport/broker.ts'
+import { TopicTable } from '../../../src/wire/topic-table.ts'
 import { WriteScheduler } from '../../../src/wire/write-buffer.ts'
 import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
@@ -79,7 +80,7 @@ async function make(durable?: () => Promise<void>) {
     ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
   const scheduler = new WriteScheduler(counters)
-  const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, limits })
+  const broker = new Broker({ ...shared, clients, intake, subscriptions, scheduler, topics: new TopicTable(), limits })
   await broker.start()
   onTestFinished(() => broker.stop())
   const connect = (version: 4 | 5 = 5): Peer => {

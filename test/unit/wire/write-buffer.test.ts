@@ -26,22 +26,29 @@ function reserve(out: WriteBuffer, bytes: Buffer): void {
 }
 
 describe('what is written', () => {
-  it('arrives in order, whatever the mix of small and large, reserved and appended, flushed or not', async () => {
+  it('arrives in order, whatever the mix of small and large, reserved, appended and relayed, flushed or not', async () => {
     const writes = fc.array(
       fc.record({
         size: fc.oneof(fc.nat(50), fc.nat(9_000), fc.constantFrom(8_191, 8_192, 8_193, 16_383, 16_384)),
-        how: fc.constantFrom('append', 'reserve', 'flush', 'turn'),
+        how: fc.constantFrom('append', 'reserve', 'relay', 'relay on', 'flush', 'turn'),
       }),
-      { maxLength: 12 },
+      { maxLength: 20 },
     )
     await fc.assert(
       fc.asyncProperty(writes, fc.boolean(), async (all, slow) => {
         const { sink, out } = make({ slow })
         const expected: Buffer[] = []
+        const source = filled(400_000, 99)
+        let [from, to] = [0, 0]
         for (const [i, { size, how }] of all.entries()) {
           if (how === 'flush') out.flush()
           else if (how === 'turn') await turn()
-          else {
+          else if (how.startsWith('relay')) {
+            from = how === 'relay on' ? to : to + 1
+            to = from + size
+            out.relay(source, from, to)
+            expected.push(source.subarray(from, to))
+          } else {
             const bytes = filled(size, i)
             expected.push(bytes)
             if (how === 'append') append(out, bytes)
