@@ -73,7 +73,7 @@ export class Chart {
     if (width === 0) return
     this.#plot?.destroy()
     const options = {
-      ...{ width, height: HEIGHT, padding: [8, 8, 0, 0], legend: { show: false } },
+      ...{ width, height: HEIGHT, padding: [8, 28, 0, 0], legend: { show: false } },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
         x: { range: (_plot, min, max) => [Math.min(min ?? 0, (max ?? 0) - LEAST_S), max ?? 0] },

@@ -17,7 +17,7 @@ const COLUMNS = [
   { name: 'In flight', kind: 'number' },
   { name: 'Delayed', kind: 'number' },
   { name: 'Consumers', kind: 'number' },
-  { name: 'State' },
+  { name: 'State', kind: 'wide' },
   { name: 'Actions', kind: 'actions' },
 ]
 
