@@ -36,7 +36,7 @@ async function visit(url: string, options: BrowserContextOptions = {}): Promise<
   onTestFinished(() => context.close())
   const page = await context.newPage()
   // Less than a test may take, so that it fails by the name of what was not there.
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(25_000)
   const complaints: string[] = []
   page.on('pageerror', ({ message }) => complaints.push(message))
   page.on('dialog', (dialog) => {
@@ -98,7 +98,8 @@ describe('the files of the dashboard', () => {
   })
 })
 
-describe.skipIf(!isThere)('the dashboard', () => {
+// A browser takes its time where many tests run at once.
+describe.skipIf(!isThere)('the dashboard', { timeout: 60_000 }, () => {
   it('shows how the broker does, and draws it', async () => {
     const { broker, url } = await start()
     const { mqtt: client } = await connectClient(broker.port)

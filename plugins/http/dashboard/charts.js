@@ -69,9 +69,10 @@ export class Chart {
 
   /** From the beginning: a chart takes its colours when it is made. */
   #draw() {
+    this.#plot?.destroy()
+    this.#plot = null
     const width = this.#place.clientWidth
     if (width === 0) return
-    this.#plot?.destroy()
     const options = {
       ...{ width, height: HEIGHT, padding: [8, 28, 0, 0], legend: { show: false } },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },

@@ -90,5 +90,5 @@ function sentence(text) {
 export function open(dialog, onClose) {
   $('.close', dialog).onclick = () => dialog.close()
   dialog.onclose = onClose
-  dialog.showModal()
+  if (!dialog.open) dialog.showModal()
 }

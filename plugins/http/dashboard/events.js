@@ -1,6 +1,6 @@
 /**
- * Events as they happen, the newest first. The page shows them once a frame and the last few only, so that a busy broker does not
- * hold it up; while they are held, new ones wait.
+ * Events as they happen, the newest first. The page shows them a few times a second and the last ones only, so that a busy
+ * broker does not hold it up; while they are held, new ones wait.
  */
 
 import { follow, get } from './api.js'
@@ -10,6 +10,7 @@ import { clock } from './format.js'
 const MOST = 200
 const RECENT = 50
 const RETRY_MS = 3_000
+const DRAW_MS = 150
 
 const log = $('#log')
 const hold = $('#events-hold')
@@ -72,7 +73,7 @@ function take(event) {
 function draw() {
   if (drawing) return
   drawing = true
-  requestAnimationFrame(() => {
+  setTimeout(() => {
     drawing = false
     if (isHeld()) return
     waiting.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : a.sequence < b.sequence ? -1 : 1))
@@ -81,7 +82,7 @@ function draw() {
       known.delete(log.lastElementChild.dataset.id)
       log.lastElementChild.remove()
     }
-  })
+  }, DRAW_MS)
 }
 
 function eventElement({ id, type, time, data }) {
