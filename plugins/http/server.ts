@@ -1,4 +1,4 @@
-/** The HTTP server put together: guard, errors, routes, and the document that describes them. */
+/** The HTTP server put together: guard, errors, routes, the document that describes them, and the dashboard. */
 
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
@@ -10,6 +10,7 @@ import { clientRoutes } from './api/clients.ts'
 import { eventRoutes } from './api/events.ts'
 import { messageRoutes } from './api/messages.ts'
 import { queueRoutes } from './api/queues.ts'
+import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
 import type { Ports } from './ports.ts'
@@ -51,9 +52,8 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
   server.addHook('onRequest', async (request) => guard.checkSource(request))
   await server.register(helmet, {
-    contentSecurityPolicy: {
-      directives: { defaultSrc: ["'self'"], connectSrc: ["'self'", 'ws:', 'wss:'], frameAncestors: ["'none'"] },
-    },
+    // Not helmet's defaults: they ask browsers for https, and let styles be written inline.
+    contentSecurityPolicy: { useDefaults: false, directives: CONTENT },
     frameguard: { action: 'deny' },
     // The broker is often without TLS, on loopback; whoever puts TLS before it says this there.
     hsts: false,
@@ -65,6 +65,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
       reply.type(metrics.contentType).send(await metrics.metrics()),
     )
   })
+  await server.register(dashboardRoutes)
   await server.register(
     async (scope) => {
       const routes = [
@@ -80,6 +81,14 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
     { prefix: API },
   )
   return server
+}
+
+/** What a page from here may load and do: what is here, in files of its own. */
+const SELF = ["'self'"]
+const NOBODY = ["'none'"]
+const CONTENT = {
+  ...{ defaultSrc: NOBODY, scriptSrc: SELF, styleSrc: SELF, imgSrc: SELF, connectSrc: SELF },
+  ...{ baseUri: NOBODY, formAction: NOBODY, frameAncestors: NOBODY },
 }
 
 const DOCUMENT = (version: string) => ({
