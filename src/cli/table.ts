@@ -46,7 +46,7 @@ export function printable(value: string): string {
 
 /** Bold where the terminal can. */
 export function emphasized(out: Out, line: string): string {
-  return out.isTTY === true && out.hasColors?.() === true ? styleText('bold', line) : line
+  return out.isTTY === true && out.hasColors?.() === true ? styleText('bold', line, { validateStream: false }) : line
 }
 
 /** Lengths of one column; a reduction, for there may be more rows than a call takes arguments. */

@@ -8,7 +8,6 @@ import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
 import { configFile, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
-import { Eventflow } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
 
 export const start: Command = {
@@ -32,6 +31,8 @@ export const start: Command = {
 async function serve(config: Config, configFile: string | null, logger: pino.Logger): Promise<number> {
   endOnFault(logger)
   const signal = nextSignal()
+  // Here, not above: other commands are not kept waiting for a whole broker to be loaded.
+  const { Eventflow } = await import('../../eventflow.ts')
   const broker = new Eventflow({ config, configFile, logger })
   await broker.start()
   process.on('SIGHUP', () => void broker.reload().catch((error) => logger.warn({ error }, 'nothing is read again')))
