@@ -7,14 +7,16 @@ import { bench } from './commands/bench.ts'
 import { check } from './commands/check.ts'
 import { clients } from './commands/clients.ts'
 import { passwd } from './commands/passwd.ts'
+import { pub } from './commands/pub.ts'
 import { queues } from './commands/queues.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
+import { sub } from './commands/sub.ts'
 
 const GROUPS: ReadonlyArray<readonly [title: string, commands: Readonly<Record<string, Command>>]> = [
   ['Run a broker', { start, check, passwd }],
   ['Look at a running broker, and steer it, over its HTTP API', { queues, clients, status }],
-  ['Talk MQTT to any broker', { bench }],
+  ['Talk MQTT to any broker', { pub, sub, bench }],
 ]
 const COMMANDS = new Map(GROUPS.flatMap(([, commands]) => Object.entries(commands)))
 

@@ -17,8 +17,8 @@ export const DEFAULT_FILE = 'config/eventflow.yaml'
 /** The variable that names the file; `--config` goes before it. */
 export const FILE_VARIABLE = 'EVENTFLOW_CONFIG'
 const VARIABLE_PREFIX = 'EVENTFLOW_'
-/** Read by the commands that talk to a running broker: no options, but right to have in the same environment. */
-const VARIABLES_OF_COMMANDS = ['EVENTFLOW_URL', 'EVENTFLOW_TOKEN']
+/** Read by the commands that talk to a broker: no options, but right to have in the same environment. */
+const VARIABLES_OF_COMMANDS = ['EVENTFLOW_URL', 'EVENTFLOW_TOKEN', 'EVENTFLOW_PASSWORD']
 
 export interface ConfigSources {
   /** The file that `--config` names. */
