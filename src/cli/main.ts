@@ -6,6 +6,7 @@ import { type Command, WronglyCalled } from './command.ts'
 import { bench } from './commands/bench.ts'
 import { check } from './commands/check.ts'
 import { clients } from './commands/clients.ts'
+import { completionOf } from './commands/completion.ts'
 import { passwd } from './commands/passwd.ts'
 import { pub } from './commands/pub.ts'
 import { queues } from './commands/queues.ts'
@@ -18,10 +19,15 @@ const GROUPS: ReadonlyArray<readonly [title: string, commands: Readonly<Record<s
   ['Look at a running broker, and steer it, over its HTTP API', { queues, clients, status }],
   ['Talk MQTT to any broker', { pub, sub, bench }],
 ]
-const COMMANDS = new Map(GROUPS.flatMap(([, commands]) => Object.entries(commands)))
+const OTHERS = Object.assign({}, ...GROUPS.map(([, commands]) => commands)) as Record<string, Command>
+const COMMANDS = new Map(Object.entries({ ...OTHERS, completion: completionOf(OTHERS) }))
 
 // Whoever reads our output may have enough of it (`| head`): an end, not a fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`eventflow: standard output: ${error.message}\n`)
+  process.exit(1)
+})
 process.exit(await main(process.argv.slice(2)))
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -76,8 +82,9 @@ function help(): string {
     'eventflow <command> [options]',
     ...groups,
     '',
-    'eventflow <command> --help    the options of a command',
-    'eventflow --version           the version',
+    'eventflow <command> --help      the options of a command',
+    'eventflow completion bash       for a shell that completes these words',
+    'eventflow --version             the version',
   ].join('\n')
 }
 

@@ -232,6 +232,15 @@ describe('commands that talk to the HTTP API', () => {
     expect(stderr).toContain('/some/path answers 404 Not Found, and not as Eventflow does')
   })
 
+  it('end well when their reader has enough', async () => {
+    const { broker, url } = await start()
+    for (let n = 0; n < 1_001; n++) await broker.publish(`queue/${n}`, 'x')
+    const listing = run(['queues', 'list', '--json'], { env: { EVENTFLOW_URL: url } })
+    listing.child.stdout.destroy()
+    expect(await listing.ended).toBe(0)
+    expect(listing.stderr).toBe('')
+  })
+
   it('take their token from a file or from the environment', async () => {
     const folder = await temporaryFolder()
     const tokenFile = join(folder, 'tokens')

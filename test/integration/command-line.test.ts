@@ -192,6 +192,6 @@ it('eventflow --help and --version end with 0', async () => {
   expect(await finish(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
   const help = await finish(['--help'])
   expect(help.code).toBe(0)
-  for (const command of ['start', 'check', 'passwd', 'bench']) expect(help.stdout).toContain(command)
+  for (const command of ['start', 'queues', 'pub', 'bench']) expect(help.stdout).toContain(command)
   expect((await finish(['start', '--help'])).stdout).toContain('--port')
 })
