@@ -15,7 +15,7 @@ const USAGE = `pub TOPIC [MESSAGE] [options]
   --lines                     each line of standard input is a message
   --qos N                     0, 1 or 2 (default 1: it ends when the broker has the message safe)
   --retain                    the topic keeps it
-  --property NAME=VALUE       a user property: queues know delay, priority, group, dedup-id; as often as needed${MQTT_USAGE}`
+  --property NAME=VALUE       a user property, such as delay or priority for a queue; as often as needed${MQTT_USAGE}`
 
 interface Publication {
   topic: string
