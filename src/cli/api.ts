@@ -51,7 +51,7 @@ export class Api {
 
   /** @throws WronglyCalled for a URL that is none; Error for a file that cannot be read */
   static async of(values: ApiValues, env: NodeJS.ProcessEnv = process.env): Promise<Api> {
-    const url = values.url ?? env.EVENTFLOW_URL ?? DEFAULT_URL
+    const url = values.url ?? (env.EVENTFLOW_URL || DEFAULT_URL)
     const parsed = URL.canParse(url) ? new URL(url) : null
     if (!/^https?:$/.test(parsed?.protocol ?? ''))
       throw new WronglyCalled(`--url takes http://HOST:PORT, found '${url}'`)
@@ -59,7 +59,10 @@ export class Api {
       throw new WronglyCalled('--url takes no user and password: name a token with --token-file or EVENTFLOW_TOKEN')
     }
     const file = values['token-file']
-    return new Api(url, file === undefined ? (env.EVENTFLOW_TOKEN ?? null) : await readToken(file))
+    const token = file === undefined ? env.EVENTFLOW_TOKEN?.trim() || null : await readToken(file)
+    // What fetch says of such a header has the header in it.
+    if (token !== null && !/^[\x21-\x7e]+$/.test(token)) throw new Error('the token has characters that no token has')
+    return new Api(url, token)
   }
 
   /**
@@ -158,6 +161,9 @@ async function readToken(file: string): Promise<string> {
 /** What fetch hides behind `fetch failed`. */
 function causeOf(error: unknown): string {
   const { cause } = error as Error
-  if (cause instanceof Error) return 'code' in cause && cause.code ? String(cause.code) : cause.message
+  if (cause instanceof Error) {
+    const code = 'code' in cause ? String(cause.code) : ''
+    return code === '' || (code.startsWith('UND_ERR') && cause.message !== '') ? cause.message : code
+  }
   return error instanceof Error ? error.message : String(error)
 }

@@ -66,6 +66,6 @@ function pad(text: string, width: number, right: boolean): string {
 
 function clipped(out: Out, cells: readonly string[]): string {
   const line = cells.join('  ').trimEnd()
-  const width = out.isTTY === true ? (out.columns ?? 80) : Infinity
+  const width = (out.isTTY === true && out.columns) || Infinity // 0: a terminal that does not know
   return line.length > width ? `${line.slice(0, width - 1)}…` : line
 }

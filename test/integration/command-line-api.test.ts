@@ -257,6 +257,8 @@ describe('commands that talk to the HTTP API', () => {
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('a token whose role is operate') })
     expect(await eventflow(['queues', 'pause', 'q', '--token-file', tokenFile], reader)).toMatchObject({ code: 0 })
     expect(broker.queues.list()).toMatchObject([{ name: 'q', paused: true }])
+    const odd = await eventflow(['queues', 'list'], { env: { EVENTFLOW_TOKEN: 'geheim\nß' } })
+    expect(odd).toMatchObject({ code: 1, stderr: 'eventflow queues: the token has characters that no token has\n' })
     await writeFile(join(folder, 'empty'), '\n')
     const empty = await eventflow(['queues', 'list', '--token-file', join(folder, 'empty')])
     expect(empty).toMatchObject({ code: 1, stderr: expect.stringContaining('has no token in it') })

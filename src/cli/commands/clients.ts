@@ -3,7 +3,8 @@
 import { parseArgs } from 'node:util'
 import { API_OPTIONS, API_USAGE, Api, pathOf } from '../api.ts'
 import { type Command, text, WronglyCalled } from '../command.ts'
-import { type Cell, printable, writeFields, writeTable } from '../table.ts'
+import { printJson, printList } from '../print.ts'
+import { printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `clients list|show|kick [ID] [options]
 
@@ -57,20 +58,19 @@ export const clients: Command = {
   },
 }
 
-async function list({ api, search, json }: Call): Promise<void> {
-  const rows: Cell[][] = []
-  for await (const client of api.list<Client>('/clients', { search })) {
-    if (json) process.stdout.write(`${JSON.stringify(client)}\n`)
-    const { clientId, username, address, protocol, subscriptions, inflight, waiting } = client
-    rows.push([clientId, username, address, protocol, subscriptions, inflight, waiting])
-  }
-  const head = ['CLIENT', 'USER', 'ADDRESS', 'MQTT', 'SUBSCRIPTIONS', 'IN FLIGHT', 'WAITING']
-  if (!json) writeTable(process.stdout, head, rows)
+function list({ api, search, json }: Call): Promise<void> {
+  return printList(api.list<Client>('/clients', { search }), {
+    json,
+    head: ['CLIENT', 'USER', 'ADDRESS', 'MQTT', 'SUBSCRIPTIONS', 'IN FLIGHT', 'WAITING'],
+    row: ({ clientId, username, address, protocol, subscriptions, inflight, waiting }) => {
+      return [clientId, username, address, protocol, subscriptions, inflight, waiting]
+    },
+  })
 }
 
 async function show({ api, id, json }: Call): Promise<void> {
   const client = (await api.call('GET', pathOf('clients', id))) as Details
-  if (json) return void process.stdout.write(`${JSON.stringify(client)}\n`)
+  if (json) return printJson(client)
   const { connected, expirySeconds, inflight, waiting } = client
   writeFields(process.stdout, {
     client: client.clientId,

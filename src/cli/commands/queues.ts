@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { API_OPTIONS, API_USAGE, Api, ApiProblem, pathOf } from '../api.ts'
 import { type Command, flag, text, WronglyCalled, wholeNumber } from '../command.ts'
 import { confirmed } from '../confirm.ts'
+import { printJson, printList } from '../print.ts'
 import { type Cell, printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `queues list|show|peek|pause|resume|purge|delete|redrive [NAME] [options]
@@ -98,20 +99,19 @@ export const queues: Command = {
   },
 }
 
-async function list({ api, search, json }: Call): Promise<void> {
-  const rows: Cell[][] = []
-  for await (const queue of api.list<Queue & { consumers: number }>('/queues', { search })) {
-    if (json) print(queue)
-    const { name, length, ready, inFlight, delayed, resting, consumers, paused } = queue
-    rows.push([name, length, ready, inFlight, delayed, resting, consumers, paused])
-  }
-  const head = ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'CONSUMERS', 'PAUSED']
-  if (!json) writeTable(process.stdout, head, rows)
+function list({ api, search, json }: Call): Promise<void> {
+  return printList(api.list<Queue & { consumers: number }>('/queues', { search }), {
+    json,
+    head: ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'CONSUMERS', 'PAUSED'],
+    row: ({ name, length, ready, inFlight, delayed, resting, consumers, paused }) => {
+      return [name, length, ready, inFlight, delayed, resting, consumers, paused]
+    },
+  })
 }
 
 async function show({ api, name, json }: Call): Promise<void> {
   const queue = (await api.call('GET', pathOf('queues', name))) as Details
-  if (json) return print(queue)
+  if (json) return printJson(queue)
   const { length, ready, inFlight, delayed, resting, paused, oldestAt, match, policy, consumers } = queue
   const fields = { queue: queue.name, messages: length, ready, 'in flight': inFlight, delayed, resting, paused }
   writeFields(process.stdout, {
@@ -127,11 +127,13 @@ async function show({ api, name, json }: Call): Promise<void> {
 
 async function peek({ api, name, limit, json }: Call): Promise<void> {
   const { items } = (await api.call('GET', pathOf('queues', name, 'messages'), { limit })) as { items: Peeked[] }
-  if (json) return items.forEach(print)
-  const rows = items.map(({ id, state, receivedAt, deliveries, clientId, payload, encoding }) => {
-    return [id, state, receivedAt, deliveries, clientId, encoding === 'base64' ? `base64:${payload}` : payload]
+  await printList(items, {
+    json,
+    head: ['ID', 'STATE', 'RECEIVED', 'DELIVERIES', 'FROM', 'PAYLOAD'],
+    row: ({ id, state, receivedAt, deliveries, clientId, payload, encoding }) => {
+      return [id, state, receivedAt, deliveries, clientId, encoding === 'base64' ? `base64:${payload}` : payload]
+    },
   })
-  writeTable(process.stdout, ['ID', 'STATE', 'RECEIVED', 'DELIVERIES', 'FROM', 'PAYLOAD'], rows)
 }
 
 async function steer({ api, name, json }: Call, verb: string, done: string): Promise<void> {
@@ -142,14 +144,16 @@ async function steer({ api, name, json }: Call, verb: string, done: string): Pro
 async function remove({ api, name, yes, json }: Call, method: 'POST' | 'DELETE', verb: string): Promise<void> {
   const path = pathOf('queues', name)
   if (!yes) {
-    const { length } = (await api.call('GET', path)) as Details
-    const what = verb === '' ? `Delete the queue ${name} with` : `Remove from the queue ${name}`
+    const { length, inFlight } = (await api.call('GET', path)) as Details
+    const what =
+      verb === ''
+        ? `Delete the queue ${name} with ${counted(length)}`
+        : `Remove ${counted(length - inFlight)} from the queue ${name}`
     const terminal = { input: process.stdin, output: process.stderr }
-    const sure = await confirmed(`${printable(what)} ${counted(length)}, for good?`, terminal)
-    if (!sure) throw new Error('nothing was removed')
+    if (!(await confirmed(`${printable(what)}, for good?`, terminal))) throw new Error('nothing was removed')
   }
   const removed = (await api.call(method, `${path}${verb}`)) as { messages: number }
-  if (json) return print(removed)
+  if (json) return printJson(removed)
   process.stdout.write(`${printable(name)}: ${counted(removed.messages)} removed\n`)
 }
 
@@ -161,16 +165,18 @@ async function redrive({ api, name, limit, json }: Call): Promise<void> {
   const { length } = (await api.call('GET', pathOf('queues', name))) as Details
   const most = Math.min(limit ?? Infinity, length)
   const total = { moved: 0, left: 0 }
-  for (let size = BATCH; size === BATCH && total.moved < most; ) {
-    const asked = Math.min(BATCH, most - total.moved)
-    const { moved, left } = await redriveSome(api, name, asked, total.moved > 0)
-    total.moved += moved
-    total.left = left
-    size = moved
-    tell(`${printable(name)}: ${total.moved} of ${most} …`)
+  try {
+    for (let size = BATCH; size === BATCH && total.moved < most; ) {
+      const { moved, left } = await redriveSome(api, name, Math.min(BATCH, most - total.moved), total.moved > 0)
+      total.moved += moved
+      total.left = left
+      size = moved
+      tell(`${printable(name)}: ${total.moved} of ${most} …`)
+    }
+  } finally {
+    tell('')
   }
-  tell('')
-  if (json) return print(total)
+  if (json) return printJson(total)
   const stay = total.left === 0 ? '' : `; ${counted(total.left)} could not go back: see eventflow queues peek`
   process.stdout.write(`${printable(name)}: ${counted(total.moved)} sent back${stay}\n`)
 }
@@ -187,10 +193,6 @@ async function redriveSome(api: Api, name: string, limit: number, begun: boolean
 
 function tell(progress: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${progress}`)
-}
-
-function print(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
 function counted(messages: number): string {

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { API_OPTIONS, API_USAGE, Api } from '../api.ts'
 import { type Command, text, WronglyCalled, wholeNumber } from '../command.ts'
 import { dataOf } from '../event-stream.ts'
+import { printJson } from '../print.ts'
 import { emphasized, printable } from '../table.ts'
 
 const USAGE = `status [--type TYPES] [--last N] [--count N] [options]
@@ -32,7 +33,8 @@ export const status: Command = {
     const api = await Api.of(values)
     let told = 0
     for await (const event of eventsOf(api, values.type, last)) {
-      process.stdout.write(values.json ? `${JSON.stringify(event)}\n` : lineOf(event))
+      if (values.json) printJson(event)
+      else process.stdout.write(lineOf(event))
       if (++told === count) return 0
     }
     throw new Error(`${api.url} has ended the stream of events: the broker stops`)
