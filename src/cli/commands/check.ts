@@ -5,14 +5,14 @@
 
 import { stringify } from 'yaml'
 import { Policies } from '../../../plugins/queue/policies.ts'
-import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
+import { FLAGS_USAGE, flagsHelp, parseFlags } from '../../config/flags.ts'
 import { isConfigError, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 
 export const check: Command = {
   summary: 'Check the configuration, and print the values in force.',
-  usage: `check [--queue NAME] ${FLAGS_USAGE}`,
+  usage: `check [--queue NAME] ${FLAGS_USAGE}\n\n  --queue NAME          What this queue would have, and which policy it comes from.\n${flagsHelp()}`,
   async run(args) {
     try {
       const { own, ...sources } = parseFlags(args, ['queue'])

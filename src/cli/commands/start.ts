@@ -4,7 +4,7 @@
  */
 
 import pino from 'pino'
-import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
+import { FLAGS_USAGE, flagsHelp, parseFlags } from '../../config/flags.ts'
 import { configFile, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
@@ -12,7 +12,7 @@ import type { Command } from '../command.ts'
 
 export const start: Command = {
   summary: 'Run the broker.',
-  usage: `start ${FLAGS_USAGE}`,
+  usage: `start ${FLAGS_USAGE}\n\n${flagsHelp()}`,
   async run(args) {
     const flags = parseFlags(args)
     try {

@@ -81,7 +81,7 @@ describe('eventflow', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(new RegExp(`\n\neventflow ${command} `))
     const [, , _usage, ...lines] = stdout.split('\n')
-    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(110)
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(120)
     expect(lines.length).toBeLessThan(30)
   })
 
