@@ -1,6 +1,7 @@
 /** The flags that stand for options, and `--config`; the same for every command that reads the configuration. */
 
 import { parseArgs } from 'node:util'
+import { listOptions } from './options.ts'
 
 /** Flag → the option that it sets. */
 export const FLAGS = {
@@ -18,6 +19,19 @@ export type Flags = { readonly [flag in keyof typeof FLAGS]?: string | undefined
 /** How the flags are written on a usage line. */
 export const FLAGS_USAGE =
   '[--config FILE] [--host ADDRESS] [--port N] [--data DIR] [--store level|memory] [--http-port N] [--log-level LEVEL]'
+
+/** A line for each flag: the options that they stand for say what they mean. */
+export function flagsHelp(): string {
+  const meanings = new Map(listOptions().map(({ path, meaning }) => [path, meaning]))
+  const lines = [...FLAGS_USAGE.matchAll(/\[--(\S+) (\S+)\]/g)].map(([, flag, value]) => {
+    const meaning =
+      flag === 'config'
+        ? 'Where options are: EVENTFLOW_CONFIG, or else config/eventflow.yaml.'
+        : meanings.get(FLAGS[flag as keyof typeof FLAGS])
+    return `  ${`--${flag} ${value}`.padEnd(20)}  ${meaning}`
+  })
+  return lines.join('\n')
+}
 
 export interface ParsedFlags {
   /** What `--config` names. */

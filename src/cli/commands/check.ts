@@ -6,11 +6,11 @@
 
 import { stringify } from 'yaml'
 import { Policies } from '../../../plugins/queue/policies.ts'
-import { FLAGS_USAGE, type ParsedFlags, parseFlags } from '../../config/flags.ts'
+import { FLAGS_USAGE, flagsHelp, type ParsedFlags, parseFlags } from '../../config/flags.ts'
 import { isConfigError, locateConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
-import { type Answer, ask, type Question } from '../access-question.ts'
+import type { Answer, Question } from '../access-question.ts'
 import type { Command } from '../command.ts'
 
 const OWN = ['queue', 'user', 'client-id', 'role', 'publish', 'subscribe']
@@ -20,6 +20,9 @@ export const check: Command = {
   usage: [
     `check [--queue NAME] ${FLAGS_USAGE}`,
     '       eventflow check [--user NAME] [--client-id ID] [--role NAME,…] --publish TOPIC | --subscribe FILTER [--json]',
+    '',
+    '  --queue NAME          What this queue would have, and which policy it comes from.',
+    flagsHelp(),
     '',
     'Exit codes: 0 valid, or allowed; 1 denied; 2 wrongly called or configured.',
   ].join('\n'),
@@ -32,7 +35,10 @@ export const check: Command = {
     const question = questionOf(own)
     try {
       const { config, originOf } = locateConfig({ ...sources, env: process.env })
-      if (question !== null) return tell(located(await ask(config, question), originOf), json)
+      if (question !== null) {
+        const { ask } = await import('../access-question.ts') // which loads half a broker
+        return tell(located(await ask(config, question), originOf), json)
+      }
       // The sentence is a comment, so that what is printed is a configuration file itself.
       process.stdout.write(own.queue === undefined ? valid(config) : policyOf(config, own.queue))
       return 0

@@ -5,18 +5,18 @@
 
 import { existsSync } from 'node:fs'
 import pino from 'pino'
-import { FLAGS_USAGE, parseFlags } from '../../config/flags.ts'
+import { FLAGS_USAGE, flagsHelp, parseFlags } from '../../config/flags.ts'
 import { configFileOf, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { systemClock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
-import { Eventflow, type EventflowOptions } from '../../eventflow.ts'
+import type { Eventflow, EventflowOptions } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
 import { Systemd } from '../systemd.ts'
 
 export const start: Command = {
   summary: 'Run the broker.',
-  usage: `start ${FLAGS_USAGE}`,
+  usage: `start ${FLAGS_USAGE}\n\n${flagsHelp()}`,
   async run(args) {
     const flags = parseFlags(args)
     try {
@@ -44,6 +44,8 @@ async function serve(options: ServeOptions): Promise<number> {
   const { logger } = options
   endOnFault(logger)
   const signal = nextSignal()
+  // Here, not above: other commands are not kept waiting for a whole broker to be loaded.
+  const { Eventflow } = await import('../../eventflow.ts')
   const broker = new Eventflow(options)
   broker.events.listen(['config.reloaded'], () => {
     logger.level = broker.config.log.level

@@ -1,6 +1,6 @@
 /** The `eventflow` program as a shell sees it: words in, lines and an exit code out. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,6 +13,7 @@ import { parse } from 'yaml'
 import { resolveConfig } from '../../../src/config/load.ts'
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+const COMMANDS = ['start', 'check', 'passwd', 'queues', 'clients', 'status', 'pub', 'sub', 'bench']
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 let folder: string
@@ -71,8 +72,17 @@ describe('eventflow', () => {
   it('lists its commands when it is asked for help', async () => {
     const { code, stdout } = await finish(['--help'])
     expect(code).toBe(0)
-    for (const command of ['start', 'check', 'passwd', 'bench'])
-      expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+    expect(stdout.split('\n').length).toBeLessThan(25)
+  })
+
+  it.each([...COMMANDS, 'completion'])('tells how %s is called, on one screen', async (command) => {
+    const { code, stdout } = await finish([command, '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`\n\neventflow ${command} `))
+    const [, , _usage, ...lines] = stdout.split('\n')
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(120)
+    expect(lines.length).toBeLessThan(30)
   })
 
   it('tells the options of a command', async () => {
@@ -103,7 +113,40 @@ describe('eventflow', () => {
   })
 })
 
+describe('eventflow completion bash', () => {
+  /** What bash offers for the last of these words. */
+  function offered(script: string, ...words: string[]): string[] {
+    const typed = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}`
+    const line = `${script}\n${typed}; _eventflow; printf '%s\\n' "\${COMPREPLY[@]}"`
+    return execFileSync('bash', ['-c', line], { encoding: 'utf8' }).trim().split('\n')
+  }
+
+  it('makes bash complete commands, what they do, and their options', async () => {
+    const { code, stdout } = await finish(['completion', 'bash'])
+    expect(code).toBe(0)
+    expect(offered(stdout, 'eventflow', '')).toEqual([...COMMANDS, 'completion', '--help', '--version'])
+    expect(offered(stdout, 'eventflow', 'p')).toEqual(['passwd', 'pub'])
+    expect(offered(stdout, 'eventflow', 'queues', 'p')).toEqual(['peek', 'pause', 'purge'])
+    expect(offered(stdout, 'eventflow', 'queues', 'list', '--s')).toEqual(['--search'])
+    expect(offered(stdout, 'eventflow', 'start', '--http')).toEqual(['--http-port'])
+    expect(offered(stdout, 'eventflow', 'pub', 'a')).toEqual(['']) // files, by -o default
+  })
+
+  it('knows no other shell', async () => {
+    const { code, stderr } = await finish(['completion', 'fish'])
+    expect(code).toBe(2)
+    expect(stderr).toBe('eventflow completion: the shell must be bash; expected: eventflow completion bash\n')
+  })
+})
+
 describe('eventflow check', () => {
+  it('takes no offence at the variables of commands that talk to a broker', async () => {
+    const env = { EVENTFLOW_URL: 'http://127.0.0.1:8080', EVENTFLOW_TOKEN: 'secret', EVENTFLOW_PASSWORD: 'secret' }
+    const { code, stdout } = await finish(['check'], { env })
+    expect(code).toBe(0)
+    expect(stdout).not.toContain('secret')
+  })
+
   it('prints the values in force, which are a configuration themselves', async () => {
     const { code, stdout } = await finish(['check', '--port', '0'], { env: { EVENTFLOW_STORE_KIND: 'memory' } })
     expect(code).toBe(0)
