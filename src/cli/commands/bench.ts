@@ -42,7 +42,7 @@ const USAGE = `${FORM}
   --timeout S                give a run up when nothing moves for so long (default 10)
   --disk DIR                 measure fdatasync there beside 'queue-latency' (default .)
   --json                     print JSON instead of the table
-  --write FILE               write a page like docs/benchmarks.md as well; sections that others wrote stay
+  --write FILE               write a page like docs/benchmarks.md too; sections of others stay
 
 Scenarios (default: all; idle only with --pid):
 ${listed([...SCENARIOS.keys()])}

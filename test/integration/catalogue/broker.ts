@@ -44,13 +44,13 @@ export const BROKER_SCENES: readonly Scene[] = [
   {
     name: 'a broker starts and stops',
     async play() {
-      const broker = new Eventflow({ config: MEMORY, configFile: 'some.yaml' })
+      const broker = new Eventflow({ config: MEMORY, configFile: 'config/eventflow.yaml' })
       await broker.start()
       await broker.stop()
       return () => broker.status.recent()
     },
     sees: {
-      'config.loaded': { file: 'some.yaml' },
+      'config.loaded': { file: 'config/eventflow.yaml' },
       'store.opened': { kind: 'memory', sessions: 0, retained: 0 },
       'plugin.started': { plugin: 'queue' },
       'listener.listening': { listener: 'tcp', host: '127.0.0.1' },

@@ -1,5 +1,9 @@
 /** Clients, their sessions and subscriptions, what they may do, and what readers of status miss. */
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startBroker, temporaryFolder } from '../../helpers/broker.ts'
+import { connectClient } from '../../helpers/mqtt-client.ts'
 import { openRaw } from '../../helpers/raw-client.ts'
 import { until } from '../../helpers/until.ts'
 import { onMqtt, publishPacket, type Scene } from './scene.ts'
@@ -25,6 +29,30 @@ export const CLIENT_SCENES: readonly Scene[] = [
       'client.disconnected': { clientId: 'it', reason: 'takeover', reasonCode: 0x8e },
       'session.expired': { clientId: 'it' },
     },
+  },
+  {
+    name: 'a client sends faster than it may',
+    play: onMqtt(
+      async ({ raw, told }) => {
+        const client = await raw('fast')
+        for (let i = 0; i < 50; i++) client.send(publishPacket('a', { qos: 0 }))
+        await told('client.throttled')
+      },
+      { limits: { messageRate: 1 } },
+    ),
+    sees: { 'client.throttled': { clientId: 'fast', limit: 'messageRate' } },
+  },
+  {
+    name: 'somebody guesses passwords',
+    async play() {
+      const passwordFile = join(await temporaryFolder(), 'passwords')
+      await writeFile(passwordFile, '')
+      const slowDown = { after: 0, initial: '1h', max: '1h' }
+      const broker = await startBroker({ access: { passwordFile, slowDown } })
+      await connectClient(broker.port, { username: 'it', password: 'guess' }).catch(() => {})
+      return () => broker.status.recent()
+    },
+    sees: { 'access.slowed': { forMs: 3_600_000 } },
   },
   {
     name: 'a client says what is not MQTT',

@@ -69,12 +69,12 @@ export const MESSAGE_SCENES: readonly Scene[] = [
   {
     name: 'a message is refused after all, when its owner has thought about it',
     play: onMqtt(
-      async ({ raw }) => {
+      async ({ raw, told }) => {
         const client = await raw('it')
         client.send(publishPacket('later/x'))
         await client.next('puback')
         client.send(publishPacket('later/y', { qos: 0 }))
-        await client.end()
+        await told('message.refused')
       },
       {},
       { plugins: [later] },

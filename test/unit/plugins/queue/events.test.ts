@@ -108,16 +108,16 @@ describe('events of queues', () => {
     for (const topic of ['queue/jobs', 'queue/kept']) {
       await bench.engine.accept(bench.message(topic, '1', bench.clock.now() + 1000))
     }
-    bench.clock.advance(1000)
     const log = since(bench)
+    bench.clock.advance(1000)
     bench.consumer('a', 'queue/jobs')
     bench.consumer('b', 'queue/kept')
     const told = log.told()
     expect(told).toContainEqual(['queue.expired', { queue, id: 0 }])
     const dead = { queue: 'kept', id: 0, deadLetterQueue: 'dead/kept', reason: 'expired', deliveries: 0 }
     expect(told).toContainEqual(['queue.dead-lettered', dead])
-    expect(countersOf(bench, 'jobs')).toEqual({ enqueued: 1, expired: 1 })
-    expect(countersOf(bench, 'kept')).toEqual({ enqueued: 1, deadLettered: 1 })
+    // The queues are empty and forgotten; what became of their messages is in the sums.
+    expect(bench.counters.queues).toMatchObject({ expired: 1, deadLettered: 1 })
   })
 
   it('a queue is full, once told; what gives way where there are no dead letters is dropped', async () => {
