@@ -19,6 +19,7 @@ const INSIDE = [
   'src/embedded',
   'src/version.ts',
   'src/reload',
+  'src/assembly',
   'plugins',
 ]
 
@@ -37,6 +38,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['src/version.ts', []],
   ['src/embedded', UP_TO_KERNEL],
   ['src/reload', [...UP_TO_KERNEL, 'src/transport']],
+  ['src/assembly', INSIDE.filter((room) => room !== 'plugins')],
   // A load on any broker: it must know ours from outside only.
   ['src/bench', []],
   ['src/eventflow.ts', INSIDE],
