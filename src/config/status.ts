@@ -1,7 +1,7 @@
 /** The options of status: on which topic events are told, how many are kept, and the file that they are written to. */
 
 import * as z from 'zod'
-import { EVENT_TYPES } from '../core/events.ts'
+import { EVENT_TYPES } from '../core/event-types.ts'
 import { topicProblem } from '../core/topics.ts'
 import { flag, group, integer, MAX_TOPIC_LEVELS, optionalGroup, size, text } from './kinds.ts'
 
