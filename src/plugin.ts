@@ -11,6 +11,7 @@ export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'
 export { Turns } from './core/turns.ts'
+export { textOf, webProblemOf } from './core/web-answer.ts'
 export type { EventChronicle, Follower, RecentQuery } from './kernel/chronicle.ts'
 export type { CloudEvent, CloudEventOf, EventRecord } from './kernel/event-record.ts'
 export {
