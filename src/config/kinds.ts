@@ -50,6 +50,12 @@ export function duration(min: string, max: string) {
   return quantity(MILLISECONDS, quantityOf(MILLISECONDS, min), quantityOf(MILLISECONDS, max), error)
 }
 
+/** A duration, or the word for none at all. */
+export function durationOr<const Word extends string>(word: Word, min: string, max: string) {
+  const error = `${word}, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d`
+  return z.union([z.literal(word), duration(min, max)], { error })
+}
+
 /** Bytes as a number, or text such as '64KB' (1024-based); resolves to bytes. */
 export function size(min: number, max = Number.MAX_SAFE_INTEGER) {
   const limits = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`

@@ -1,8 +1,17 @@
 /** The options of MQTT itself: what a client may send, and what it is told that it may. */
 
-import * as z from 'zod'
 import { MAX_TOPIC_BYTES } from '../core/topics.ts'
-import { duration, flag, group, integer, LARGEST_PACKET, LONGEST_TIMER, MAX_TOPIC_LEVELS, size } from './kinds.ts'
+import {
+  duration,
+  durationOr,
+  flag,
+  group,
+  integer,
+  LARGEST_PACKET,
+  LONGEST_TIMER,
+  MAX_TOPIC_LEVELS,
+  size,
+} from './kinds.ts'
 
 /** Two bytes of seconds. */
 const LONGEST_KEEP_ALIVE = '65535s'
@@ -20,10 +29,7 @@ export const mqtt = group({
     .prefault('512KB')
     .describe('Largest CONNECT; never more than maxPacketSize.'),
   connectTimeout: duration('1ms', LONGEST_TIMER).prefault('10s').describe('Time that a client has to send CONNECT.'),
-  maxKeepAlive: z
-    .union([z.literal('none'), duration('1s', LONGEST_KEEP_ALIVE)], {
-      error: 'none, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d',
-    })
+  maxKeepAlive: durationOr('none', '1s', LONGEST_KEEP_ALIVE)
     .prefault('none')
     .describe('Longest keep alive of an MQTT 5.0 client, which is told: Server Keep Alive.'),
   checkPayloadFormat: flag()

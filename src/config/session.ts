@@ -1,7 +1,6 @@
 /** The options of sessions: what is sent to one client at once, what waits for it, and how long it is waited for. */
 
-import * as z from 'zod'
-import { duration, group, integer, size } from './kinds.ts'
+import { durationOr, group, integer, size } from './kinds.ts'
 
 /** A session expiry of 2^32 - 1 seconds means never, so the longest that ends is a second less. */
 const LONGEST_EXPIRY = '4294967294s'
@@ -17,10 +16,7 @@ export const session = group({
   maxSocketBuffer: size(1)
     .prefault('1MB')
     .describe("Bytes waiting in a client's socket before its QoS 0 messages are dropped."),
-  maxExpiry: z
-    .union([z.literal('never'), duration('0s', LONGEST_EXPIRY)], {
-      error: 'never, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d',
-    })
+  maxExpiry: durationOr('never', '0s', LONGEST_EXPIRY)
     .prefault('never')
     .describe('Longest time that a session outlives its connection.'),
 })
