@@ -2,31 +2,25 @@
 
 import { existsSync } from 'node:fs'
 import { type AccessControl, builtInPlugins, type HttpControl, type QueueControl } from '../plugins/index.ts'
+import { makeParts, type Parts } from './assembly/parts.ts'
+import { provide } from './assembly/provided.ts'
+import { tellingStore, tellWhere } from './assembly/telling.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
-import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
 import { EventBus } from './core/event-bus.ts'
 import type { Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
-import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
+import type { PublishOptions } from './embedded/local-clients.ts'
 import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
-import { Kernel } from './kernel/kernel.ts'
-import { OverloadWatch } from './kernel/overload-watch.ts'
+import { chooseAuthenticators } from './kernel/listener-chains.ts'
 import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
-import { PubSub } from './pubsub/pubsub.ts'
-import { maxExpirySeconds, sessionLimits, slowDownLimits, transportLimits } from './reload/limits.ts'
-import { isLive, optionsOf, partsOf, type Reloadable } from './reload/parts.ts'
+import { isLive, optionsOf, partsOf } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
-import { Broker } from './transport/broker.ts'
-import type { Listener } from './transport/listeners/listener.ts'
-import { makeListeners, ownLimits } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
-import { TopicTable } from './wire/topic-table.ts'
-import { WriteScheduler } from './wire/write-buffer.ts'
 
 export interface EventflowOptions {
   /** What differs from the defaults; see docs/configuration.md. */
@@ -57,15 +51,7 @@ export interface ListenerAddress {
 }
 
 /** Everything that runs between start() and stop(). */
-interface Running {
-  store: Store
-  kernel: Kernel
-  pubsub: PubSub
-  broker: Broker
-  /** The one on TCP first. */
-  listeners: [Listener, ...Listener[]]
-  local: LocalClients
-  watch: OverloadWatch
+interface Running extends Parts {
   reloads: Reloads
 }
 
@@ -128,72 +114,42 @@ export class Eventflow {
     if (this.#running !== null) return
     this.#config = this.#wanted
     const { config } = this
+    const log = this.#log
+    const events = this.#bus
     const since = systemClock.now()
-    const limits = sessionLimits(config)
-    const store = await this.#openStore()
-    const counters = new Counters()
-    const kernel = new Kernel({
-      store,
-      clock: systemClock,
-      events: this.#bus,
-      chronicle: this.#chronicle,
-      counters,
-      log: this.#log,
-      node: config.node,
-      version: VERSION,
-      maxTopicLevels: config.mqtt.maxTopicLevels,
-      maxTopicBytes: config.mqtt.maxTopicLength,
-      maxSubscriptions: config.limits.maxSubscriptions ?? Infinity,
-      maxSessions: config.limits.maxSessions ?? Infinity,
-      limits,
-      maxExpirySeconds: maxExpirySeconds(config),
-      slowDown: slowDownLimits(config),
-      reload: () => this.reload(),
-    })
-    const { maxRetained, maxRetainedBytes } = config.limits
-    const pubsub = new PubSub({
-      ...{ store, events: this.#bus, counters, clock: systemClock, limits },
-      retained: { maxMessages: maxRetained ?? Infinity, maxBytes: maxRetainedBytes ?? Infinity },
-    })
-    const broker = this.#makeBroker(kernel, store, counters)
-    const attach = broker.attach.bind(broker)
-    const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
-    const { maxTopicLevels } = config.mqtt
-    const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
-    const watch = this.#makeWatch()
-    const reloads = this.#makeReloads(since, { kernel, broker, listeners, limits })
-    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, reloads }
+    const store = await this.#open(tellingStore(log, events, config))
+    const reload = (): Promise<ReloadResult> => this.reload()
+    const parts = makeParts(config, { store, events, chronicle: this.#chronicle, log, reload })
+    const { kernel, pubsub, broker, listeners, watch } = parts
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
-      this.#provide(kernel, pubsub, listeners)
+      provide(parts, () => this.config)
       await kernel.plugins.setUp(
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
       )
-      this.#chooseAuthenticators(kernel)
+      chooseAuthenticators(kernel.access, config.listeners)
       const { configFile } = this.#options
-      this.#bus.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
+      events.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
       await kernel.loadSessions()
-      this.#bus.emit('store.opened', {
-        kind: store.kind,
-        sessions: kernel.sessions.size,
-        retained: pubsub.retainedCount,
-      })
+      const sessions = kernel.sessions.size
+      events.emit('store.opened', { kind: store.kind, sessions, retained: pubsub.retainedCount })
       await kernel.plugins.start()
       kernel.start()
       await broker.start()
       for (const listener of listeners) await listener.start()
       watch.start()
     } catch (error) {
-      await this.#takeDown(running)
+      await this.#takeDown(parts)
       throw error
     }
-    this.#running = running
+    const reloads = this.#makeReloads(since, parts)
+    this.#running = { ...parts, reloads }
     this.#stopping = null
     reloads.start()
-    this.#bus.emit('broker.started', { version: VERSION, node: config.node })
-    this.#tellWhere(listeners)
+    events.emit('broker.started', { version: VERSION, node: config.node })
+    tellWhere(log, config, listeners)
   }
 
   /**
@@ -263,60 +219,7 @@ export class Eventflow {
     return this.#running
   }
 
-  async #openStore(): Promise<Store> {
-    const { kind, path } = this.config.store
-    const onFault = (error: Error): void => {
-      const code = error instanceof EventflowError ? error.code : 'STORE_FAILED'
-      this.#log.error({ error }, code === 'STORE_CORRUPT' ? 'the store is damaged' : 'the store failed')
-      this.#bus.emit('store.failed', { code, message: error.message })
-    }
-    const onRecovered = (durationMs: number): void => {
-      this.#log.warn({ durationMs }, 'the store writes again')
-      this.#bus.emit('store.recovered', { durationMs })
-    }
-    return this.#open({ kind, path, onFault, onRecovered })
-  }
-
-  /** Listeners that name their authenticators get those; whether there are such is known once plugins have joined. */
-  #chooseAuthenticators({ access }: Kernel): void {
-    for (const [name, listener] of Object.entries(this.config.listeners)) {
-      const names = listener?.authenticators ?? null
-      const unknown = names === null ? null : access.setChain(name, names)
-      if (unknown === null) continue
-      const known = access.authenticators.join(', ')
-      const text = `listeners.${name}.authenticators: expected names out of ${known}, found ${JSON.stringify(unknown)}`
-      throw new EventflowError('CONFIG_INVALID', text)
-    }
-  }
-
-  #makeBroker(kernel: Kernel, store: Store, counters: Counters): Broker {
-    const limits = transportLimits(this.config)
-    const { clients, intake, subscriptions } = kernel
-    const scheduler = new WriteScheduler(counters)
-    const topics = new TopicTable()
-    const shared = { clock: systemClock, events: this.#bus, log: this.#log }
-    const parts = { clients, intake, subscriptions, store, scheduler, topics, limits, ...shared }
-    return new Broker(parts, ownLimits(this.config))
-  }
-
-  /** What plugins that show or steer the broker as a whole may ask for by name. */
-  #provide({ plugins, access }: Kernel, pubsub: PubSub, listeners: Running['listeners']): void {
-    const startedAt = systemClock.now()
-    plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
-    plugins.provide('broker', {
-      ...{ startedAt, listeners },
-      configuration: () => this.config,
-      isOpen: () => access.open,
-    })
-  }
-
-  #makeWatch(): OverloadWatch {
-    const { lag: limitMs, period: periodMs } = this.config.overload
-    const uptime = (): number => performance.now()
-    return new OverloadWatch({ clock: systemClock, uptime, events: this.#bus, log: this.#log, limitMs, periodMs })
-  }
-
-  #makeReloads(since: number, reloadable: Reloadable): Reloads {
+  #makeReloads(since: number, reloadable: Parts): Reloads {
     const { readConfig = null, configFile = null } = this.#options
     const plugins = this.#plugins.map(({ name }) => name)
     return new Reloads({
@@ -336,17 +239,6 @@ export class Eventflow {
     })
   }
 
-  /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
-  #tellWhere([tcp, ...others]: Running['listeners']): void {
-    for (const { name, host, port, url } of others) {
-      this.#log.info({ listener: name, host, port }, `Eventflow listens on ${url}`)
-    }
-    const { kind, path } = this.config.store
-    const data = kind === 'memory' ? 'memory' : path
-    const text = `Eventflow ${VERSION} listens on ${tcp.url}, data in ${data}`
-    this.#log.info({ listener: 'tcp', host: tcp.host, port: tcp.port, store: kind, version: VERSION }, text)
-  }
-
   async #stop(running: Running): Promise<void> {
     running.reloads.stop()
     this.#bus.emit('broker.stopping', {})
@@ -360,7 +252,7 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Parts): Promise<void> {
     const steps = [
       () => watch.stop(),
       // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.

@@ -3,20 +3,15 @@
 export type { Clock, Timer } from './core/clock.ts'
 export { type Counter, type Counters, type Gauges, QueueCounters } from './core/counters.ts'
 export { type ErrorCode, EventflowError } from './core/errors.ts'
-export {
-  EVENT_TYPES,
-  type EventListener,
-  type EventMap,
-  type Events,
-  type EventType,
-  RARE_EVENT_TYPES,
-} from './core/events.ts'
+export { EVENT_TYPES, RARE_EVENT_TYPES } from './core/event-types.ts'
+export type { EventListener, EventMap, Events, EventType } from './core/events.ts'
 export { isUsername, readRoles, readTopicRules } from './core/foreign-identity.ts'
 export { type Action, type Actions, type Grants, ruleTopicProblem, type TopicRule } from './core/grants.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'
 export { Turns } from './core/turns.ts'
+export { textOf, webProblemOf } from './core/web-answer.ts'
 export type { EventChronicle, Follower, RecentQuery } from './kernel/chronicle.ts'
 export type { CloudEvent, CloudEventOf, EventRecord } from './kernel/event-record.ts'
 export {

@@ -4,7 +4,7 @@
  */
 
 import CircuitBreaker from 'opossum'
-import { type Logger, ReasonCode, Refusal, Turns } from '../../src/plugin.ts'
+import { type Logger, ReasonCode, Refusal, Turns, textOf, webProblemOf } from '../../src/plugin.ts'
 
 export interface CalloutParts {
   readonly url: string
@@ -53,7 +53,7 @@ export class Callout<T> {
         return await this.#breaker.fire(question, read)
       } catch (error) {
         if (!CircuitBreaker.isOurError(error as Error)) {
-          this.#parts.log.warn({ problem: problemOf(error) }, 'the server that knows the users gave no answer')
+          this.#parts.log.warn({ problem: webProblemOf(error) }, 'the server that knows the users gave no answer')
         }
         throw new Refusal(ReasonCode.ServerUnavailable, 'it cannot be asked now who you are')
       }
@@ -74,26 +74,8 @@ export class Callout<T> {
     const signal = AbortSignal.timeout(timeoutMs)
     // A redirection would carry the password to whoever is named there.
     const response = await fetch(url, { method: 'POST', body, headers, signal, redirect: 'error' })
-    const text = await textOf(response) // read whatever the status, so that the connection can be used again
+    const text = await textOf(response, MAX_BYTES) // read whatever the status, so that the connection can be used again
     if (response.status !== 200) throw new Error(`the server answered with ${response.status}`)
     return read(text)
   }
-}
-
-async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes > MAX_BYTES) throw new Error('the answer is too long')
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-/** What went wrong: the code of the network's error, which `fetch` has as a cause, or what we said ourselves. */
-function problemOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  const { cause } = error
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
 }

@@ -8,7 +8,7 @@
  */
 
 import { errors, type JWTVerifyGetKey } from 'jose'
-import { type Clock, type Logger, ReasonCode, Refusal } from '../../src/plugin.ts'
+import { type Clock, type Logger, ReasonCode, Refusal, textOf, webProblemOf } from '../../src/plugin.ts'
 import { keySet } from './key-files.ts'
 
 /** What a server may take to answer, and how much it may say. */
@@ -92,21 +92,11 @@ async function textAt(url: string): Promise<string> {
     await response.body?.cancel()
     throw new Error(`the server answered with ${response.status}`)
   }
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes > MAX_BYTES) throw new Error('the answer is too long')
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return textOf(response, MAX_BYTES)
 }
 
 /** What failed, without what a message may quote of an answer. */
 function problemOf(error: unknown): string {
   if (error instanceof SyntaxError) return 'the answer is no JSON'
-  if (!(error instanceof Error)) return 'unknown'
-  const { cause } = error
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null
-  return code ?? error.message
+  return webProblemOf(error)
 }

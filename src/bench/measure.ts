@@ -7,7 +7,7 @@ import { measureIdle } from './idle.ts'
 import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import { Meter } from './meter.ts'
-import { steadyPace, windowPace } from './pace.ts'
+import { type Pace, steadyPace, windowPace } from './pace.ts'
 import { type Routes, routesOf } from './routes.ts'
 import { type Figures, failed, finished, type Run, type Side, type Sizes, windowOf } from './run.ts'
 import type { Scenario } from './scenarios.ts'
@@ -44,15 +44,21 @@ async function throughput(task: Task): Promise<Run> {
   const load = loadOf(task, ledger, newTag(), window)
   const pace = windowPace(ledger, window, task.sizes.limit ?? { seconds: THROUGHPUT_SECONDS })
   return connected(load, async () => {
-    await load.subscribe()
-    const meter = new Meter(task.side.pid)
-    const complete = await load.publish(pace)
-    const figures = meter.figures(ledger.totalDelivered, load.subscribers)
-    if (complete) await load.settle()
+    const figures = await published(task, ledger, load, pace)
     const inflight = load.publishers[0]!.maxInflight
     const limited = inflight > 0 && inflight < window ? { inflight } : {}
     return finished(ledger, { ...figures, ...percentiles(load.latency), ...limited })
   })
+}
+
+/** Publish at this pace. What it cost, as long as it lasted; unless it was cut short, all is settled afterwards. */
+async function published(task: Task, ledger: Ledger, load: Load, pace: Pace): Promise<ReturnType<Meter['figures']>> {
+  await load.subscribe()
+  const meter = new Meter(task.side.pid)
+  const complete = await load.publish(pace)
+  const figures = meter.figures(ledger.totalDelivered, load.subscribers)
+  if (complete) await load.settle()
+  return figures
 }
 
 async function steady(task: Task): Promise<Run> {
@@ -61,11 +67,7 @@ async function steady(task: Task): Promise<Run> {
   const lateness = new Histogram()
   const pace = steadyPace(ledger, task.sizes.rate, task.sizes.limit ?? { seconds: STEADY_SECONDS }, lateness)
   return connected(load, async () => {
-    await load.subscribe()
-    const meter = new Meter(task.side.pid)
-    const complete = await load.publish(pace)
-    const figures = meter.figures(ledger.totalDelivered, load.subscribers)
-    if (complete) await load.settle()
+    const figures = await published(task, ledger, load, pace)
     return finished(ledger, { ...figures, ...percentiles(load.latency), late: lateness.percentile(0.99) })
   })
 }

@@ -1,7 +1,7 @@
 /**
  * What systemd is told of a service with Type=notify: that it is ready, that it stops, and, for the watchdog, that its event loop still
  * turns. It listens on a datagram Unix socket, which Node.js cannot open; the program systemd-notify can, and is wherever systemd is.
- * See docs/decisions/0010-systemd-notify.md.
+ * See docs/decisions/0007-systemd-notify.md.
  */
 
 import { spawn } from 'node:child_process'

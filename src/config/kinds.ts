@@ -14,6 +14,15 @@ export const LARGEST_PACKET = 268_435_460
 /** The longest wait that a timer can hold: setTimeout fires at once beyond 2^31 - 1 milliseconds (24.8 days). */
 export const LONGEST_TIMER = '24d'
 
+/** No client waits this long; it only keeps sums of milliseconds far from where numbers lose precision. */
+export const LONGEST_WAIT = '365d'
+
+/** MQTT sets no limit (section 4.7.3). This keeps the trees shallow, and is more than the 201 that Mosquitto takes. */
+export const MAX_TOPIC_LEVELS = 256
+
+/** Cross-checks run beside the others, not after them, so that all problems are told at once. */
+export const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null }
+
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number) {
   const error = `a whole number from ${min} to ${max}`
@@ -39,6 +48,12 @@ export function text(error: string) {
 export function duration(min: string, max: string) {
   const error = `a duration from ${min} to ${max}: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d`
   return quantity(MILLISECONDS, quantityOf(MILLISECONDS, min), quantityOf(MILLISECONDS, max), error)
+}
+
+/** A duration, or the word for none at all. */
+export function durationOr<const Word extends string>(word: Word, min: string, max: string) {
+  const error = `${word}, or a duration: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d`
+  return z.union([z.literal(word), duration(min, max)], { error })
 }
 
 /** Bytes as a number, or text such as '64KB' (1024-based); resolves to bytes. */

@@ -1,38 +1,15 @@
 /** The options of status: on which topic events are told, how many are kept, and the file that they are written to. */
 
 import * as z from 'zod'
-import { EVENT_TYPES } from '../core/events.ts'
+import { EVENT_TYPES } from '../core/event-types.ts'
 import { topicProblem } from '../core/topics.ts'
-import { flag, group, integer, optionalGroup, size, text } from './kinds.ts'
+import { flag, group, integer, MAX_TOPIC_LEVELS, optionalGroup, size, text } from './kinds.ts'
 
 const PREFIX = '$eventflow/'
 /** What else begins with the prefix, and is not for all events. */
 const TAKEN = ['$eventflow/events/', '$eventflow/receipts/']
 
 const AREAS = new Set(EVENT_TYPES.map((type) => type.slice(0, type.indexOf('.'))))
-
-/** @param maxTopicLevels most levels that any topic has */
-export function status(maxTopicLevels: number) {
-  return group({
-    topic: topic(maxTopicLevels).prefault(`${PREFIX}status`).describe('Topic of the events of the broker.'),
-    recent: integer(0, 1_000_000)
-      .prefault(1000)
-      .describe('Events that are kept in memory for those who come later; 0: none.'),
-    recentMessages: flag()
-      .prefault(false)
-      .describe('Whether events that happen as often as messages do are kept too; each message costs more then.'),
-    file: optionalGroup('File that events are written to, one JSON object a line; null: none.', {
-      path: text('the path of a file').describe('Path of the file, relative to the working directory.'),
-      types: types.describe(
-        'What is written: areas (client) or events (queue.dead-lettered); null: all but those of each message.',
-      ),
-      maxSize: size(1024, 1024 ** 4)
-        .prefault('10MB')
-        .describe('Size from which on a new file is begun.'),
-      maxFiles: integer(1, 1000).prefault(5).describe('Full files that are kept beside it: path.1 is the latest.'),
-    }),
-  })
-}
 
 const typesExpected = 'a list of areas (client) or events (client.connected), or null'
 
@@ -51,13 +28,32 @@ const types = z
   })
   .prefault(null)
 
-function topic(maxTopicLevels: number) {
-  const expected = `a topic name that begins with ${PREFIX}`
-  return z.string({ error: expected }).superRefine((value, context) => {
-    const taken = TAKEN.find((prefix) => `${value}/`.startsWith(prefix))
-    const problem = value.startsWith(PREFIX) ? topicProblem(value, maxTopicLevels) : 'this begins otherwise'
-    const why = problem ?? (taken === undefined ? null : `${taken} has other messages`)
-    if (why === null && value.length > PREFIX.length) return
-    context.addIssue({ code: 'custom', message: why === null ? expected : `${expected} (${why})` })
-  })
-}
+const topicExpected = `a topic name that begins with ${PREFIX}`
+
+const topic = z.string({ error: topicExpected }).superRefine((value, context) => {
+  const taken = TAKEN.find((prefix) => `${value}/`.startsWith(prefix))
+  const problem = value.startsWith(PREFIX) ? topicProblem(value, MAX_TOPIC_LEVELS) : 'this begins otherwise'
+  const why = problem ?? (taken === undefined ? null : `${taken} has other messages`)
+  if (why === null && value.length > PREFIX.length) return
+  context.addIssue({ code: 'custom', message: why === null ? topicExpected : `${topicExpected} (${why})` })
+})
+
+export const status = group({
+  topic: topic.prefault(`${PREFIX}status`).describe('Topic of the events of the broker.'),
+  recent: integer(0, 1_000_000)
+    .prefault(1000)
+    .describe('Events that are kept in memory for those who come later; 0: none.'),
+  recentMessages: flag()
+    .prefault(false)
+    .describe('Whether events that happen as often as messages do are kept too; each message costs more then.'),
+  file: optionalGroup('File that events are written to, one JSON object a line; null: none.', {
+    path: text('the path of a file').describe('Path of the file, relative to the working directory.'),
+    types: types.describe(
+      'What is written: areas (client) or events (queue.dead-lettered); null: all but those of each message.',
+    ),
+    maxSize: size(1024, 1024 ** 4)
+      .prefault('10MB')
+      .describe('Size from which on a new file is begun.'),
+    maxFiles: integer(1, 1000).prefault(5).describe('Full files that are kept beside it: path.1 is the latest.'),
+  }),
+})

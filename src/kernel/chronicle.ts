@@ -6,7 +6,8 @@
  * is not even built. Who follows every type therefore sees each number.
  */
 
-import { EVENT_TYPES, type EventMap, type Events, type EventType, RARE_EVENT_TYPES } from '../core/events.ts'
+import { EVENT_TYPES, RARE_EVENT_TYPES } from '../core/event-types.ts'
+import type { EventMap, Events, EventType } from '../core/events.ts'
 import { type CloudEvent, type EventOrigin, EventRecord } from './event-record.ts'
 
 /** Called during the emit: it must not wait, nor emit. What it throws is somebody else's log line. */

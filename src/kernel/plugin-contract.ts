@@ -1,199 +1,34 @@
 /**
  * The contract between the kernel and whatever gives messages a meaning. The product's own features stand on it too:
- * queues, status and access are plugins, and import nothing of ours but src/plugin.ts.
+ * queues, status and access are plugins, and import nothing of ours but src/plugin.ts. Here is what a plugin is and what it is
+ * given; what it may offer is beside it: a namespace, and those who say who somebody is and what somebody may do.
  */
 
 import type { Clock } from '../core/clock.ts'
 import type { Counters, Gauges } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
-import type { Action, Grants, TopicRule } from '../core/grants.ts'
+import type { Action } from '../core/grants.ts'
 import type { Message } from '../core/message.ts'
 import type { Refusal } from '../core/reason-codes.ts'
-import type { OutboxContract, ResumingOutbox } from '../session/outbox-contract.ts'
-import type { Store, SubscriptionRecord } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
+import type { AuthenticationMethod, Authenticator, Authorizer } from './access-contract.ts'
 import type { EventChronicle } from './chronicle.ts'
+import type { Namespace } from './namespace-contract.ts'
+import type { SessionDetails } from './session-view.ts'
 
-/** One client's session as a namespace sees it. */
-export interface SessionView {
-  readonly clientId: string
-  readonly username: string | null
-  /** Roles and rules of its own, from whoever let it in. */
-  readonly grants: Grants
-  /** 3 (MQTT 3.1), 4 (3.1.1) or 5, of the present or the last connection. */
-  readonly protocolVersion: number
-  readonly connected: boolean
-  /** Whether the session outlives its connection. */
-  readonly persistent: boolean
-  /** Remote address of the present or last connection; '' for a session that was not connected since the start. */
-  readonly address: string
-  readonly outbox: OutboxContract
-}
-
-/** A granted subscription. */
-export type Subscription = Readonly<SubscriptionRecord>
-
-/** A session as those see it who show sessions to people. */
-export interface SessionDetails extends SessionView {
-  /** Seconds that it outlives its connection; 0xffffffff: for ever. */
-  readonly expirySeconds: number
-  /** When its connection ended, milliseconds since the epoch; 0 while it is connected. */
-  readonly disconnectedAt: number
-  /** By filter. */
-  readonly subscriptions: ReadonlyMap<string, Subscription>
-  readonly outbox: OutboxContract & {
-    /** QoS 1 and 2 messages that were sent and are not settled. */
-    readonly inflight: number
-    /** Messages that wait or are in flight. */
-    readonly size: number
-  }
-}
-
-/** What `subscribe` may return: run after the client has its SUBACK. The place to send what was waiting. */
-export type AfterGrant = () => void
-
-/** Owner of a part of the topic space. */
-export interface Namespace {
-  /**
-   * Whether it knows groups, and wants the filter of a shared subscription as it is: `$share/<group>/<filter>`. To others
-   * that is a subscription on the filter behind the group, and a session still has one at most on each filter.
-   */
-  readonly sharing?: boolean
-  /**
-   * Take responsibility for a message. The publisher is acknowledged when this returns or resolves, so resolve when the
-   * message is safe; return the store's own `durable()` promise where that is all, for it is shared. Throw or reject
-   * with a Refusal to refuse. Set `message.unmatched` before returning when nobody is subscribed: a publisher of MQTT 5.0
-   * is told 0x10 then.
-   */
-  accept(message: Message): void | Promise<void>
-  /**
-   * Of a message that is to come later, by way of another namespace: throw a Refusal when it will never be accepted, whatever
-   * happens until then. Without effects. Its publisher is acknowledged now, and cannot be told then.
-   */
-  check?(message: Message): void
-  /**
-   * Of topics that begin with `$`: the topic that access rules are asked about when a client publishes on `topic`; left
-   * out, that very topic. Throw a Refusal when it can be none.
-   */
-  accessTopic?(topic: string): string
-  /**
-   * Begin a subscription, or replace the one this session has on the same filter. `restored` says that it was read
-   * from the store, or that its session has come back: nobody asked for retained messages now. Throw or reject with a
-   * Refusal to refuse.
-   */
-  subscribe(
-    session: SessionView,
-    subscription: Subscription,
-    restored: boolean,
-  ): undefined | AfterGrant | Promise<undefined | AfterGrant>
-  unsubscribe(session: SessionView, filter: string): void
-  /**
-   * At the start of the broker, when the session's subscriptions were restored: go on with what was on its way to the client at
-   * QoS 2 when the broker ended, as far as it was handed over with a reference. Called only for sessions that have a subscription
-   * in this namespace. The broker does not start when this rejects.
-   */
-  resume?(session: SessionView, outbox: ResumingOutbox): void | Promise<void>
-  /**
-   * The session's connection is up (again), its CONNACK sent, its unacknowledged messages resent. Called only for
-   * sessions that have a subscription in this namespace.
-   */
-  attach?(session: SessionView): void
-  /**
-   * The session's connection is gone; `ended` says whether the session is too, with its subscriptions. What was handed
-   * to its outbox has been settled as lost by then, but for what a persistent session keeps. Called only for sessions
-   * that have a subscription in this namespace.
-   */
-  detach?(session: SessionView, ended: boolean): void
-}
-
-/** A certificate that a client has proved to be its own, and that an authority of the listener has signed. */
-export interface ClientCertificate {
-  /** Common name of its subject; null: it has none, or more than one. */
-  readonly commonName: string | null
-  /** The whole subject, one attribute a line: `CN=device-7`. */
-  readonly subject: string
-  /** Subject alternative names in their order, with their kind: `DNS:device-7.example`, `URI:urn:device:7`. */
-  readonly san: readonly string[]
-  /** SHA-256 of the certificate: 32 bytes in hexadecimal, with colons. */
-  readonly fingerprint: string
-}
-
-/** Who wants in. Secrets are for the authenticator alone: never logged, never put into an event. */
-export interface Credentials {
-  readonly clientId: string
-  readonly username: string | null
-  readonly password: Buffer | null
-  readonly address: string
-  /** Name of the listener that the client came by: `tcp`. */
-  readonly listener: string
-  /** What the client has proved in TLS; null: no certificate, or no TLS. */
-  readonly certificate: ClientCertificate | null
-}
-
-/** 'allow' and 'deny' decide; null leaves it to the next in the chain. */
-export type Decision = 'allow' | 'deny' | null
-
-/** Let in under a name that was proved, whatever user name the client gave. */
-export interface Identity {
-  readonly username: string
-  /** When the proof is void, in milliseconds since the epoch: the connection ends then, the session stays. Left out: never. */
-  readonly expiresAt?: number | undefined
-  /** Roles that it has beside those that `access.roles` gives the user. They stay the session's until it connects again. */
-  readonly roles?: readonly string[]
-  /**
-   * Topic rules of its own, `%c` and `%u` in them as in `access.rules`. They are asked before the rules of the configuration;
-   * what none of them decides is left to those.
-   */
-  readonly rules?: readonly TopicRule[]
-}
-
-export interface Authenticator {
-  /** What `listeners.<name>.authenticators` calls it. */
-  readonly name: string
-  /** Set by one that is asked by listeners that name it, and by no other. */
-  readonly onlyByName?: boolean
-  /**
-   * Set by one that lets people in under any name, without a proof. A session belongs to the user who began it, and no other
-   * may take it; one begun under a name without proof belongs to nobody.
-   */
-  readonly unproved?: boolean
-  /** Throw a Refusal to deny with a reason of your own, or, with a server reference, to send the client elsewhere. */
-  authenticate(credentials: Credentials): Decision | Identity | Promise<Decision | Identity>
-}
-
-/** A method of enhanced authentication (MQTT 5.0, section 4.12), such as SCRAM-SHA-256. */
-export interface AuthenticationMethod {
-  /** What `listeners.<name>.authenticators` calls it: `scram`. */
-  readonly name: string
-  /** What a client calls it: Authentication Method of its CONNECT. */
-  readonly method: string
-  /** A client wants to prove who it is by this method: now, or again. */
-  readonly begin: (client: Credentials) => AuthenticationExchange
-}
-
-export interface AuthenticationExchange {
-  /**
-   * The next step: `data` is what the client sent, null when it sent nothing. Resolve with what it is to be sent, and with who
-   * it is when this was the last step. Throw a Refusal to end it; 0x86 counts as a guess.
-   */
-  next(data: Buffer | null): AuthenticationStep | Promise<AuthenticationStep>
-}
-
-export interface AuthenticationStep {
-  readonly data: Buffer | null
-  readonly identity: Identity | null
-}
-
-export interface Authorizer {
-  readonly name: string
-  /** Set by one that allows everything, until `accessChanged()`: it and those behind it are not asked. */
-  readonly allowsAll?: boolean
-  /**
-   * May this session publish on the topic, or subscribe to the filter? Answered at once and without effects: decisions
-   * to publish are kept by session and topic until `accessChanged()`. Of a shared subscription, `$share/<group>/<filter>`,
-   * `topic` is the filter behind the group: what it could receive.
-   */
-  authorize(session: SessionView, action: Action, topic: string): Decision
-}
+export type {
+  AuthenticationExchange,
+  AuthenticationMethod,
+  AuthenticationStep,
+  Authenticator,
+  Authorizer,
+  ClientCertificate,
+  Credentials,
+  Decision,
+  Identity,
+} from './access-contract.ts'
+export type { AfterGrant, Namespace } from './namespace-contract.ts'
+export type { SessionDetails, SessionView, Subscription } from './session-view.ts'
 
 export interface Logger {
   debug(data: object, text: string): void

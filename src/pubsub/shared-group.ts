@@ -12,6 +12,7 @@ import type { Subscription } from '../kernel/plugin-contract.ts'
 import type { Settlement } from '../session/outbox-contract.ts'
 import type { MessageLog } from '../store/store.ts'
 import { Entry } from './entry.ts'
+import { tellDelivered, tellDropped, tellExpired } from './group-events.ts'
 import { Keeping } from './keeping.ts'
 import { type Lender, Member } from './member.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -132,7 +133,7 @@ export class SharedGroup implements Lender {
     // Acknowledged, or refused, which is not for others either [MQTT-4.8.2-6]. Its own log knows already.
     if (settlement !== 'lost' && entry.keeper !== member.session) this.#keeping.forget(entry)
     if (settlement === 'lost') this.#takeBack(entry)
-    else if (settlement === 'in-doubt') this.#tellDropped(entry.message, 'session-ended') // [MQTT-4.8.2-5]
+    else if (settlement === 'in-doubt') tellDropped(this.#parts, entry.message, 'session-ended') // [MQTT-4.8.2-5]
     if (this.size === 0 && this.#lent === 0) this.#parts.unused(this)
   }
 
@@ -160,25 +161,21 @@ export class SharedGroup implements Lender {
       if (this.#sendTo(member, message)) return
       tooLarge = true
     }
-    if (tooLarge) this.#tellDropped(message, 'packet-too-large')
+    if (tooLarge) tellDropped(this.#parts, message, 'packet-too-large')
     else this.#tellNobodyHasRoom(message)
   }
 
   #sendTo(member: Member, message: Message): boolean {
     const { clientId, outbox } = member.session
     if (!outbox.send(message, member.retainOf(message), member.identifiers)) return false
-    const { events } = this.#parts
-    const { topic, payloadLength } = message
-    if (events.wants('message.delivered')) {
-      events.emit('message.delivered', { clientId, topic, qos: 0, bytes: payloadLength })
-    }
+    tellDelivered(this.#parts, clientId, message)
     return true
   }
 
   /** A new message for a member who takes it. Returns whether it is stored. */
   #hand(member: Member, message: Message): boolean {
     if (member.qos > 0) return this.#give(member, new Entry(message.keep(), ++this.#lastOrder))
-    if (!this.#sendTo(member, message)) this.#tellDropped(message, 'packet-too-large')
+    if (!this.#sendTo(member, message)) tellDropped(this.#parts, message, 'packet-too-large')
     return false
   }
 
@@ -189,7 +186,7 @@ export class SharedGroup implements Lender {
       return false
     }
     if (this.#waiting.full) {
-      this.#tellDropped(message, 'session-full')
+      tellDropped(this.#parts, message, 'session-full')
       return false
     }
     const entry = new Entry(message.keep(), ++this.#lastOrder)
@@ -208,7 +205,7 @@ export class SharedGroup implements Lender {
     const qos = member.qosOf(message)
     if (qos === 0) {
       this.#keeping.forget(entry)
-      if (!this.#sendTo(member, message)) this.#tellDropped(message, 'packet-too-large')
+      if (!this.#sendTo(member, message)) tellDropped(this.#parts, message, 'packet-too-large')
       return false
     }
     if (entry.keeper !== session) {
@@ -246,18 +243,11 @@ export class SharedGroup implements Lender {
 
   #expire(entry: Entry): void {
     this.#keeping.forget(entry)
-    const { events } = this.#parts
-    if (events.wants('message.expired')) events.emit('message.expired', { clientId: '', topic: entry.message.topic })
+    tellExpired(this.#parts, entry.message)
   }
 
   /** Of members who are away no messages are expected to be dropped: at QoS 0 they just do not get them. */
   #tellNobodyHasRoom(message: Message): void {
-    if (this.#members.some(({ active }) => active)) this.#tellDropped(message, 'slow')
-  }
-
-  #tellDropped({ topic, qos }: Message, reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended'): void {
-    const { events, counters } = this.#parts
-    counters.publishDropped++
-    if (events.wants('message.dropped')) events.emit('message.dropped', { clientId: '', topic, qos, reason })
+    if (this.#members.some(({ active }) => active)) tellDropped(this.#parts, message, 'slow')
   }
 }

@@ -41,3 +41,24 @@ export function slowDownLimits({ access }: Config): SlowDownLimits {
 export function maxExpirySeconds({ session }: Config): number {
   return session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(session.maxExpiry / 1000)
 }
+
+export function kernelLimits(config: Config) {
+  const { mqtt, limits } = config
+  return {
+    maxTopicLevels: mqtt.maxTopicLevels,
+    maxTopicBytes: mqtt.maxTopicLength,
+    maxSubscriptions: limits.maxSubscriptions ?? Infinity,
+    maxSessions: limits.maxSessions ?? Infinity,
+    maxExpirySeconds: maxExpirySeconds(config),
+    slowDown: slowDownLimits(config),
+  }
+}
+
+export function retainedLimits({ limits: { maxRetained, maxRetainedBytes } }: Config) {
+  return { maxMessages: maxRetained ?? Infinity, maxBytes: maxRetainedBytes ?? Infinity }
+}
+
+/** How late is too late, and for how long. */
+export function overloadLimits({ overload }: Config) {
+  return { limitMs: overload.lag, periodMs: overload.period }
+}

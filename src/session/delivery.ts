@@ -3,7 +3,7 @@
 import type { Message, QoS } from '../core/message.ts'
 import type { LogEntry } from '../store/store.ts'
 import type { PublishOptions } from '../wire/publish-options.ts'
-import type { Receiver } from './outbox-contract.ts'
+import type { Receiver, Settlement } from './outbox-contract.ts'
 
 export const WAITING = 0
 export const SENT = 1
@@ -70,6 +70,13 @@ export class Delivery implements PublishOptions {
   get inDoubt(): boolean {
     return this.qos === 2 && this.state !== WAITING && (this.safe || this.state === RELEASED)
   }
+}
+
+/** Tell whoever handed it over how it ended. A second end is told to nobody. */
+export function settle(delivery: Delivery, settlement: Settlement, reasonCode: number): void {
+  const { receiver } = delivery
+  delivery.receiver = null
+  receiver?.settled(delivery.token, settlement, reasonCode)
 }
 
 /** What a session's log keeps with an entry: packet identifier and state, so that both survive a restart. */

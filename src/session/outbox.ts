@@ -5,17 +5,14 @@
  * It outlives the connection when the session does: unsettled messages are then sent again, in order, before anything new.
  */
 
-import type { Counters } from '../core/counters.ts'
-import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
-import { ReasonCode, Refusal } from '../core/reason-codes.ts'
-import type { LogEntry, MessageLog } from '../store/store.ts'
-import { PUBREL, writeAcknowledgement } from '../wire/acknowledgement-writer.ts'
+import type { LogEntry } from '../store/store.ts'
+import { acknowledged, completed, received } from './answers.ts'
 import type { Carrier } from './carrier.ts'
-import { Delivery, RELEASED, restored, SENT, WAITING } from './delivery.ts'
-import { Fifo } from './fifo.ts'
-import { Inflight } from './inflight.ts'
-import { Ledger } from './ledger.ts'
+import { Delivery, RELEASED, restored, SENT, settle, WAITING } from './delivery.ts'
+import type { Inflight } from './inflight.ts'
+import type { Ledger } from './ledger.ts'
+import { lose, revoke } from './losses.ts'
 import type {
   BorrowingOutbox,
   Interrupted,
@@ -24,59 +21,50 @@ import type {
   Receiver,
   Resumed,
   ResumingOutbox,
-  Settlement,
 } from './outbox-contract.ts'
-import { Transmitter } from './transmitter.ts'
-import { isExpired, Waiting } from './waiting.ts'
+import { type OutboxParts, Sending } from './sending.ts'
+import type { Transmitter } from './transmitter.ts'
+import type { Waiting } from './waiting.ts'
 
-export interface OutboxLimits {
-  maxInflight: number
-  /** Messages, and bytes of payload, that wait beyond those in flight. */
-  maxQueued: number
-  maxQueuedBytes: number
-}
-
-export interface OutboxParts {
-  clientId: string
-  limits: OutboxLimits
-  events: Events
-  counters: Counters
-  now: () => number
-  /** Where the messages of a persistent session are kept. */
-  log: MessageLog
-  /** Resolves when what was written to the log is on disk. */
-  durable: () => Promise<void>
-}
+export type { OutboxLimits, OutboxParts } from './sending.ts'
 
 /** What `enqueue` did with a message. */
 export type Enqueued = 'dropped' | 'sent' | 'stored'
 
 export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
-  /** Called when there may be room again for what need not come now; null: nobody wants to hear of it. */
-  onSpareRoom: (() => void) | null = null
-  onRoom: (() => void) | null = null
-  readonly #parts: OutboxParts
+  readonly #sending: Sending
+  // Parts of it, at hand for each message.
   readonly #transmitter: Transmitter
   readonly #ledger: Ledger
-  readonly #inflight = new Inflight()
-  readonly #waiting = new Waiting()
-  /** Those in flight that the present connection has not been sent yet. */
-  readonly #again = new Fifo<Delivery>()
+  readonly #inflight: Inflight
+  readonly #waiting: Waiting
   /** Those in flight whose messages a namespace has, and has not brought since the restart. */
   #interrupted: readonly Delivery[] = NONE
 
   constructor(parts: OutboxParts) {
-    this.#parts = parts
-    this.#ledger = new Ledger(parts)
-    const { clientId, events, now, durable } = parts
-    this.#transmitter = new Transmitter({
-      clientId,
-      events,
-      now,
-      durable,
-      tooLarge: (delivery) => this.#tooLarge(delivery),
-      taken: (delivery) => settle(delivery, 'acknowledged', 0),
-    })
+    const sending = new Sending(parts)
+    this.#sending = sending
+    this.#transmitter = sending.transmitter
+    this.#ledger = sending.ledger
+    this.#inflight = sending.inflight
+    this.#waiting = sending.waiting
+  }
+
+  get onRoom(): (() => void) | null {
+    return this.#sending.onRoom
+  }
+
+  set onRoom(onRoom: (() => void) | null) {
+    this.#sending.onRoom = onRoom
+  }
+
+  /** Called when there may be room again for what need not come now; null: nobody wants to hear of it. */
+  get onSpareRoom(): (() => void) | null {
+    return this.#sending.onSpareRoom
+  }
+
+  set onSpareRoom(onSpareRoom: (() => void) | null) {
+    this.#sending.onSpareRoom = onSpareRoom
   }
 
   /** Whether the session outlives its connection, so that what waits is stored and may be sent twice. */
@@ -93,7 +81,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   }
 
   get window(): number {
-    return Math.min(this.#parts.limits.maxInflight, this.#transmitter.carrier?.receiveMaximum ?? Infinity)
+    return this.#sending.window
   }
 
   /** QoS 1 and 2 messages that were sent and are not settled. */
@@ -112,8 +100,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
    */
   hasSpareRoom(qos: QoS): boolean {
     if (!this.writable) return false
-    const { maxQueued, maxQueuedBytes } = this.#parts.limits
-    const { length, bytes } = this.#waiting
+    const { maxQueued, maxQueuedBytes } = this.#sending.parts.limits
+    const { length, bytes } = this.#sending.waiting
     return qos === 0 || (length < Math.min(this.window, maxQueued / 2) && bytes < maxQueuedBytes / 2)
   }
 
@@ -125,13 +113,14 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
 
   /** A QoS 1 or 2 message of publish/subscribe. When it answers 'stored', it is safe once the store is durable. */
   enqueue(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | null): Enqueued {
-    if (this.#isFull) for (const expired of this.#waiting.removeExpired(this.#parts.now())) this.#expire(expired)
-    if (this.#isFull) return 'dropped'
+    const sending = this.#sending
+    if (sending.isFull) for (const expired of this.#waiting.removeExpired(sending.parts.now())) sending.expire(expired)
+    if (sending.isFull) return 'dropped'
     let logId = 0
     if (this.persistent) logId = this.#ledger.append({ message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
     this.#ledger.count(delivery, 1)
-    this.#queue(delivery)
+    sending.queue(delivery)
     return logId === 0 ? 'sent' : 'stored'
   }
 
@@ -140,7 +129,7 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
     const known = receiver as Receiver<unknown> | null
     const delivery = new Delivery(message, qos, retain, identifiers, properties, known, token, 0, false)
     delivery.reference = reference
-    this.#queue(delivery)
+    this.#sending.queue(delivery)
   }
 
   withdraw<Token>(receiver: Receiver<Token>, token: Token): void {
@@ -168,7 +157,8 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
 
   takes(qos: QoS): boolean {
     if (!this.writable) return false
-    return qos === 0 || (this.#waiting.length === 0 && this.#again.length === 0 && this.#inflight.size < this.window)
+    const { again, window } = this.#sending
+    return qos === 0 || (this.#waiting.length === 0 && again.length === 0 && this.#inflight.size < window)
   }
 
   lend<Token>(
@@ -181,11 +171,11 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
     logId: number,
   ): void {
     const known = receiver as Receiver<unknown>
-    this.#queue(new Delivery(message, qos, retain, identifiers, null, known, token, logId, true))
+    this.#sending.queue(new Delivery(message, qos, retain, identifiers, null, known, token, logId, true))
   }
 
   reclaim<Token>(receiver: Receiver<Token>): void {
-    this.#lose((delivery) => delivery.receiver === receiver && !delivery.inDoubt)
+    lose(this.#sending, (delivery) => delivery.receiver === receiver && !delivery.inDoubt)
   }
 
   adopt<Token>(share: string, receiver: Receiver<Token>, tokenOf: (message: Message, logId: number) => Token): void {
@@ -213,11 +203,11 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   /** The client is connected: send again what it has not settled, in order [MQTT-4.4.0-1], then what waits. */
   attach(carrier: Carrier): void {
     this.#transmitter.carrier = carrier
-    carrier.out.onDrain = () => this.#pump()
-    for (const delivery of this.#interrupted) this.#release(delivery)
+    carrier.out.onDrain = () => this.#sending.pump()
+    for (const delivery of this.#interrupted) this.#sending.release(delivery)
     this.#interrupted = NONE
-    for (const delivery of this.#inflight.values()) this.#again.push(delivery)
-    this.#pump()
+    for (const delivery of this.#inflight.values()) this.#sending.again.push(delivery)
+    this.#sending.pump()
   }
 
   /** The connection is gone. `ended`: so is the session. */
@@ -227,9 +217,9 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
       if (ended) return true
       return !delivery.own && (delivery.qos < 2 || delivery.state === WAITING)
     }
-    this.#again.drain()
+    this.#sending.again.drain()
     for (const delivery of leaving) settle(delivery, 'lost', 0)
-    this.#lose(leaves)
+    lose(this.#sending, leaves)
   }
 
   /**
@@ -237,191 +227,24 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
    * `readable` says so of its topic. What others are responsible for goes back to them.
    */
   revoke(readable: (topic: string) => boolean): void {
-    const leaves = ({ state, topic }: Delivery): boolean => state !== RELEASED && !readable(topic)
-    const unsent = this.#transmitter.carrier === null ? [...this.#inflight.values()] : this.#again.toArray()
-    for (const delivery of unsent) {
-      if (this.#inflight.get(delivery.packetId) === delivery && leaves(delivery)) this.#revoke(delivery)
-    }
-    for (const delivery of this.#waiting.remove(leaves)) this.#revoke(delivery)
-    this.#pump() // others may have waited for their places
-  }
-
-  /** The client may know the packet identifier of a QoS 2 message: what is left then is to have that back. */
-  #revoke(delivery: Delivery): void {
-    const { own, receiver, qos, topic, state } = delivery
-    const inDoubt = state === SENT && qos === 2
-    if (inDoubt) this.#release(delivery)
-    else if (state === SENT) this.#inflight.delete(delivery)
-    // What was lent goes back to its lender, stored as it is.
-    if (!inDoubt && (!own || receiver === null)) this.#ledger.remove(delivery)
-    settle(delivery, inDoubt && own ? 'in-doubt' : 'lost', 0)
-    if (!own || receiver !== null) return
-    const { clientId, counters, events } = this.#parts
-    counters.publishDropped++
-    if (events.wants('message.dropped')) {
-      events.emit('message.dropped', { clientId, topic, qos, reason: 'not-authorized' })
-    }
+    revoke(this.#sending, readable)
   }
 
   /** PUBACK from the client. */
   acknowledged(packetId: number, reasonCode: number): void {
-    const delivery = this.#inflight.get(packetId)
-    if (delivery === undefined) return // a late one for a message that was given up
-    if (delivery.qos !== 1) throw new Refusal(ReasonCode.ProtocolError, 'PUBACK for a message of QoS 2')
-    this.#finish(delivery)
-    this.#settled(delivery, reasonCode)
-    this.#pump()
+    acknowledged(this.#sending, packetId, reasonCode)
   }
 
   /** PUBREC from the client. */
   received(packetId: number, reasonCode: number): void {
-    const carrier = this.#transmitter.carrier
-    if (carrier === null) return
-    const delivery = this.#inflight.get(packetId)
-    if (delivery === undefined) {
-      if (reasonCode >= 0x80) return
-      const answer = carrier.version === 5 ? ReasonCode.PacketIdentifierNotFound : 0
-      writeAcknowledgement(carrier.out, carrier.version, PUBREL, packetId, answer)
-      return
-    }
-    if (delivery.qos !== 2) throw new Refusal(ReasonCode.ProtocolError, 'PUBREC for a message of QoS 1')
-    if (reasonCode >= 0x80) {
-      this.#finish(delivery) // the exchange ends here [MQTT-4.3.3-4]
-      this.#settled(delivery, reasonCode)
-      this.#pump()
-      return
-    }
-    if (delivery.state === SENT) {
-      this.#release(delivery)
-      this.#settled(delivery, reasonCode)
-    }
-    this.#transmitter.send(carrier, delivery)
+    received(this.#sending, packetId, reasonCode)
   }
 
   /** PUBCOMP from the client. */
   completed(packetId: number): void {
-    const delivery = this.#inflight.get(packetId)
-    if (delivery === undefined) return
-    if (delivery.state !== RELEASED) throw new Refusal(ReasonCode.ProtocolError, 'PUBCOMP before PUBREC')
-    this.#finish(delivery)
-    this.#pump()
-  }
-
-  /** The client has the message, or it need not have it: what is left of the exchange is its identifier. */
-  #release(delivery: Delivery): void {
-    delivery.state = RELEASED
-    delivery.message = null
-    this.#ledger.mark(delivery)
-  }
-
-  /** Give up, in order, those that `leaves` names. */
-  #lose(leaves: (delivery: Delivery) => boolean): void {
-    const lost = [...[...this.#inflight.values()].filter(leaves), ...this.#waiting.remove(leaves)]
-    for (const delivery of lost) {
-      if (delivery.packetId !== 0) this.#inflight.delete(delivery)
-      const inDoubt = delivery.own && delivery.inDoubt
-      // What was lent goes back to its lender, stored as it is.
-      if (inDoubt || delivery.receiver === null) this.#ledger.count(delivery, -1)
-      settle(delivery, inDoubt ? 'in-doubt' : 'lost', 0)
-    }
-  }
-
-  #queue(delivery: Delivery): void {
-    const carrier = this.#transmitter.carrier
-    // Nothing overtakes what waits: order is per publisher and topic [MQTT-4.6.0-6].
-    if (carrier !== null && this.#waiting.length === 0 && this.#hasRoom(carrier, delivery))
-      this.#start(carrier, delivery)
-    else this.#waiting.push(delivery)
-  }
-
-  #hasRoom(carrier: Carrier, delivery: Delivery): boolean {
-    if (carrier.out.congested) return false
-    if (delivery.qos === 0) return true
-    return this.#inflight.size - this.#again.length < this.window // [MQTT-3.3.4-9]
-  }
-
-  #pump(): void {
-    const carrier = this.#transmitter.carrier
-    if (carrier === null) return
-    this.#sendWaiting(carrier)
-    this.onRoom?.()
-    this.onSpareRoom?.()
-  }
-
-  #sendWaiting(carrier: Carrier): void {
-    for (let next = this.#again.peek(); next !== undefined; next = this.#again.peek()) {
-      if (next.state === SENT && !this.#hasRoom(carrier, next)) return
-      this.#again.shift()
-      this.#resend(carrier, next)
-    }
-    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!this.#hasRoom(carrier, next)) return
-      this.#waiting.shift()
-      this.#start(carrier, next)
-    }
-  }
-
-  #resend(carrier: Carrier, delivery: Delivery): void {
-    if (this.#inflight.get(delivery.packetId) !== delivery) return // settled meanwhile
-    delivery.dup = true // [MQTT-3.3.1-1]
-    this.#transmitter.send(carrier, delivery)
-  }
-
-  #start(carrier: Carrier, delivery: Delivery): void {
-    if (delivery.message!.expiresAt !== 0 && isExpired(delivery, this.#parts.now())) {
-      this.#expire(delivery)
-      return
-    }
-    if (delivery.qos > 0) {
-      this.#inflight.add(delivery)
-      if (delivery.reference !== 0 && delivery.qos === 2 && this.persistent) this.#ledger.assign(delivery)
-      this.#ledger.mark(delivery)
-    }
-    this.#transmitter.send(carrier, delivery)
-  }
-
-  get #isFull(): boolean {
-    const { maxQueued, maxQueuedBytes } = this.#parts.limits
-    return this.#waiting.length >= maxQueued || this.#waiting.bytes >= maxQueuedBytes
-  }
-
-  #expire(delivery: Delivery): void {
-    const { clientId, events } = this.#parts
-    this.#ledger.remove(delivery) // [MQTT-3.3.2-5]
-    if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: delivery.topic })
-    if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
-  }
-
-  /** As if it had been delivered [MQTT-3.1.2-25]. */
-  #tooLarge(delivery: Delivery): void {
-    this.#finish(delivery)
-    queueMicrotask(() => {
-      settle(delivery, 'undeliverable', ReasonCode.PacketTooLarge)
-      this.#pump() // others may have waited for its place
-    })
-  }
-
-  #finish(delivery: Delivery): void {
-    this.#inflight.delete(delivery)
-    this.#ledger.remove(delivery)
-  }
-
-  /** The client has settled a message: tell whoever handed it over. */
-  #settled(delivery: Delivery, reasonCode: number): void {
-    const refused = reasonCode >= 0x80
-    settle(delivery, refused ? 'refused' : 'acknowledged', reasonCode)
-    const { events, clientId } = this.#parts
-    if (delivery.own && !refused && events.wants('message.acknowledged')) {
-      events.emit('message.acknowledged', { clientId, topic: delivery.topic, qos: delivery.qos })
-    }
+    completed(this.#sending, packetId)
   }
 }
 
 /** Stands for every empty list of interrupted deliveries. */
 const NONE: readonly Delivery[] = []
-
-function settle(delivery: Delivery, settlement: Settlement, reasonCode: number): void {
-  const { receiver } = delivery
-  delivery.receiver = null
-  receiver?.settled(delivery.token, settlement, reasonCode)
-}

@@ -5,7 +5,7 @@
  * numbers, so that it neither refuses what we grant ($share, filters that occur twice) nor keeps anything of its own.
  */
 
-import { generate, type IUnsubackPacket } from 'mqtt-packet'
+import { generate, type ISubackPacket, type IUnsubackPacket } from 'mqtt-packet'
 import type { Refusal } from '../core/reason-codes.ts'
 import { answerCode, CONNACK_CODES, DISCONNECT_CODES, SUBACK_CODES } from '../wire/answer-codes.ts'
 import { explained } from '../wire/reason-string.ts'
@@ -114,9 +114,7 @@ export function subackForClient(
   maxBytes: number,
 ): Buffer {
   const granted = codes.map((code) => (version === 5 ? answerCode(code, SUBACK_CODES) : code >= 0x80 ? 0x80 : code))
-  const suback = { cmd: 'suback', messageId: packetId, granted } as const
-  if (version !== 5) return generate(suback, { protocolVersion: version })
-  return explained(reason, null, maxBytes, (properties) => generate({ ...suback, properties }, { protocolVersion: 5 }))
+  return answerForClient({ cmd: 'suback', messageId: packetId, granted }, version, reason, maxBytes)
 }
 
 /** As `subackForClient`; before MQTT 5.0 it has no codes at all. */
@@ -127,11 +125,17 @@ export function unsubackForClient(
   reason: string,
   maxBytes: number,
 ): Buffer {
-  const unsuback: IUnsubackPacket = { cmd: 'unsuback', messageId: packetId, granted: [...codes] }
-  if (version !== 5) return generate(unsuback, { protocolVersion: version })
-  return explained(reason, null, maxBytes, (properties) =>
-    generate({ ...unsuback, properties }, { protocolVersion: 5 }),
-  )
+  return answerForClient({ cmd: 'unsuback', messageId: packetId, granted: [...codes] }, version, reason, maxBytes)
+}
+
+function answerForClient(
+  packet: ISubackPacket | IUnsubackPacket,
+  version: number,
+  reason: string,
+  maxBytes: number,
+): Buffer {
+  if (version !== 5) return generate(packet, { protocolVersion: version })
+  return explained(reason, null, maxBytes, (properties) => generate({ ...packet, properties }, { protocolVersion: 5 }))
 }
 
 /** DISCONNECT of the server; MQTT 5.0 alone has one. */

@@ -12,10 +12,8 @@ import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import type { Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
-import type { AcknowledgementType } from '../wire/acknowledgement-writer.ts'
 import type { ConnectPacket } from '../wire/connect.ts'
 import { PacketCutter } from '../wire/packet-cutter.ts'
-import { readPingreq } from '../wire/pingreq.ts'
 import { OutgoingAliases } from '../wire/topic-aliases.ts'
 import { WriteBuffer } from '../wire/write-buffer.ts'
 import { Conversation } from './conversation.ts'
@@ -26,13 +24,11 @@ import type { LaneParts } from './lane-parts.ts'
 import { linger } from './linger.ts'
 import { Messages } from './messages.ts'
 import type { Pace } from './pace.ts'
+import { AUTH, CONNECT, DISCONNECT, servePacket } from './packets.ts'
 import type { Peer } from './peer.ts'
 import { Throttle, type ThrottleLimits } from './throttle.ts'
 import { keepAliveSeconds } from './welcome.ts'
 
-const CONNECT = 1
-const DISCONNECT = 14
-const AUTH = 15
 /** Ends of a connection that are told as an error too: what the client sent, or what became of it, was not right. */
 const OF_THE_CLIENT = new Set<DisconnectReason>(['protocol-error', 'error', 'not-authorized', 'quota'])
 
@@ -147,19 +143,18 @@ export class Lane implements ConversationHost {
     this.#host.welcomed(this)
     this.#cutter.maxBytes = this.#parts.limits.maxPacketSize
     this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
-    const out = this.#out
-    const close = this.close.bind(this)
     const progress = this.#work.bind(this)
     const { intake, store, events, log, limits, topics, clock } = this.#parts
     this.#throttle = Throttle.of(limits, { clock, resume: progress, exceeded: (limit) => this.#sendsTooFast(limit) })
+    const out = this.#out
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
+    const close = this.close.bind(this)
     const shared = { intake, store, events, log, limits, topics }
-    const parts = { session, version, out, ...shared, maxExplainedBytes, close, progress }
-    this.#messages = new Messages(parts)
+    this.#messages = new Messages({ ...shared, session, version, out, maxExplainedBytes, close, progress })
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
     const sendAway = ({ code, message, serverReference }: Refusal, reason: DisconnectReason = 'kicked'): void =>
-      this.close(code, reason, message, serverReference)
+      close(code, reason, message, serverReference)
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
   }
 
@@ -171,19 +166,26 @@ export class Lane implements ConversationHost {
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
   close(reasonCode: number, reason: DisconnectReason, text: string, serverReference: string | null = null): void {
     if (this.#closed) return
-    const session = this.#session
-    if (session !== null) {
-      if (OF_THE_CLIENT.has(reason)) {
-        const { clientId } = session
-        const { address } = this.peer
-        this.#parts.events.emit('client.error', { clientId, address, message: text, reasonCode })
-      }
-      if (session.protocolVersion === 5) {
-        const maxBytes = session.carrier?.maximumPacketSize || Infinity
-        this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
-      }
-    }
+    if (this.#session !== null) this.#tell(this.#session, reasonCode, reason, text, serverReference)
     this.finish({ reason, reasonCode, publishWill: true, message: text }) // [MQTT-3.1.2-8]
+  }
+
+  /** What the connection ends for, as an event and to its client. */
+  #tell(
+    session: Session,
+    reasonCode: number,
+    reason: DisconnectReason,
+    text: string,
+    serverReference: string | null,
+  ): void {
+    if (OF_THE_CLIENT.has(reason)) {
+      const { clientId } = session
+      const { address } = this.peer
+      this.#parts.events.emit('client.error', { clientId, address, message: text, reasonCode })
+    }
+    if (session.protocolVersion !== 5) return
+    const maxBytes = session.carrier?.maximumPacketSize || Infinity
+    this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
   }
 
   finish(departure: Departure): void {
@@ -248,38 +250,24 @@ export class Lane implements ConversationHost {
   }
 
   #packet(): void {
-    const { bytes, start, body, end } = this.#cutter
-    const type = bytes[start]! >> 4
-    const flags = bytes[start]! & 0x0f
-    const messages = this.#messages
-    const { conversation } = this
     this.#out.counters.packetsReceived++
-    if (messages === null) {
-      if (conversation.authenticates) {
-        this.#beforeWelcome(type, flags)
-        return
-      }
-      if (type !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
-      this.#out.counters.connects++
-      conversation.connect(flags, bytes, body, end)
-      return
-    }
-    if (type === 3) messages.publish(bytes, start, body, end, this.lastSeenAt)
-    else if (type >= 4 && type <= 7) messages.acknowledgement(type as AcknowledgementType, flags, bytes, body, end)
-    else if (type === 8) conversation.subscribe(flags, bytes, body, end)
-    else if (type === 10) conversation.unsubscribe(flags, bytes, body, end)
-    else if (type === 12) {
-      readPingreq(flags, body, end)
-      conversation.ping()
-    } else if (type === DISCONNECT) conversation.disconnect(flags, bytes, body, end)
-    else if (type === AUTH && conversation.authenticates) conversation.auth(flags, bytes, body, end)
-    else throw unexpected(type, flags)
+    if (this.#messages !== null) servePacket(this.#cutter, this.#messages, this.conversation, this.lastSeenAt)
+    else if (this.conversation.authenticates) this.#beforeWelcome()
+    else this.#first()
+  }
+
+  #first(): void {
+    const { bytes, start, body, end } = this.#cutter
+    if (bytes[start]! >> 4 !== CONNECT) throw new Refusal(ReasonCode.ProtocolError, NOT_CONNECT)
+    this.#out.counters.connects++
+    this.conversation.connect(bytes[start]! & 0x0f, bytes, body, end)
   }
 
   /** A client that authenticates itself sends AUTH, or goes [MQTT-3.1.2-30]. */
-  #beforeWelcome(type: number, flags: number): void {
-    const { bytes, body, end } = this.#cutter
-    if (type === AUTH) this.conversation.auth(flags, bytes, body, end)
+  #beforeWelcome(): void {
+    const { bytes, start, body, end } = this.#cutter
+    const type = bytes[start]! >> 4
+    if (type === AUTH) this.conversation.auth(bytes[start]! & 0x0f, bytes, body, end)
     else if (type === DISCONNECT) this.finish({ reason: 'client', reasonCode: 0, publishWill: false })
     else throw new Refusal(ReasonCode.ProtocolError, 'only AUTH is due before CONNACK')
   }
@@ -310,10 +298,4 @@ export class Lane implements ConversationHost {
   #lost(): void {
     this.finish({ reason: 'network', reasonCode: 0, publishWill: true, message: this.#trouble })
   }
-}
-
-/** What to throw at a packet that a client does not send, or not now. */
-function unexpected(type: number, flags: number): Refusal {
-  if (type === AUTH && flags !== 0) return new Refusal(ReasonCode.MalformedPacket, 'AUTH has the wrong flags') // [MQTT-3.15.1-1]
-  return new Refusal(ReasonCode.ProtocolError, `a packet of type ${type} is not for a server now`) // [MQTT-3.1.0-2]
 }

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest'
-import { EVENT_TYPES } from '../../src/core/events.ts'
+import { EVENT_TYPES } from '../../src/core/event-types.ts'
 import type { CloudEvent } from '../../src/kernel/event-record.ts'
 import { expectCloudEvent } from '../helpers/cloud-event.ts'
 import { until } from '../helpers/until.ts'

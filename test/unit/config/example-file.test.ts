@@ -27,7 +27,7 @@ it('config/eventflow.yaml names every option with its default as a user writes i
 })
 
 it.each(OFF)('config/eventflow.yaml has what %s would be, commented out', (group) => {
-  const [name, indent] = group.startsWith('listeners.') ? [group.split('.')[1]!, '  '] : [group, '']
+  const [name, indent] = group.includes('.') ? [group.split('.')[1]!, '  '] : [group, '']
   const lines = new RegExp(`^${indent}# ${name}:\\n((?:${indent}#   .*\\n)+)`, 'm')
   const block = lines.exec(readFileSync(FILE, 'utf8'))![1]!
   const options = listOptions().filter(({ path }) => path.startsWith(`${group}.`))

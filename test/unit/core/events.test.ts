@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { EventBus } from '../../../src/core/event-bus.ts'
-import { EVENT_TYPES, type EventType } from '../../../src/core/events.ts'
+import { EVENT_TYPES } from '../../../src/core/event-types.ts'
+import type { EventType } from '../../../src/core/events.ts'
 
 function makeBus() {
   const faults: unknown[] = []

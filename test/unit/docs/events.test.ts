@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { EVENT_TYPES } from '../../../src/core/events.ts'
+import { EVENT_TYPES } from '../../../src/core/event-types.ts'
 import { declaredEvents } from '../../helpers/declared-events.ts'
 
 const page = read('docs/events.md')

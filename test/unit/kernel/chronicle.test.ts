@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EventBus } from '../../../src/core/event-bus.ts'
-import { EVENT_TYPES, RARE_EVENT_TYPES } from '../../../src/core/events.ts'
+import { EVENT_TYPES, RARE_EVENT_TYPES } from '../../../src/core/event-types.ts'
 import { Chronicle, type ChronicleParts } from '../../../src/kernel/chronicle.ts'
 import type { EventRecord } from '../../../src/kernel/event-record.ts'
 

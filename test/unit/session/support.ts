@@ -3,7 +3,7 @@
 import { type Packet, parser } from 'mqtt-packet'
 import { onTestFinished } from 'vitest'
 import { EventBus } from '../../../src/core/event-bus.ts'
-import { EVENT_TYPES } from '../../../src/core/events.ts'
+import { EVENT_TYPES } from '../../../src/core/event-types.ts'
 import { Message, type MessageFields } from '../../../src/core/message.ts'
 import type { Carrier } from '../../../src/session/carrier.ts'
 import type { Receiver, Settlement } from '../../../src/session/outbox-contract.ts'

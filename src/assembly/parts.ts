@@ -1,0 +1,65 @@
+/**
+ * The parts of one broker, made from its configuration and joined: nothing is opened or started here but the store, which is
+ * there already. What they do at a start and a stop, and in which order, is said in `src/eventflow.ts`.
+ */
+
+import type { Config } from '../config/schema.ts'
+import { systemClock } from '../core/clock.ts'
+import { Counters } from '../core/counters.ts'
+import type { Events } from '../core/events.ts'
+import { LocalClients } from '../embedded/local-clients.ts'
+import type { EventChronicle } from '../kernel/chronicle.ts'
+import { Kernel } from '../kernel/kernel.ts'
+import { OverloadWatch } from '../kernel/overload-watch.ts'
+import type { Logger, ReloadResult } from '../kernel/plugin-contract.ts'
+import { PubSub } from '../pubsub/pubsub.ts'
+import { kernelLimits, overloadLimits, retainedLimits, sessionLimits, transportLimits } from '../reload/limits.ts'
+import type { OutboxLimits } from '../session/outbox.ts'
+import type { Store } from '../store/store.ts'
+import { Broker } from '../transport/broker.ts'
+import type { Listener } from '../transport/listeners/listener.ts'
+import { makeListeners, ownLimits } from '../transport/listeners/make.ts'
+import { VERSION } from '../version.ts'
+import { TopicTable } from '../wire/topic-table.ts'
+import { WriteScheduler } from '../wire/write-buffer.ts'
+
+export interface Parts {
+  store: Store
+  kernel: Kernel
+  pubsub: PubSub
+  broker: Broker
+  /** The one on TCP first. */
+  listeners: [Listener, ...Listener[]]
+  local: LocalClients
+  watch: OverloadWatch
+  /** The object that all sessions look at. */
+  limits: OutboxLimits
+}
+
+/** What they are made with, beside the configuration. */
+export interface Means {
+  store: Store
+  events: Events
+  chronicle: EventChronicle
+  log: Logger
+  reload: () => Promise<ReloadResult>
+}
+
+export function makeParts(config: Config, { store, events, chronicle, log, reload }: Means): Parts {
+  const { node, mqtt } = config
+  const clock = systemClock
+  const counters = new Counters()
+  const limits = sessionLimits(config)
+  const shared = { clock, events, log }
+  const about = { node, version: VERSION, reload, chronicle, limits, ...kernelLimits(config) }
+  const kernel = new Kernel({ ...shared, store, counters, ...about })
+  const pubsub = new PubSub({ clock, events, store, counters, limits, retained: retainedLimits(config) })
+  const { clients, intake, subscriptions } = kernel
+  const writing = { scheduler: new WriteScheduler(counters), topics: new TopicTable() }
+  const lane = { ...shared, clients, intake, subscriptions, store, ...writing, limits: transportLimits(config) }
+  const broker = new Broker(lane, ownLimits(config))
+  const listeners = makeListeners(config, { ...shared, attach: broker.attach.bind(broker) })
+  const local = new LocalClients({ kernel, maxTopicLevels: mqtt.maxTopicLevels, now: clock.now, log })
+  const watch = new OverloadWatch({ ...shared, uptime: () => performance.now(), ...overloadLimits(config) })
+  return { store, kernel, pubsub, broker, listeners, local, watch, limits }
+}

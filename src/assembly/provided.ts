@@ -1,0 +1,17 @@
+/** What plugins that show or steer the broker as a whole may ask for by name, although no plugin offers it. */
+
+import type { Config } from '../config/schema.ts'
+import { systemClock } from '../core/clock.ts'
+import type { Parts } from './parts.ts'
+
+/** @param configuration says what is in force */
+export function provide({ kernel, pubsub, listeners }: Parts, configuration: () => Config): void {
+  const { plugins, access } = kernel
+  plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
+  plugins.provide('broker', {
+    startedAt: systemClock.now(),
+    listeners,
+    configuration,
+    isOpen: () => access.open,
+  })
+}
