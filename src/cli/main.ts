@@ -2,14 +2,24 @@
 /** The `eventflow` program: a table of commands. Exit codes: 0 done, 1 failed, 2 wrongly called or wrongly configured. */
 
 import { VERSION } from '../version.ts'
-import type { Command } from './command.ts'
+import { type Command, WronglyCalled } from './command.ts'
 import { bench } from './commands/bench.ts'
 import { check } from './commands/check.ts'
+import { clients } from './commands/clients.ts'
 import { passwd } from './commands/passwd.ts'
+import { queues } from './commands/queues.ts'
 import { start } from './commands/start.ts'
+import { status } from './commands/status.ts'
 
-const COMMANDS = new Map<string, Command>(Object.entries({ start, check, passwd, bench }))
+const GROUPS: ReadonlyArray<readonly [title: string, commands: Readonly<Record<string, Command>>]> = [
+  ['Run a broker', { start, check, passwd }],
+  ['Look at a running broker, and steer it, over its HTTP API', { queues, clients, status }],
+  ['Talk MQTT to any broker', { bench }],
+]
+const COMMANDS = new Map(GROUPS.flatMap(([, commands]) => Object.entries(commands)))
 
+// Whoever reads our output may have enough of it (`| head`): an end, not a fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 process.exit(await main(process.argv.slice(2)))
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -21,19 +31,26 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stderr.write(`eventflow: ${problem}\n\n${help()}\n`)
     return 2
   }
-  if (args.includes('--help') || args.includes('-h')) return print(`${command.summary}\n\neventflow ${command.usage}`)
+  if (asksForHelp(args)) return print(`${command.summary}\n\neventflow ${command.usage}`)
   return run(`eventflow ${name}`, command, args)
+}
+
+/** What comes behind `--` is a word like any other. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).some((word) => word === '--help' || word === '-h')
 }
 
 async function run(called: string, command: Command, args: readonly string[]): Promise<number> {
   try {
     return await command.run(args)
   } catch (error) {
-    const wronglyCalled = isArgumentError(error)
+    const wronglyCalled = error instanceof WronglyCalled || isArgumentError(error)
     const text = error instanceof Error ? error.message : String(error)
     // What parseArgs advises comes after its first sentence; the usage line says it better.
-    const line = wronglyCalled ? `${text.split(/\.\s/)[0]}; expected: eventflow ${command.usage}` : text
-    process.stderr.write(`${called}: ${line}\n`)
+    const usage = command.usage.split('\n', 1)[0]
+    const line = isArgumentError(error) ? text.split(/\.\s/)[0] : text
+    process.stderr.write(`${called}: ${line}${wronglyCalled ? `; expected: eventflow ${usage}` : ''}\n`)
     return wronglyCalled ? 2 : 1
   }
 }
@@ -45,16 +62,20 @@ function isArgumentError(error: unknown): boolean {
 }
 
 function help(): string {
-  const commands = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`)
+  const width = Math.max(...[...COMMANDS.keys()].map((name) => name.length)) + 2
+  const groups = GROUPS.flatMap(([title, commands]) => [
+    '',
+    `${title}:`,
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`),
+  ])
   return [
     'Eventflow, an MQTT broker with durable queues.',
     '',
     'eventflow <command> [options]',
+    ...groups,
     '',
-    ...commands,
-    '',
-    '  eventflow <command> --help    the options of a command',
-    '  eventflow --version           the version',
+    'eventflow <command> --help    the options of a command',
+    'eventflow --version           the version',
   ].join('\n')
 }
 

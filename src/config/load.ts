@@ -17,6 +17,8 @@ export const DEFAULT_FILE = 'config/eventflow.yaml'
 /** The variable that names the file; `--config` goes before it. */
 export const FILE_VARIABLE = 'EVENTFLOW_CONFIG'
 const VARIABLE_PREFIX = 'EVENTFLOW_'
+/** Read by the commands that talk to a running broker: no options, but right to have in the same environment. */
+const VARIABLES_OF_COMMANDS = ['EVENTFLOW_URL', 'EVENTFLOW_TOKEN']
 
 export interface ConfigSources {
   /** The file that `--config` names. */
@@ -95,7 +97,7 @@ function openDocument(named: string | undefined, env: ConfigSources['env'], must
 }
 
 function unknownVariables(env: ConfigSources['env']): string[] {
-  const known = new Set([FILE_VARIABLE, ...listOptions().map((option) => option.variable)])
+  const known = new Set([FILE_VARIABLE, ...VARIABLES_OF_COMMANDS, ...listOptions().map((option) => option.variable)])
   return Object.keys(env)
     .filter((name) => name.startsWith(VARIABLE_PREFIX) && env[name] !== undefined && !known.has(name))
     .sort()

@@ -1,6 +1,5 @@
 /** The `eventflow` program as it is run: its flags, what it prints, and how it ends. */
 
-import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -9,45 +8,13 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { finish, type ProgramOptions, run } from '../helpers/program.ts'
 import { until } from '../helpers/until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-interface Options {
-  env?: Record<string, string>
-  /** Working directory; the default has no configuration file. */
-  cwd?: string
-  input?: string
-}
-
-/** The program under way. */
-function run(words: readonly string[], { env = {}, cwd = '/', input = '' }: Options = {}) {
-  const tsx = import.meta.resolve('tsx')
-  const child = spawn(process.execPath, ['--import', tsx, join(ROOT, 'src/cli/main.ts'), ...words], {
-    cwd,
-    env: { PATH: process.env.PATH, ...env },
-  })
-  const running = { stdout: '', stderr: '', child, ended: Promise.resolve<number | null>(null) }
-  child.stdout.on('data', (chunk) => (running.stdout += chunk))
-  child.stderr.on('data', (chunk) => (running.stderr += chunk))
-  child.stdin.end(input)
-  running.ended = new Promise((resolve) => child.once('close', resolve))
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await running.ended
-  })
-  return running
-}
-
-/** The program, once it has ended. */
-async function finish(words: readonly string[], options: Options = {}) {
-  const running = run(words, options)
-  const code = await running.ended
-  return { code, stdout: running.stdout, stderr: running.stderr }
-}
-
 /** `eventflow start`, once it listens: its log as objects. */
-async function start(words: readonly string[], options: Options = {}) {
+async function start(words: readonly string[], options: ProgramOptions = {}) {
   const running = run(['start', ...words], options)
   let ended = false
   void running.ended.then(() => {

@@ -10,7 +10,7 @@ import { configFileOf, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { systemClock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
-import { Eventflow, type EventflowOptions } from '../../eventflow.ts'
+import type { Eventflow, EventflowOptions } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
 import { Systemd } from '../systemd.ts'
 
@@ -44,6 +44,8 @@ async function serve(options: ServeOptions): Promise<number> {
   const { logger } = options
   endOnFault(logger)
   const signal = nextSignal()
+  // Here, not above: other commands are not kept waiting for a whole broker to be loaded.
+  const { Eventflow } = await import('../../eventflow.ts')
   const broker = new Eventflow(options)
   broker.events.listen(['config.reloaded'], () => {
     logger.level = broker.config.log.level
