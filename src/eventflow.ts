@@ -19,8 +19,9 @@ import { PubSub } from './pubsub/pubsub.ts'
 import { maxExpirySeconds, sessionLimits, slowDownLimits, transportLimits } from './reload/limits.ts'
 import { isLive, optionsOf, partsOf, type Reloadable } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
+import { type BackupStatus, Backups } from './store/backups.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
-import type { Store } from './store/store.ts'
+import type { BackupResult, Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
 import type { Listener } from './transport/listeners/listener.ts'
 import { makeListeners, ownLimits } from './transport/listeners/make.ts'
@@ -59,6 +60,7 @@ export interface ListenerAddress {
 /** Everything that runs between start() and stop(). */
 interface Running {
   store: Store
+  backups: Backups
   kernel: Kernel
   pubsub: PubSub
   broker: Broker
@@ -162,11 +164,12 @@ export class Eventflow {
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
     const watch = this.#makeWatch()
     const reloads = this.#makeReloads(since, { kernel, broker, listeners, limits })
-    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, reloads }
+    const backups = this.#makeBackups(store)
+    const running: Running = { store, backups, kernel, pubsub, broker, listeners, local, watch, reloads }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
-      this.#provide(kernel, pubsub, listeners)
+      this.#provide(kernel, pubsub, listeners, backups)
       await kernel.plugins.setUp(
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
@@ -205,6 +208,18 @@ export class Eventflow {
    */
   async reload(config?: ConfigInput): Promise<ReloadResult> {
     return this.#parts.reloads.reload(config)
+  }
+
+  /**
+   * Write a copy of everything that outlives the process while the broker goes on: all that was acknowledged before this call,
+   * and perhaps more, as it was at one moment. `eventflow restore` makes a data directory of it. One at a time; told by the
+   * events `backup.finished` and `backup.failed`.
+   * @param path a directory that is empty or not there; relative to the working directory
+   * @throws EventflowError BACKUP_REFUSED when it is not empty or another backup is under way; BACKUP_FAILED when it cannot be
+   * written: then nothing is left of it; NOT_RUNNING
+   */
+  async backup(path: string): Promise<BackupResult> {
+    return this.#parts.backups.run(path)
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */
@@ -300,7 +315,8 @@ export class Eventflow {
   }
 
   /** What plugins that show or steer the broker as a whole may ask for by name. */
-  #provide({ plugins, access }: Kernel, pubsub: PubSub, listeners: Running['listeners']): void {
+  #provide({ plugins, access }: Kernel, pubsub: PubSub, listeners: Running['listeners'], backups: Backups): void {
+    plugins.provide('backups', backups)
     const startedAt = systemClock.now()
     plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
     plugins.provide('broker', {
@@ -308,6 +324,20 @@ export class Eventflow {
       configuration: () => this.config,
       isOpen: () => access.open,
     })
+  }
+
+  #makeBackups(store: Store): Backups {
+    const onEnd = ({ path, records, bytes, damaged, startedAt, endedAt, fault }: Readonly<BackupStatus>): void => {
+      if (fault === null) {
+        const told = { path, records, bytes, damaged, durationMs: endedAt - startedAt }
+        this.#log.info(told, 'a backup was written')
+        this.#bus.emit('backup.finished', told)
+      } else {
+        this.#log.error({ path, ...fault }, 'a backup could not be written')
+        this.#bus.emit('backup.failed', { path, ...fault })
+      }
+    }
+    return new Backups({ store, folder: this.config.store.backupPath, clock: systemClock, onEnd })
   }
 
   #makeWatch(): OverloadWatch {
