@@ -172,6 +172,15 @@ describe('a backup under load', () => {
     expect(await copy.queues.show('q')).toMatchObject({ length: 1 })
   })
 
+  it('is one at a time', async () => {
+    const { folder, broker } = await start()
+    const first = broker.backup(join(folder, 'first'))
+    const message = expect.stringContaining('is under way')
+    await expect(broker.backup(join(folder, 'second'))).rejects.toMatchObject({ code: 'BACKUP_REFUSED', message })
+    await first
+    await broker.backup(join(folder, 'second'))
+  })
+
   it('to a disk that is full fails with what is wrong, and the broker goes on', async (context) => {
     const disk = await smallDisk('1m')
     if (disk === null) return context.skip()

@@ -3,7 +3,7 @@
  * it is put where a broker finds it. The file CURRENT comes last: without it a broker refuses to start, whatever else is there.
  */
 
-import { copyFile, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EventflowError } from '../../core/errors.ts'
 import type { BackupResult } from '../store.ts'
@@ -37,9 +37,7 @@ export async function restoreBackup(
   try {
     await rm(staging, { recursive: true, force: true })
     await mkdir(staging, { recursive: true, mode: 0o700 })
-    for (const name of await readdir(backup)) {
-      if (!NOT_COPIED.has(name)) await copyFile(join(backup, name), join(staging, name))
-    }
+    await copyFiles(backup, staging)
     const tally = await check(backup, staging, description, onProgress)
     await moveInto(path, staging)
     return tally
@@ -53,6 +51,15 @@ function checkFormat(backup: string, { format }: Description): void {
   if (format === FORMAT_VERSION) return
   const text = `The backup ${backup} has format ${format}; this version of Eventflow reads format ${FORMAT_VERSION} only.`
   throw new EventflowError('STORE_VERSION', text)
+}
+
+async function copyFiles(backup: string, staging: string): Promise<void> {
+  for (const name of await readdir(backup)) {
+    if (NOT_COPIED.has(name)) continue
+    const copy = join(staging, name)
+    await copyFile(join(backup, name), copy)
+    await chmod(copy, 0o600) // of a backup that cannot be written the copy could not be either
+  }
 }
 
 /** Whether the copy has all that was in the store, and nothing else. */

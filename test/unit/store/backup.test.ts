@@ -1,11 +1,14 @@
 /** Backups of a store on disk, and stores made of them. */
 
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../../src/core/clock.ts'
 import { Message } from '../../../src/core/message.ts'
+import { openLevel } from '../../../src/store/level/level-database.ts'
+import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { restoreBackup } from '../../../src/store/level/restore.ts'
 import { openStore } from '../../../src/store/open.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -144,6 +147,24 @@ describe('a backup', () => {
     expect((await readdir(folder)).sort()).toEqual(['backup', 'data'])
   })
 
+  it('is given up when the disk of the store fails and the database is opened anew', async () => {
+    const folder = await temporaryFolder()
+    const database = await openLevel(join(folder, 'data'))
+    const faults = { onFault: () => {}, onRecovered: () => {} }
+    const store = await LevelStore.open({ kind: 'test', database, path: folder, clock: systemClock, ...faults })
+    onTestFinished(() => store.close())
+    for (let n = 0; n < 2_000; n++) append(store, 'large', 'x'.repeat(1_000))
+    let reopened: Promise<void> | null = null
+    const onProgress = (): void => {
+      reopened ??= database.release() // what it comes to, once the disk works
+    }
+    const taken = store.backup({ path: join(folder, 'backup'), onProgress })
+    await expect(taken).rejects.toMatchObject({ code: 'BACKUP_FAILED' })
+    await reopened
+    expect(await readdir(folder)).toEqual(['data'])
+    await store.backup({ path: join(folder, 'backup') })
+  })
+
   it('on a disk that fills up says so, leaves nothing there, and room for others; the store goes on', async (context) => {
     const disk = await smallDisk('80m')
     if (disk === null) return context.skip()
@@ -195,6 +216,7 @@ describe('restoring', () => {
   it('leaves the backup as it was', async () => {
     const { folder, path, restored } = await backedUp()
     const before = (await readdir(path)).sort()
+    for (const name of before) await chmod(join(path, name), 0o400)
     await restoreBackup(path, restored)
     expect((await readdir(path)).sort()).toEqual(before)
     await restoreBackup(path, join(folder, 'another'))
