@@ -256,10 +256,11 @@ const recipes: Record<string, () => Promise<void>> = {
       const call = line.replace(/^await /, '').replace(/ \/\/ .*$/, '')
       results.push(await new Function('broker', 'console', `return ${call}`)(at.broker, { log: () => {} }))
     }
-    const [list, details, peeked, , , purged, deleted, redriven] = results
+    const [list, oldest, details, peeked, , , purged, deleted, redriven] = results
     expect(list).toContainEqual(
       expect.objectContaining({ name: 'orders', length: 2, ready: 2, inFlight: 0, resting: 0 }),
     )
+    expect([...(oldest as Map<string, number>).keys()].sort()).toEqual(['dead/orders', 'old', 'orders'])
     expect(details).toMatchObject({ name: 'orders', policy: { maxDeliveries: 5 }, consumers: [] })
     expect(peeked).toHaveLength(2)
     expect([purged, deleted]).toEqual([2, 3])
