@@ -19,7 +19,7 @@ import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { isLive, optionsOf, partsOf } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
-import type { Store } from './store/store.ts'
+import type { BackupResult, Store } from './store/store.ts'
 import { VERSION } from './version.ts'
 
 export interface EventflowOptions {
@@ -161,6 +161,18 @@ export class Eventflow {
    */
   async reload(config?: ConfigInput): Promise<ReloadResult> {
     return this.#parts.reloads.reload(config)
+  }
+
+  /**
+   * Write a copy of everything that outlives the process while the broker goes on: all that was acknowledged before this call,
+   * and perhaps more, as it was at one moment. `eventflow restore` makes a data directory of it. One at a time; told by the
+   * events `backup.finished` and `backup.failed`.
+   * @param path a directory that is empty or not there; relative to the working directory
+   * @throws EventflowError BACKUP_REFUSED when it is not empty or another backup is under way; BACKUP_FAILED when it cannot be
+   * written: then nothing is left of it; NOT_RUNNING
+   */
+  async backup(path: string): Promise<BackupResult> {
+    return this.#parts.backups.run(path)
   }
 
   /** Settle what is in flight, say goodbye to every client, flush. Safe to call twice. */

@@ -34,6 +34,24 @@ export interface QueuesPort {
   redrive(name: string, options: { limit?: number }): Promise<{ moved: number; left: number }>
 }
 
+/** What `eventflow.ts` provides as `backups`. */
+export interface BackupsPort {
+  readonly latest: BackupStatus | null
+  start(path: string): BackupStatus
+}
+
+export interface BackupStatus {
+  readonly state: 'running' | 'finished' | 'failed'
+  readonly path: string
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly records: number
+  readonly bytes: number
+  readonly damaged: number
+  readonly damagedKeys: readonly string[]
+  readonly fault: { code: string; message: string } | null
+}
+
 export class Ports {
   readonly #context: PluginContext<never>
 
@@ -51,6 +69,10 @@ export class Ports {
 
   get queues(): QueuesPort {
     return this.#find('queue') as QueuesPort
+  }
+
+  get backups(): BackupsPort {
+    return this.#find('backups') as BackupsPort
   }
 
   #find(name: string): object {

@@ -40,6 +40,7 @@ const STATUS_OF_CODES = new Map([
   ['ACCESS_FILE_INVALID', 422],
   ['TLS_FILE_INVALID', 422],
   ['STORE_FAILED', 503],
+  ['BACKUP_REFUSED', 409],
 ])
 
 export function sendProblem(reply: FastifyReply, { status, code, message }: Problem): FastifyReply {

@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { PluginContext } from '../../src/plugin.ts'
+import { backupRoutes } from './api/backup.ts'
 import { brokerRoutes } from './api/broker.ts'
 import { clientRoutes } from './api/clients.ts'
 import { eventRoutes } from './api/events.ts'
@@ -70,6 +71,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
     async (scope) => {
       const routes = [
         ...brokerRoutes(context, ports),
+        ...backupRoutes(ports),
         ...clientRoutes(context),
         ...queueRoutes(ports),
         ...messageRoutes(context, ports),

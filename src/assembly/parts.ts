@@ -15,6 +15,7 @@ import type { Logger, ReloadResult } from '../kernel/plugin-contract.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
 import { kernelLimits, overloadLimits, retainedLimits, sessionLimits, transportLimits } from '../reload/limits.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
+import { Backups } from '../store/backups.ts'
 import type { Store } from '../store/store.ts'
 import { Broker } from '../transport/broker.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
@@ -22,9 +23,11 @@ import { makeListeners, ownLimits } from '../transport/listeners/make.ts'
 import { VERSION } from '../version.ts'
 import { TopicTable } from '../wire/topic-table.ts'
 import { WriteScheduler } from '../wire/write-buffer.ts'
+import { tellBackup } from './telling.ts'
 
 export interface Parts {
   store: Store
+  backups: Backups
   kernel: Kernel
   pubsub: PubSub
   broker: Broker
@@ -61,5 +64,6 @@ export function makeParts(config: Config, { store, events, chronicle, log, reloa
   const listeners = makeListeners(config, { ...shared, attach: broker.attach.bind(broker) })
   const local = new LocalClients({ kernel, maxTopicLevels: mqtt.maxTopicLevels, now: clock.now, log })
   const watch = new OverloadWatch({ ...shared, uptime: () => performance.now(), ...overloadLimits(config) })
-  return { store, kernel, pubsub, broker, listeners, local, watch, limits }
+  const backups = new Backups({ store, clock, folder: config.store.backupPath, onEnd: tellBackup(log, events) })
+  return { store, backups, kernel, pubsub, broker, listeners, local, watch, limits }
 }

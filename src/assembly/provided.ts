@@ -5,8 +5,9 @@ import { systemClock } from '../core/clock.ts'
 import type { Parts } from './parts.ts'
 
 /** @param configuration says what is in force */
-export function provide({ kernel, pubsub, listeners }: Parts, configuration: () => Config): void {
+export function provide({ kernel, pubsub, listeners, backups }: Parts, configuration: () => Config): void {
   const { plugins, access } = kernel
+  plugins.provide('backups', backups)
   plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
   plugins.provide('broker', {
     startedAt: systemClock.now(),

@@ -1,15 +1,16 @@
-/** What the broker tells of itself in its log: where it listens, and how its store is. */
+/** What the broker tells of itself in its log: where it listens, how its store is, what became of a backup. */
 
 import type { Config } from '../config/schema.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
+import type { BackupStatus } from '../store/backups.ts'
 import type { OpenStoreOptions } from '../store/open.ts'
+import type { Listener } from '../transport/listeners/listener.ts'
 import { VERSION } from '../version.ts'
-import type { Parts } from './parts.ts'
 
 /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
-export function tellWhere(log: Logger, { store }: Config, [tcp, ...others]: Parts['listeners']): void {
+export function tellWhere(log: Logger, { store }: Config, [tcp, ...others]: readonly [Listener, ...Listener[]]): void {
   for (const { name, host, port, url } of others) {
     log.info({ listener: name, host, port }, `Eventflow listens on ${url}`)
   }
@@ -32,5 +33,19 @@ export function tellingStore(log: Logger, events: Events, { store: { kind, path 
       log.warn({ durationMs }, 'the store writes again')
       events.emit('store.recovered', { durationMs })
     },
+  }
+}
+
+/** What is to be called when a backup has ended, one way or the other. */
+export function tellBackup(log: Logger, events: Events): (status: Readonly<BackupStatus>) => void {
+  return ({ path, records, bytes, damaged, startedAt, endedAt, fault }) => {
+    if (fault === null) {
+      const told = { path, records, bytes, damaged, durationMs: endedAt - startedAt }
+      log.info(told, 'a backup was written')
+      events.emit('backup.finished', told)
+    } else {
+      log.error({ path, ...fault }, 'a backup could not be written')
+      events.emit('backup.failed', { path, ...fault })
+    }
   }
 }

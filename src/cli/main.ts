@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The `eventflow` program: a table of commands. Exit codes: 0 done, 1 failed, 2 wrongly called or wrongly configured. */
 
+import { EventflowError } from '../core/errors.ts'
 import { VERSION } from '../version.ts'
 import { type Command, WronglyCalled } from './command.ts'
+import { backup } from './commands/backup.ts'
 import { bench } from './commands/bench.ts'
 import { check } from './commands/check.ts'
 import { clients } from './commands/clients.ts'
@@ -10,6 +12,7 @@ import { completionOf } from './commands/completion.ts'
 import { passwd } from './commands/passwd.ts'
 import { pub } from './commands/pub.ts'
 import { queues } from './commands/queues.ts'
+import { restore } from './commands/restore.ts'
 import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
 import { sub } from './commands/sub.ts'
@@ -17,6 +20,7 @@ import { sub } from './commands/sub.ts'
 const GROUPS: ReadonlyArray<readonly [title: string, commands: Readonly<Record<string, Command>>]> = [
   ['Run a broker', { start, check, passwd }],
   ['Look at a running broker, and steer it, over its HTTP API', { queues, clients, status }],
+  ['Keep what it has', { backup, restore }],
   ['Talk MQTT to any broker', { pub, sub, bench }],
 ]
 const OTHERS = Object.assign({}, ...GROUPS.map(([, commands]) => commands)) as Record<string, Command>
@@ -54,12 +58,13 @@ async function run(called: string, command: Command, args: readonly string[]): P
     return await command.run(args)
   } catch (error) {
     const wronglyCalled = error instanceof WronglyCalled || isArgumentError(error)
+    const misconfigured = error instanceof EventflowError && error.code === 'CONFIG_INVALID'
     const text = error instanceof Error ? error.message : String(error)
     // What parseArgs advises comes after its first sentence; the usage line says it better.
     const usage = command.usage.split('\n', 1)[0]
     const line = isArgumentError(error) ? text.split(/\.\s/)[0] : text
     process.stderr.write(`${called}: ${line}${wronglyCalled ? `; expected: eventflow ${usage}` : ''}\n`)
-    return wronglyCalled ? 2 : 1
+    return wronglyCalled || misconfigured ? 2 : 1
   }
 }
 

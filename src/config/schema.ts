@@ -35,6 +35,11 @@ const groups = z.strictObject(
       path: text('the path of a directory')
         .prefault('data')
         .describe('Directory of the level store, relative to the working directory.'),
+      backupPath: text('the path of a directory')
+        .prefault('backups')
+        .describe(
+          'Directory that backups are written below, relative to the working directory; HTTP writes nowhere else.',
+        ),
     }),
     log: group({
       level: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])

@@ -14,6 +14,9 @@ export const ERROR_CODES = {
   ACCESS_FILE_INVALID: 'A file of users, keys or rules cannot be read.',
   QUEUE_UNKNOWN: 'There is no queue of this name.',
   QUEUE_IN_USE: 'The queue cannot be deleted while a client subscribes to it.',
+  BACKUP_REFUSED: 'The directory of a backup is not empty or not allowed, or another backup is under way.',
+  BACKUP_FAILED: 'A backup could not be written, or not be restored.',
+  BACKUP_INVALID: 'What is to be restored is no backup, or is damaged.',
   NOT_RUNNING: 'The broker is not running.',
 } as const
 

@@ -58,6 +58,8 @@ export const EVENT_TYPES = Object.keys({
   'store.opened': 0,
   'store.recovered': 0,
   'store.failed': 0,
+  'backup.finished': 0,
+  'backup.failed': 0,
   'config.loaded': 0,
   'config.reloaded': 0,
   'config.rejected': 0,

@@ -196,6 +196,11 @@ export interface EventMap {
   /** Nothing can be written, and is acknowledged, until store.recovered (STORE_FAILED); or something is damaged (STORE_CORRUPT). */
   'store.failed': { code: string; message: string }
 
+  /** A backup is in the directory `path`, whole and on disk. */
+  'backup.finished': { path: string; records: number; bytes: number; damaged: number; durationMs: number }
+  /** A backup could not be written, and nothing is left of it. */
+  'backup.failed': { path: string; code: string; message: string }
+
   /** The configuration is in force; `file` is the one that it was read from, null: none. */
   'config.loaded': { file: string | null }
   /**

@@ -31,8 +31,33 @@ export interface Store {
    * failed. Calls in one turn share one promise, and many turns share one fsync.
    */
   durable(): Promise<void>
+  /**
+   * Write a copy of everything to a folder, from which `eventflow restore` makes a store: all that was written before this
+   * call, and perhaps more, as it was at one moment. Reading and writing go on meanwhile. One at a time. Left out by a store
+   * that has its own way.
+   * @throws EventflowError BACKUP_REFUSED when the folder is not empty; BACKUP_FAILED when it cannot be written, or the
+   * store was closed: then nothing is left of it
+   */
+  backup?(options: BackupOptions): Promise<BackupResult>
   /** Write what is waiting, and close; try once more if the disk failed before. Safe to call twice. */
   close(): Promise<void>
+}
+
+export interface BackupOptions {
+  /** The folder; it must not exist, or be empty. */
+  path: string
+  /** Told now and then how far it is. */
+  onProgress?: (progress: BackupResult) => void
+}
+
+export interface BackupResult {
+  records: number
+  /** Of keys and values, before they are compressed. */
+  bytes: number
+  /** Records whose checksums are wrong. They are copied as they are, and set aside when the copy is opened. */
+  damaged: number
+  /** The keys of the first of those, for people. */
+  damagedKeys: readonly string[]
 }
 
 /** A message as it waits for one receiver. */

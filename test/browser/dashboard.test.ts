@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { EVENT_TYPES } from '../../src/core/events.ts'
+import { EVENT_TYPES } from '../../src/core/event-types.ts'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
 

@@ -21,10 +21,12 @@ export function sealed(key: string, value: Buffer): Buffer {
  * @throws EventflowError STORE_CORRUPT when it is not what was stored under this key
  */
 export function unsealed(key: string, bytes: Buffer): Buffer {
-  const length = bytes.length - SUM_BYTES
-  if (length >= 0) {
-    const value = bytes.subarray(0, length)
-    if (crc32(value, crc32(key)) === bytes.readUInt32BE(length)) return value
-  }
+  if (isSealed(key, bytes)) return bytes.subarray(0, bytes.length - SUM_BYTES)
   throw new EventflowError('STORE_CORRUPT', 'Its checksum is wrong.')
+}
+
+/** Whether it is what was stored under this key. */
+export function isSealed(key: string, bytes: Buffer): boolean {
+  const length = bytes.length - SUM_BYTES
+  return length >= 0 && crc32(bytes.subarray(0, length), crc32(key)) === bytes.readUInt32BE(length)
 }

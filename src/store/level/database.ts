@@ -10,7 +10,8 @@ export interface Database {
   get(key: string): Promise<Buffer | undefined>
   getMany(keys: string[]): Promise<(Buffer | undefined)[]>
   keys(range: KeyRange): Cursor<string>
-  iterator(range: KeyRange): Cursor<[string, Buffer]>
+  /** What is there when it is called, whatever is written while the cursor goes on. */
+  iterator(range: KeyRange & ReadAhead): Cursor<[string, Buffer]>
   /**
    * Open it anew after a write that failed. Rejects as long as the disk takes no writes; what can be read before can be
    * read after. Left out where a write that failed leaves no traces.
@@ -19,6 +20,14 @@ export interface Database {
   /** Give back the memory that much reading has taken; nothing may be written or read meanwhile. */
   release?(): Promise<void>
   close(): Promise<void>
+}
+
+/** For who reads everything once. */
+export interface ReadAhead {
+  /** Bytes that one step reads, at most, or one entry. Default: 16 KiB. */
+  highWaterMarkBytes?: number
+  /** Whether what is read is kept for who reads it next. Default: yes. */
+  fillCache?: boolean
 }
 
 /**

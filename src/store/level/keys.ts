@@ -55,6 +55,9 @@ export function nameOf(space: Keyspace, key: string): string {
   return key.slice(space.length + 1)
 }
 
+/** All the keys that there are. */
+export const ALL_KEYS: KeyRange = { gte: '', lt: '\u{10ffff}' }
+
 /** All the keys of a space. */
 export function rangeOf(space: Keyspace): KeyRange {
   return { gte: space + SEPARATOR, lt: space + AFTER_SEPARATOR }

@@ -7,7 +7,7 @@ import { open, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { EventflowError } from '../../core/errors.ts'
-import type { Chain, Cursor, Database } from './database.ts'
+import type { Chain, Cursor, Database, ReadAhead } from './database.ts'
 import type { KeyRange } from './keys.ts'
 
 /**
@@ -77,7 +77,7 @@ export class LevelDatabase implements Database {
     return this.#level.keys(range)
   }
 
-  iterator(range: KeyRange): Cursor<[string, Buffer]> {
+  iterator(range: KeyRange & ReadAhead): Cursor<[string, Buffer]> {
     return this.#level.iterator(range)
   }
 

@@ -2,12 +2,13 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
-import type { MessageLog, RetainedStore, SessionStore, Store } from '../store.ts'
+import type { BackupOptions, BackupResult, MessageLog, RetainedStore, SessionStore, Store } from '../store.ts'
+import { writeBackup } from './backup.ts'
 import { Commit } from './commit.ts'
 import { Damage } from './damage.ts'
 import type { Database } from './database.ts'
 import { Ids } from './ids.ts'
-import { FORMAT_VERSION, VERSION_KEY } from './keys.ts'
+import { ALL_KEYS, FORMAT_VERSION, VERSION_KEY } from './keys.ts'
 import { LevelMessageLog } from './message-log.ts'
 import { LevelRetainedStore } from './retained.ts'
 import { LevelSessionStore } from './sessions.ts'
@@ -45,6 +46,8 @@ export class LevelStore implements Store {
   readonly #commit: Commit
   readonly #database: Database
   readonly #clock: Clock
+  readonly #ending = new AbortController()
+  #backup: Promise<unknown> | null = null
   #closing: Promise<void> | null = null
 
   private constructor(options: LevelStoreOptions, parts: Parts) {
@@ -90,19 +93,34 @@ export class LevelStore implements Store {
     return this.#commit.durable()
   }
 
+  backup(options: BackupOptions): Promise<BackupResult> {
+    const source = {
+      database: this.#database,
+      durable: () => this.#commit.durable(),
+      signal: this.#ending.signal,
+      clock: this.#clock,
+    }
+    const backup = writeBackup(source, options)
+    this.#backup = backup.catch(() => {})
+    return backup
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort(new EventflowError('BACKUP_FAILED', 'The store was closed before the backup was written.'))
     this.#writer.stop()
     await this.#within(SLOW_MS, this.#commit.drain())
+    // It ends soon, and removes what it has written; where it was written to may be a disk that does not answer.
+    if (this.#backup !== null) await this.#within(SLOW_MS, this.#backup).catch(() => {})
     await this.#database.close()
   }
 
   /** A disk that does not answer must not keep the broker from stopping. */
-  async #within(timeMs: number, drained: Promise<void>): Promise<void> {
+  async #within(timeMs: number, drained: Promise<unknown>): Promise<void> {
     let timer: Timer
     const late = new Promise<void>((_, reject) => {
       const fault = new EventflowError('STORE_FAILED', 'The store could not be closed: the disk does not answer.')
@@ -126,7 +144,7 @@ async function checkVersion({ database, path }: LevelStoreOptions): Promise<void
 }
 
 async function isEmpty(database: Database): Promise<boolean> {
-  const keys = database.keys({ gte: '', lt: '\u{10ffff}' })
+  const keys = database.keys(ALL_KEYS)
   const first = await keys.nextv(1)
   await keys.close()
   return first.length === 0

@@ -1,11 +1,12 @@
 /** The broker, its listeners, plugins, store and configuration. */
 
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { Eventflow } from '../../../src/eventflow.ts'
 import { definePlugin } from '../../../src/plugin.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
-import { startBroker } from '../../helpers/broker.ts'
+import { startBroker, temporaryFolder } from '../../helpers/broker.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { connectRaw } from '../../helpers/raw-client.ts'
 import { tlsFiles } from '../../helpers/tls.ts'
@@ -136,6 +137,17 @@ export const BROKER_SCENES: readonly Scene[] = [
       return () => broker.status.recent()
     },
     sees: { 'store.failed': { code: 'STORE_FAILED' }, 'store.recovered': {} },
+  },
+  {
+    name: 'backups are written, and are not',
+    async play() {
+      const path = join(await temporaryFolder(), 'backup')
+      const broker = await startBroker()
+      await broker.backup(path)
+      await broker.backup(path).catch(() => {})
+      return () => broker.status.recent()
+    },
+    sees: { 'backup.finished': { damaged: 0 }, 'backup.failed': { code: 'BACKUP_REFUSED' } },
   },
   {
     name: 'certificates change, well and badly',

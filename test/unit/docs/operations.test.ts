@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { listOptions } from '../../../src/config/options.ts'
 import { ERROR_CODES } from '../../../src/core/errors.ts'
-import { EVENT_TYPES } from '../../../src/core/events.ts'
+import { EVENT_TYPES } from '../../../src/core/event-types.ts'
 import { FORMAT_VERSION } from '../../../src/store/level/keys.ts'
 
 const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
