@@ -9,6 +9,7 @@ export { isUsername, readRoles, readTopicRules } from './core/foreign-identity.t
 export { type Action, type Actions, type Grants, ruleTopicProblem, type TopicRule } from './core/grants.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
+export { TimeHeap } from './core/time-heap.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'
 export { Turns } from './core/turns.ts'
 export { textOf, webProblemOf } from './core/web-answer.ts'

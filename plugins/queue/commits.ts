@@ -34,7 +34,7 @@ export class Commits {
    * @param moved it was elsewhere in the store before, so it must not be lost when the disk fails
    */
   add(queue: Queue, entry: Entry, moved: boolean): Promise<void> {
-    queue.state.appended(entry)
+    queue.state.contents.appended(entry)
     return this.#wait(queue, entry, moved)
   }
 

@@ -115,6 +115,21 @@ export class Seat implements Linked<Seat>, Receiver<Entry> {
     this.owner = owner
   }
 
+  /** It has this message from now on. */
+  hold(entry: Entry): void {
+    entry.deliveries++
+    entry.holder = this
+    this.held.push(entry)
+    this.consumer.held++
+  }
+
+  /** It has it no longer. */
+  letGo(entry: Entry): void {
+    this.held.remove(entry)
+    this.consumer.held--
+    entry.holder = null
+  }
+
   settled(entry: Entry, settlement: Settlement, reasonCode: number): void {
     this.owner.settled(this, entry, settlement, reasonCode)
   }

@@ -172,19 +172,20 @@ export class Control implements QueueControl {
 }
 
 function summaryOf({ name, state, counters }: Queue): QueueSummary {
-  const { ready, backlog, aside, delayed, held } = state.counts
+  const { contents, seats, paused } = state
+  const { ready, backlog, aside, resting, held } = contents.counts
   let consumers = 0
-  for (const { consumer } of state.seats) if (consumer.active) consumers++
+  for (const { consumer } of seats) if (consumer.active) consumers++
   return {
     name,
-    length: state.length + state.scheduled,
+    length: contents.length + contents.scheduled,
     ready: ready + backlog + aside,
     inFlight: held,
-    delayed: state.scheduled,
-    resting: delayed,
-    bytes: state.bytes.unknown ? null : state.bytes.total,
+    delayed: contents.scheduled,
+    resting,
+    bytes: contents.bytes.unknown ? null : contents.bytes.total,
     consumers,
-    paused: state.paused,
+    paused,
     counters: { ...counters },
   }
 }
@@ -197,7 +198,7 @@ function consumersOf({ state }: Queue): ConsumerSummary[] {
 }
 
 async function oldestOf({ log, state }: Queue): Promise<number | null> {
-  if (state.length === 0) return null
+  if (state.contents.length === 0) return null
   const firsts = (await Promise.all(log.lanes.map((fromId) => log.read(fromId, 1)))).flat()
   return firsts.length === 0 ? null : Math.min(...firsts.map(({ message }) => message.receivedAt))
 }

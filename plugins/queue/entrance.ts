@@ -70,7 +70,7 @@ export class Entrance {
 
   /** Whether nothing is on its way into the queue, and nothing is to be remembered. */
   get idle(): boolean {
-    return this.#parts.state.scheduled === 0 && this.#dedup.size === 0
+    return this.#parts.state.contents.scheduled === 0 && this.#dedup.size === 0
   }
 
   /**
@@ -129,7 +129,7 @@ export class Entrance {
   delay(entry: Entry): void {
     const { id, message } = entry
     const { state, name, context } = this.#parts
-    state.delayed(entry)
+    state.contents.delayed(entry)
     this.#lastDelayed = id
     const due = dueAt(message)
     this.#schedule.add(id, due)
@@ -155,9 +155,9 @@ export class Entrance {
   /** A log of delayed messages was found in the store. */
   restore({ count, firstId, nextId }: LaneSummary): void {
     const { state } = this.#parts
-    state.scheduled = count
+    state.contents.scheduled = count
     this.#lastDelayed = nextId - 1
-    state.bytes.restore(firstId, nextId)
+    state.contents.bytes.restore(firstId, nextId)
     void this.#schedule.restore(firstId, nextId)
   }
 
@@ -169,14 +169,14 @@ export class Entrance {
   /** Count the bytes that were found in the store, if there is a limit to them. */
   async measure(): Promise<void> {
     const { state, log } = this.#parts
-    while (this.policy.maxBytes !== null && state.bytes.unknown && !state.stopped) {
-      state.bytes.found(await log.read(state.bytes.beginRead(), MEASURED_AT_ONCE))
+    while (this.policy.maxBytes !== null && state.contents.bytes.unknown && !state.stopped) {
+      state.contents.bytes.found(await log.read(state.contents.bytes.beginRead(), MEASURED_AT_ONCE))
     }
   }
 
   /** Delayed messages are going to be purged. Tells the range of their ids. */
   purge(onDisk: (from: number, to: number) => void): void {
-    if (this.#parts.state.scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+    if (this.#parts.state.contents.scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
     this.#schedule.clear()
   }
 
@@ -195,7 +195,7 @@ export class Entrance {
     const { state, log, append } = this.#parts
     const { id, message } = entry
     log.remove(id)
-    state.due(entry)
+    state.contents.due(entry)
     append(message, instructionsOf(message).priority)
   }
 }

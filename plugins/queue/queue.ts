@@ -104,7 +104,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
   get isUseless(): boolean {
-    const { length, uncommitted } = this.state
+    const { length, uncommitted } = this.state.contents
     return length === 0 && uncommitted === 0 && !this.isNamed && !this.state.paused && this.entrance.idle
   }
 
@@ -126,7 +126,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** Nothing is delivered and no timer runs from here on. */
   stop(): void {
-    this.state.stopped = true
+    this.state.stop()
     this.entrance.stop()
     this.#timer?.cancel()
     this.#readTimer?.cancel()
@@ -207,7 +207,7 @@ export class Queue implements Effects, SeatOwner {
 
   /** Take out a dead letter that goes back to where it came from. Returns whether it could be had. */
   redrive(id: number, message: Message): boolean {
-    if (!this.state.extract(id, message.payloadLength)) return false
+    if (!this.state.contents.extract(id, message.payloadLength)) return false
     this.log.remove(id)
     this.counters.redriven++
     this.#totals.redriven++
@@ -251,7 +251,7 @@ export class Queue implements Effects, SeatOwner {
     const { id } = entry
     const { events } = this.#context
     this.log.remove(id)
-    this.state.failed(entry)
+    this.state.contents.failed(entry)
     this.entrance.failed(entry)
     this.#countDropped()
     if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })

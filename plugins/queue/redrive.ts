@@ -36,7 +36,7 @@ export async function redrive(
 ): Promise<RedriveResult> {
   await store.durable() // what has just died is among them
   const result = { moved: 0, left: 0 }
-  let remaining = queue.state.length
+  let remaining = queue.state.contents.length
   for (const first of queue.log.lanes) {
     for (let from = first; remaining > 0 && result.moved < limit; ) {
       const entries = await queue.log.read(from, Math.min(BATCH, remaining, limit - result.moved))

@@ -3,7 +3,7 @@
  * At an exclusive queue one has all the turns; the others stand by, and the next is who subscribed first of them.
  */
 
-import type { Seat } from './consumer.ts'
+import type { Entry, Seat } from './consumer.ts'
 import { LinkedList } from './linked-list.ts'
 
 export class Seats {
@@ -19,6 +19,11 @@ export class Seats {
   /** How many may be served. */
   get inTurn(): number {
     return this.#turns.length
+  }
+
+  /** What all of them have in hand. */
+  *held(): Iterable<Entry> {
+    for (const { held } of this.all) for (let entry = held.first; entry !== null; entry = entry.next) yield entry
   }
 
   activate(seat: Seat): void {

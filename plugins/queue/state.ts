@@ -3,92 +3,89 @@
  * be done about them goes out through `Effects`. It has no clock, no chance and no I/O, so that random histories can be
  * run against it (test/property/queue-state.test.ts). It changes in place: a queue passes 200,000 messages a second.
  *
- * A message is in exactly one place: on disk only (backlog), ready, held by a seat, delayed, or gone.
+ * Here is what delivers: who has room is given what waits. Where messages are is kept by `Contents`.
  */
 
 import type { LogEntry, Settlement } from '../../src/plugin.ts'
-import { backoffDelay } from './backoff.ts'
+import { Alarm } from './alarm.ts'
 import { Budget } from './budget.ts'
-import { ByteCount } from './byte-count.ts'
-import { Entry, type Seat } from './consumer.ts'
-import { Delayed } from './delayed.ts'
-import type { DeadReason, Effects, Limit, ReturnReason, Rules } from './effects.ts'
-import { Groups } from './groups.ts'
+import type { Entry, Seat } from './consumer.ts'
+import { Contents } from './contents.ts'
+import type { Effects, Limit, Rules } from './effects.ts'
+import { Eviction } from './eviction.ts'
 import { Seats } from './seats.ts'
-import { Waiting } from './waiting.ts'
-
-/** Ticks come no closer than this, so that a thousand deadlines in a row are a few ticks. Milliseconds. */
-const TICK_MS = 10
-
-/** Read at once where nobody consumes, and what is read may have expired. */
-const EXPIRING_MESSAGES = 100
-
-/** PUBACK/PUBREC with one of these: this message will never do (not authorized, topic invalid, payload invalid). */
-const REJECTIONS: readonly number[] = [0x87, 0x90, 0x99]
+import { Settlements } from './settlements.ts'
 
 export class QueueState {
-  /** Messages in the queue, wherever they are. */
-  length = 0
-  /** Messages that were written but are not safe yet. */
-  uncommitted = 0
-  /** Messages that are not in the queue before their delay is over. */
-  scheduled = 0
-  /** Of all these. */
-  readonly bytes = new ByteCount()
-  /** Set when the broker stops: nothing is delivered and no time is asked for any more. */
-  stopped = false
+  readonly contents: Contents
   /** Nothing is delivered. What consumers have is theirs. Call `pump` when it ends. */
   paused = false
-  #rules: Rules
+  #stopped = false
+  /** The parts below have them, too: they change in place. */
+  readonly #rules: Rules
   readonly #effects: Effects
   readonly #seats = new Seats()
-  readonly #waiting: Waiting
-  readonly #groups = new Groups()
-  readonly #delayed = new Delayed()
-  readonly #load: (fromId: number, limit: number) => void
+  readonly #alarm: Alarm
+  readonly #settlements: Settlements
+  readonly #eviction: Eviction
+  readonly #load: Effects['load']
   readonly #hungry = (): boolean => this.#seats.hungry
-  #wakeAt = Infinity
-  #uncommittedBytes = 0
-  /** Whether a message that expires has been seen: where none was, nobody looks for those whose time is up. */
-  #expiring = false
-  /** Whether there may be such messages that nobody has seen, since before a restart. */
-  #unseen = false
 
   /** @param budget memory that it shares with other queues */
   constructor(rules: Rules, effects: Effects, budget = new Budget()) {
-    this.#waiting = new Waiting(budget)
-    this.#rules = rules
-    this.#seats.change(rules.exclusiveConsumer)
+    this.#rules = { ...rules }
     this.#effects = effects
     this.#load = effects.load.bind(effects)
+    this.contents = new Contents(effects, budget)
+    this.#alarm = new Alarm(effects)
+    const shared = { rules: this.#rules, contents: this.contents, alarm: this.#alarm }
+    this.#settlements = new Settlements({ ...shared, effects })
+    this.#eviction = new Eviction({ ...shared, load: this.#load })
+    this.#seats.change(rules.exclusiveConsumer)
   }
 
   /** Other rules from now on, for what is in the queue too. */
   change(rules: Rules, now: number): void {
-    this.#rules = rules
+    Object.assign(this.#rules, rules)
     this.#seats.change(rules.exclusiveConsumer)
     this.tick(now)
   }
 
-  /** Where messages are: ready in memory and on disk only, set aside for their groups, resting, in consumers' hands. */
-  get counts(): { ready: number; backlog: number; aside: number; delayed: number; held: number } {
-    const ready = this.#waiting.length
-    const backlog = this.#waiting.onDisk
-    const aside = this.#groups.length
-    const delayed = this.#delayed.length
-    return { ready, backlog, aside, delayed, held: this.length - ready - backlog - aside - delayed }
+  /** The broker stops, or the queue is no more: nothing is delivered and no time is asked for from here on. */
+  stop(): void {
+    this.#stopped = true
+    this.#alarm.stop()
+  }
+
+  get stopped(): boolean {
+    return this.#stopped
   }
 
   get seats(): ReadonlySet<Seat> {
     return this.#seats.all
   }
 
+  /** Where a message is that is in memory and not ready. Looks at all in consumers' hands. */
+  find(id: number): { where: 'delivered' | 'resting'; deliveries: number } | null {
+    for (const entry of this.#seats.held()) {
+      if (entry.id === id) return { where: 'delivered', deliveries: entry.deliveries }
+    }
+    const resting = this.contents.resting.find(id)
+    return resting === undefined ? null : { where: 'resting', deliveries: resting.deliveries }
+  }
+
+  /** The limit that one more message of so many bytes would go beyond; null: there is room. */
+  limitFor(bytes: number): Limit | null {
+    const { maxLength, maxBytes } = this.#rules
+    const { length, uncommitted, scheduled, bytes: held } = this.contents
+    if (length + uncommitted + scheduled >= maxLength) return 'maxLength'
+    return held.total + bytes > maxBytes ? 'maxBytes' : null
+  }
+
   /** A log was found in the store with so many messages; all of them are read when somebody comes. */
   restore(count: number, firstId: number, nextId: number): void {
-    this.length += count
-    this.#waiting.restore(count, firstId, nextId)
-    this.#unseen = true
-    this.bytes.restore(firstId, nextId)
+    this.contents.restore(count, firstId, nextId)
+    this.#eviction.unseen()
   }
 
   /**
@@ -96,64 +93,30 @@ export class QueueState {
    * still. Returns false when that cannot be.
    */
   resumed(entry: Entry, seat: Seat): boolean {
-    if (this.#waiting.extract(entry.id) === undefined) return false
-    if (entry.group !== null) this.#groups.occupy(entry)
-    this.#hold(entry, seat)
+    if (this.contents.waiting.extract(entry.id) === undefined) return false
+    if (entry.group !== null) this.contents.groups.occupy(entry)
+    seat.hold(entry)
     return true
-  }
-
-  /** The limit that one more message of so many bytes would go beyond; null: there is room. */
-  limitFor(bytes: number): Limit | null {
-    const { maxLength, maxBytes } = this.#rules
-    if (this.length + this.uncommitted + this.scheduled >= maxLength) return 'maxLength'
-    return this.bytes.total + bytes > maxBytes ? 'maxBytes' : null
-  }
-
-  /** A message was written, and is not safe yet. */
-  appended(entry: Entry): void {
-    this.uncommitted++
-    this.#uncommittedBytes += entry.message.payloadLength
-    this.bytes.add(entry.message.payloadLength)
-  }
-
-  /** It could not be made safe, and is no more. */
-  failed(entry: Entry): void {
-    this.#safe(entry)
-    this.bytes.remove(entry.id, entry.message.payloadLength)
-  }
-
-  /** A message is safe on disk, and its delay begins. */
-  delayed(entry: Entry): void {
-    this.#safe(entry)
-    this.scheduled++
-  }
-
-  /** Its delay is over: it goes from there, and is appended anew. */
-  due({ id, message }: LogEntry): void {
-    this.scheduled--
-    this.bytes.remove(id, message.payloadLength)
   }
 
   /** A message is safe on disk. Ids ascend. Nothing is delivered, and nothing gives way to it, before `pump`. */
   committed(entry: Entry): void {
-    this.#safe(entry)
-    this.length++
-    if (entry.message.expiresAt !== 0) this.#expiring = true
-    this.#waiting.add(entry, this.#seats.active > 0)
+    this.#eviction.saw(entry.message)
+    this.contents.committed(entry, this.#seats.active > 0)
   }
 
   /** Messages were read from `fromId` on, as asked for with `load`. */
   loaded(fromId: number, found: readonly LogEntry[], now: number): void {
-    const missing = this.#waiting.addRead(fromId, found, this.#rules.grouped)
-    if (missing > 0) this.#lost(missing, -1, 0)
-    this.#expiring ||= found.some(({ message }) => message.expiresAt !== 0)
+    const missing = this.contents.waiting.addRead(fromId, found, this.#rules.grouped)
+    if (missing > 0) this.contents.missing(missing)
+    for (const { message } of found) this.#eviction.saw(message)
     this.pump(now)
   }
 
   /** The store could not read. Call `pump` to try again. */
   loadFailed(fromId: number): void {
-    this.#waiting.readFailed(fromId)
-    this.#unseen = true
+    this.contents.waiting.readFailed(fromId)
+    this.#eviction.unseen()
   }
 
   /** A consumer subscribes; `attached` when it is active. */
@@ -164,7 +127,7 @@ export class QueueState {
   /** A seat's consumer has become active. What it still held from before has all the time again. */
   attached(seat: Seat, now: number): void {
     for (let entry = seat.held.first; entry !== null; entry = entry.next) entry.since = now
-    if (seat.held.length > 0) this.#wake(now + this.#rules.ackTimeoutMs)
+    if (seat.held.length > 0) this.#alarm.set(now + this.#rules.ackTimeoutMs)
     this.#seats.activate(seat)
     this.pump(now)
   }
@@ -180,11 +143,7 @@ export class QueueState {
   /** A seat, detached if it was attached, is no more. What it held goes back. Call `pump` afterwards. */
   unseat(seat: Seat): void {
     this.#seats.all.delete(seat)
-    for (let entry = seat.held.first; entry !== null; entry = seat.held.first) {
-      this.#letGo(entry, seat)
-      this.#effects.withdraw(entry, seat)
-      this.#comeBack(entry, seat, 'consumer-gone', null)
-    }
+    this.#settlements.leave(seat)
   }
 
   /** A seat's consumer has room again: it is served last. */
@@ -194,122 +153,41 @@ export class QueueState {
 
   /** A client has settled a message, or its outbox has. */
   settled(seat: Seat, entry: Entry, settlement: Settlement, reasonCode: number, now: number): void {
-    if (entry.holder === seat) this.#settledInTime(seat, entry, settlement, reasonCode, now)
-    else this.#settledLate(seat, entry, settlement, reasonCode)
+    if (entry.holder === seat) this.#settlements.inTime(seat, entry, settlement, reasonCode, now)
+    else this.#settlements.late(seat, entry, settlement, reasonCode)
     seat.consumer.resume(now)
     this.pump(now)
   }
 
-  #settledInTime(seat: Seat, entry: Entry, settlement: Settlement, reasonCode: number, now: number): void {
-    const { consumer } = seat
-    const mayDie = this.#rules.maxDeliveries < Infinity
-    this.#letGo(entry, seat)
-    if (settlement === 'acknowledged') {
-      consumer.late = 0
-      this.#done(entry, seat)
-    } else if (settlement === 'lost') {
-      this.#comeBack(entry, seat, 'consumer-gone', null)
-    } else if (mayDie && REJECTIONS.includes(reasonCode)) {
-      this.#die(entry, 'rejected')
-    } else {
-      // One that is too large for this consumer may not be so for another.
-      consumer.late = 0
-      entry.dueAt = now + backoffDelay(this.#rules.backoff, entry.deliveries, entry.id)
-      this.#comeBack(entry, seat, 'refused', seat)
-    }
-  }
-
-  /**
-   * Take out a message that nobody has, and that is in its place by priority: it is moved elsewhere. Returns whether it was.
-   * @param bytes of its payload
-   */
-  extract(id: number, bytes: number): boolean {
-    const entry = this.#waiting.extract(id)
-    if (entry === undefined) return this.#extractResting(id)
-    if (entry !== null) this.#left(entry)
-    else this.#lost(1, id, bytes)
-    return true
-  }
-
-  /**
-   * All that wait are gone, wherever they wait; what consumers have is theirs. Returns how many were gone. What was in
-   * memory is told one by one, what was on disk only as ranges of ids.
-   */
+  /** All that wait are gone; what consumers have is theirs. As Contents.purge(). */
   purge(gone: (entry: Entry) => void, onDisk: (from: number, to: number) => void): number {
-    const before = this.length + this.scheduled
-    this.scheduled = 0
-    const inMemory = [...this.#groups.clear(), ...this.#delayed.takeAll()]
-    this.length -= this.#waiting.onDisk
-    for (const entry of inMemory.concat(this.#waiting.clear(onDisk))) {
-      entry.gone = true
-      gone(entry)
-      this.length--
-      if (entry.group !== null) this.#groups.left(entry)
-    }
-    this.bytes.reset(this.heldBytes + this.#uncommittedBytes)
-    if (before > 0) this.#checkEmpty()
-    return before - this.length
+    let heldBytes = 0
+    for (const { message } of this.#seats.held()) heldBytes += message.payloadLength
+    return this.contents.purge(heldBytes, gone, onDisk)
   }
 
-  /** What consumers have is gone, too. */
+  /** What consumers have is gone, too. Returns how many messages that were. */
   takeBack(gone: (entry: Entry) => void): number {
     let count = 0
-    for (const seat of this.#seats.all) {
-      for (let entry = seat.held.first; entry !== null; entry = seat.held.first) {
-        this.#letGo(entry, seat)
-        this.#effects.withdraw(entry, seat)
-        entry.gone = true
-        gone(entry)
-        this.#left(entry)
-        count++
-      }
-    }
+    for (const seat of this.#seats.all) count += this.#settlements.takeBack(seat, gone)
     return count
-  }
-
-  /** Where a message is that is in memory and not ready. */
-  find(id: number): { where: 'delivered' | 'resting'; deliveries: number } | null {
-    for (const { held } of this.#seats.all) {
-      for (let entry = held.first; entry !== null; entry = entry.next) {
-        if (entry.id === id) return { where: 'delivered', deliveries: entry.deliveries }
-      }
-    }
-    const resting = this.#delayed.find(id)
-    return resting === undefined ? null : { where: 'resting', deliveries: resting.deliveries }
-  }
-
-  /** Bytes of payload in consumers' hands. */
-  get heldBytes(): number {
-    let bytes = 0
-    for (const { held } of this.#seats.all) {
-      for (let entry = held.first; entry !== null; entry = entry.next) bytes += entry.message.payloadLength
-    }
-    return bytes
-  }
-
-  #extractResting(id: number): boolean {
-    const entry = this.#delayed.find(id)
-    if (entry === undefined) return false
-    entry.gone = true
-    this.#delayed.forget()
-    this.#left(entry)
-    return true
   }
 
   /** The time that `wake` asked for has come. */
   tick(now: number): void {
-    this.#wakeAt = Infinity
-    for (let entry = this.#delayed.takeDue(now); entry !== null; entry = this.#delayed.takeDue(now)) {
+    const { resting, waiting } = this.contents
+    this.#alarm.rang()
+    for (let entry = resting.takeDue(now); entry !== null; entry = resting.takeDue(now)) {
       entry.dueAt = 0
-      this.#waiting.giveBack(entry)
+      waiting.giveBack(entry)
     }
-    let next = this.#delayed.nextDueAt
+    let next = resting.nextDueAt
     for (const seat of this.#seats.all) {
       if (!seat.consumer.active) continue
-      this.#timeOut(seat, now)
+      this.#settlements.timeOut(seat, now)
       if (seat.held.first !== null) next = Math.min(next, seat.held.first.since + this.#rules.ackTimeoutMs)
     }
-    if (next < Infinity) this.#wake(Math.max(next, now + TICK_MS))
+    this.#alarm.setAfter(now, next)
     // Others first: what timed out is theirs. Then those at which it did, for they have room again.
     this.pump(now)
     for (const seat of this.#seats.all) if (seat.consumer.late > 0) seat.consumer.resume(now)
@@ -317,15 +195,15 @@ export class QueueState {
 
   /** Deliver what can be delivered, to consumers with room in turn; read more when memory runs low. */
   pump(now: number): void {
-    if (this.stopped) return
-    this.#trim()
+    if (this.#stopped) return
+    this.#eviction.trim()
     if (!this.paused) this.#serve(now)
-    if (this.#expiring || this.#unseen) this.#expire(now)
+    this.#eviction.expire(now)
   }
 
   #serve(now: number): void {
     const seats = this.#seats
-    const waiting = this.#waiting
+    const { waiting } = this.contents
     let unserved = 0
     while (waiting.length > 0 && unserved < seats.inTurn) {
       const seat = seats.next()
@@ -343,44 +221,19 @@ export class QueueState {
     if (seats.active > 0 && waiting.load(this.#load, this.#hungry)) this.#effects.starved()
   }
 
-  /** The oldest give way as long as there are too many. What consumers have is theirs. */
-  #trim(): void {
-    if (!this.#rules.dropsOldest) return
-    const { maxLength, maxBytes } = this.#rules
-    while (this.length + this.scheduled > maxLength || this.bytes.total > maxBytes) {
-      const oldest = this.#waiting.takeOldest() ?? this.#groups.takeAny()
-      if (oldest === null) return
-      if (!(oldest instanceof Entry)) {
-        const { backlog } = oldest
-        if (!backlog.reading) this.#load(backlog.nextId, backlog.beginRead())
-        return
-      }
-      this.#die(oldest, 'overflow')
-    }
-  }
-
-  /** What comes first and has expired goes [MQTT-3.3.2-5], whether or not somebody is there who would be given it. */
-  #expire(now: number): void {
-    const waiting = this.#waiting
-    for (let entry = waiting.takeExpired(now); entry !== null; entry = waiting.takeExpired(now))
-      this.#die(entry, 'expired')
-    this.#wake(Math.max(waiting.nextExpiresAt, now + TICK_MS))
-    // After a restart one of each queue has to do: there may be thousands of queues.
-    this.#unseen = waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
-  }
-
   #take(seat: Seat, now: number): Entry | null {
-    const alone = this.#waiting.choosy && this.#seats.isAlone(seat)
+    const { waiting, groups } = this.contents
+    const alone = waiting.choosy && this.#seats.isAlone(seat)
     for (;;) {
-      const entry = this.#waiting.take(seat, alone, !this.#groups.full)
+      const entry = waiting.take(seat, alone, !groups.full)
       if (entry === null) return null
       const { expiresAt } = entry.message
       if (expiresAt !== 0 && expiresAt <= now) {
-        this.#die(entry, 'expired')
+        this.contents.die(entry, 'expired')
       } else if (entry.deliveries >= this.#rules.maxDeliveries) {
         // The limit was lowered while it was on disk.
-        this.#die(entry, 'max-deliveries')
-      } else if (entry.group === null || this.#groups.admits(entry)) {
+        this.contents.die(entry, 'max-deliveries')
+      } else if (entry.group === null || groups.admits(entry)) {
         return entry
       }
     }
@@ -389,111 +242,9 @@ export class QueueState {
   #deliver(entry: Entry, seat: Seat, now: number): void {
     entry.avoid = null
     entry.since = now
-    this.#hold(entry, seat)
+    seat.hold(entry)
     this.#seats.served(seat)
     this.#effects.deliver(entry, seat)
-    this.#wake(now + this.#rules.ackTimeoutMs)
-  }
-
-  #hold(entry: Entry, seat: Seat): void {
-    entry.deliveries++
-    entry.holder = seat
-    seat.held.push(entry)
-    seat.consumer.held++
-  }
-
-  #letGo(entry: Entry, seat: Seat): void {
-    seat.held.remove(entry)
-    seat.consumer.held--
-    entry.holder = null
-  }
-
-  /** What was held comes back: to be delivered again, after its backoff if it has one, or it was the last time. */
-  #comeBack(entry: Entry, seat: Seat, reason: ReturnReason, avoid: Seat | null): void {
-    if (entry.deliveries >= this.#rules.maxDeliveries) {
-      this.#die(entry, 'max-deliveries')
-      return
-    }
-    this.#effects.returned(entry, seat, reason)
-    entry.avoid = avoid
-    if (entry.dueAt === 0) {
-      this.#waiting.giveBack(entry)
-    } else {
-      this.#delayed.push(entry)
-      this.#wake(entry.dueAt)
-    }
-  }
-
-  /** It timed out, or its consumer unsubscribed, and the client answers all the same: that counts if nobody has it. */
-  #settledLate(seat: Seat, entry: Entry, settlement: Settlement, reasonCode: number): void {
-    if (seat.consumer.late > 0) seat.consumer.late--
-    if (entry.gone || entry.holder !== null) return
-    const mayDie = this.#rules.maxDeliveries < Infinity
-    const rejected = mayDie && settlement === 'refused' && REJECTIONS.includes(reasonCode)
-    if (settlement !== 'acknowledged' && !rejected) return
-    if (entry.dueAt > 0) this.#delayed.forget()
-    else this.#waiting.forget(entry)
-    if (rejected) {
-      this.#die(entry, 'rejected')
-      return
-    }
-    this.#done(entry, seat)
-  }
-
-  #timeOut(seat: Seat, now: number): void {
-    const deadline = now - this.#rules.ackTimeoutMs
-    for (let entry = seat.held.first; entry !== null && entry.since <= deadline; entry = seat.held.first) {
-      this.#letGo(entry, seat)
-      seat.consumer.late++
-      this.#effects.withdraw(entry, seat)
-      this.#comeBack(entry, seat, 'timeout', seat)
-    }
-  }
-
-  /** It is no longer on its way to the disk. */
-  #safe({ message }: Entry): void {
-    this.uncommitted--
-    this.#uncommittedBytes -= message.payloadLength
-  }
-
-  #done(entry: Entry, seat: Seat): void {
-    entry.gone = true
-    this.#effects.acknowledged(entry, seat)
-    this.#left(entry)
-  }
-
-  #die(entry: Entry, reason: DeadReason): void {
-    entry.gone = true
-    this.#effects.dead(entry, reason)
-    this.#left(entry)
-  }
-
-  #left(entry: Entry): void {
-    const { id, message, group } = entry
-    this.length--
-    this.bytes.remove(id, message.payloadLength)
-    const next = group === null ? null : this.#groups.left(entry)
-    if (next !== null) this.#waiting.giveBack(next)
-    this.#checkEmpty()
-  }
-
-  /** Delayed messages are in it, too. */
-  #checkEmpty(): void {
-    if (this.length + this.scheduled === 0) this.#effects.emptied()
-  }
-
-  /** So many messages are not in the log any more; if it is one that is known, its id and bytes. */
-  #lost(count: number, id: number, bytes: number): void {
-    this.length -= count
-    if (id >= 0) this.bytes.remove(id, bytes)
-    if (this.length > 0) return
-    if (this.uncommitted + this.scheduled === 0) this.bytes.reset(0)
-    this.#checkEmpty()
-  }
-
-  #wake(at: number): void {
-    if (at >= this.#wakeAt || this.stopped) return
-    this.#wakeAt = at
-    this.#effects.wake(at)
+    this.#alarm.set(now + this.#rules.ackTimeoutMs)
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Messages in a log that are due later, each at its own time. On disk they are with their bodies; memory has two numbers
- * for each, in a binary heap. When some are due they are read, and given to the owner to be put where they belong.
+ * for each. When some are due they are read, and given to the owner to be put where they belong.
  *
  * After a restart the log is read through once, in pieces, to know the times.
  */
 
 import type { Clock, Timer } from '../core/clock.ts'
+import { TimeHeap } from '../core/time-heap.ts'
 import type { LogEntry } from './store.ts'
 
 /** Messages that are released in one go, or read in one go at the start. */
@@ -30,9 +31,7 @@ export interface ScheduleParts {
 
 export class Schedule {
   readonly #parts: ScheduleParts
-  /** Heap, in two arrays: the times, and the ids that belong to them. */
-  readonly #times: number[] = []
-  readonly #ids: number[] = []
+  readonly #heap = new TimeHeap()
   #timer: Timer | null = null
   #timerAt = Infinity
   #reading = false
@@ -46,7 +45,7 @@ export class Schedule {
 
   /** An entry, safe in the log. */
   add(id: number, dueAt: number): void {
-    push(this.#times, this.#ids, dueAt, id)
+    this.#heap.push(id, dueAt)
     this.#wake()
   }
 
@@ -67,8 +66,7 @@ export class Schedule {
   /** Forget all of them. */
   clear(): void {
     this.#cleared++
-    this.#times.length = 0
-    this.#ids.length = 0
+    this.#heap.clear()
   }
 
   stop(): void {
@@ -77,7 +75,7 @@ export class Schedule {
   }
 
   #wake(): void {
-    const at = this.#times[0] ?? Infinity
+    const at = this.#heap.firstTime
     if (this.#stopped || this.#reading || at >= this.#timerAt) return
     this.#timer?.cancel()
     this.#timerAt = at
@@ -97,33 +95,30 @@ export class Schedule {
         // Nothing could be read, and nothing was released.
         this.#parts.onFault(error)
         const later = this.#parts.clock.now() + READ_AGAIN_MS
-        for (const id of due.keys()) this.add(id, later)
+        for (const id of due) this.add(id, later)
       }
     }
     this.#reading = false
     this.#wake()
   }
 
-  /** Those that are due now, the earliest first: ids, and when they were. */
-  #takeDue(): Map<number, number> {
-    const due = new Map<number, number>()
+  /** Those that are due now, the earliest first: their ids. */
+  #takeDue(): Set<number> {
+    const due = new Set<number>()
     const now = this.#parts.clock.now()
-    while (due.size < AT_ONCE && this.#times.length > 0 && this.#times[0]! <= now) {
-      due.set(this.#ids[0]!, this.#times[0]!)
-      shift(this.#times, this.#ids)
-    }
+    while (due.size < AT_ONCE && this.#heap.firstTime <= now) due.add(this.#heap.shift())
     return due
   }
 
-  async #releaseAll(due: Map<number, number>): Promise<void> {
+  async #releaseAll(due: ReadonlySet<number>): Promise<void> {
     const cleared = this.#cleared
     const entries = new Map<number, LogEntry>()
-    for (const [from, limit] of runsOf([...due.keys()].sort((a, b) => a - b))) {
+    for (const [from, limit] of runsOf([...due].sort((a, b) => a - b))) {
       for (const entry of await this.#parts.read(from, limit)) entries.set(entry.id, entry)
     }
     if (this.#stopped || this.#cleared !== cleared) return
     // What is not in the log any more was removed by somebody else.
-    for (const id of due.keys()) {
+    for (const id of due) {
       const entry = entries.get(id)
       if (entry !== undefined) this.#releaseOne(entry)
     }
@@ -152,40 +147,4 @@ function runsOf(ids: readonly number[]): Array<[from: number, limit: number]> {
     from = ids[i]!
   }
   return runs
-}
-
-function push(times: number[], ids: number[], time: number, id: number): void {
-  let place = times.length
-  for (
-    let parent = (place - 1) >>> 1;
-    place > 0 && isBefore(time, id, times, ids, parent);
-    parent = (place - 1) >>> 1
-  ) {
-    times[place] = times[parent]!
-    ids[place] = ids[parent]!
-    place = parent
-  }
-  times[place] = time
-  ids[place] = id
-}
-
-function shift(times: number[], ids: number[]): void {
-  const time = times.pop()!
-  const id = ids.pop()!
-  if (times.length === 0) return
-  let place = 0
-  for (let child = 1; child < times.length; child = 2 * place + 1) {
-    const other = child + 1
-    if (other < times.length && isBefore(times[other]!, ids[other]!, times, ids, child)) child = other
-    if (isBefore(time, id, times, ids, child)) break
-    times[place] = times[child]!
-    ids[place] = ids[child]!
-    place = child
-  }
-  times[place] = time
-  ids[place] = id
-}
-
-function isBefore(time: number, id: number, times: readonly number[], ids: readonly number[], place: number): boolean {
-  return time < times[place]! || (time === times[place]! && id < ids[place]!)
 }

@@ -144,17 +144,17 @@ export class QueueHistory implements Effects, SeatOwner {
 
   /** What holds between any two commands. */
   check(): void {
-    const { ready, held, delayed, backlog, aside } = this.#state.counts
-    assert.equal(ready + held + delayed + backlog + aside, this.#log.size - this.#uncommitted.size)
-    assert.equal(this.#state.uncommitted, this.#uncommitted.size)
+    const { ready, held, resting, backlog, aside } = this.#state.contents.counts
+    assert.equal(ready + held + resting + backlog + aside, this.#log.size - this.#uncommitted.size)
+    assert.equal(this.#state.contents.uncommitted, this.#uncommitted.size)
     const room = this.#state.limitFor(0) === null
     assert.equal(room, this.#log.size < this.#maxLength)
     // What waits gives way to what is new; what is in hand, or rests, does not. What is on disk is read first.
-    if (this.#reads.size === 0 && ready + backlog + aside > 0) assert(this.#state.length <= this.#maxLength)
+    if (this.#reads.size === 0 && ready + backlog + aside > 0) assert(this.#state.contents.length <= this.#maxLength)
     assert.equal(held, this.#holders.size)
     // A message that is read all the same when nothing is free, and one that came when something was.
     assert(this.#budget.used >= 0 && (this.#reads.size > 0 || this.#budget.used <= this.#memory + 1500))
-    assert(Math.min(ready, held, delayed, backlog, aside) >= 0)
+    assert(Math.min(ready, held, resting, backlog, aside) >= 0)
     let due = Infinity
     for (const [id, seat] of this.#holders) {
       const entry = this.#entries.get(id)!
@@ -220,7 +220,7 @@ export class QueueHistory implements Effects, SeatOwner {
 
   dead(entry: Entry, reason: DeadReason): void {
     if (reason === 'overflow') {
-      assert(this.#state.length > this.#maxLength)
+      assert(this.#state.contents.length > this.#maxLength)
       if (entry.group === null) assert.equal(entry.id, this.#oldest())
     } else if (reason === 'expired') assert(entry.message.expiresAt <= this.#now)
     else assert(this.#maxDeliveries < Infinity)
@@ -269,7 +269,7 @@ export class QueueHistory implements Effects, SeatOwner {
       const entry = new Entry(id, message, 0, group)
       this.#entries.set(id, entry)
       this.#uncommitted.add(id)
-      this.#state.appended(entry)
+      this.#state.contents.appended(entry)
     }
   }
 

@@ -45,7 +45,9 @@ describe('a queue that refuses what is too much', () => {
     bench.engine.change({ ...bench.options, maxBytes: 5 })
     a.acknowledge('f') // while the rest is being read
     await bench.store.durable()
-    await expect.poll(() => bench.engine.queueAt('queue/jobs')?.state.bytes).toMatchObject({ unknown: false, total: 2 })
+    await expect
+      .poll(() => bench.engine.queueAt('queue/jobs')?.state.contents.bytes)
+      .toMatchObject({ unknown: false, total: 2 })
   })
 
   it('takes dead letters all the same: they can be refused by nobody', async () => {

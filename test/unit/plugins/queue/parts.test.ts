@@ -4,8 +4,8 @@ import { Backlog } from '../../../../plugins/queue/backlog.ts'
 import { backoffDelay } from '../../../../plugins/queue/backoff.ts'
 import { Budget } from '../../../../plugins/queue/budget.ts'
 import { Entry } from '../../../../plugins/queue/consumer.ts'
-import { Delayed } from '../../../../plugins/queue/delayed.ts'
 import { IdList } from '../../../../plugins/queue/id-list.ts'
+import { Resting } from '../../../../plugins/queue/resting.ts'
 import { Message } from '../../../../src/plugin.ts'
 
 const entry = (id: number): Entry => new Entry(id, Message.of({ topic: 'queue/q', payload: Buffer.alloc(0) }), 0, null)
@@ -51,16 +51,20 @@ describe('an id list', () => {
   })
 })
 
-describe('delayed entries', () => {
-  it('come when they are due, in that order', () => {
+describe('resting entries', () => {
+  it('come when they are due, in that order, without those that left before', () => {
+    const times = fc.array(fc.nat(1000), { size: 'max', maxLength: 300 })
     fc.assert(
-      fc.property(fc.array(fc.nat(1000), { size: 'max', maxLength: 300 }), fc.nat(1000), (times, now) => {
-        const delayed = new Delayed()
-        for (const [id, dueAt] of times.entries()) delayed.push(Object.assign(entry(id), { dueAt }))
-        const taken: number[] = []
-        for (let due = delayed.takeDue(now); due !== null; due = delayed.takeDue(now)) taken.push(due.dueAt)
-        expect(taken).toEqual(times.filter((time) => time <= now).toSorted((a, b) => a - b))
-        expect(delayed.length).toBe(times.length - taken.length)
+      fc.property(times, fc.nat(1000), fc.nat(5), (times, now, every) => {
+        const resting = new Resting()
+        const entries = times.map((dueAt, id) => Object.assign(entry(id), { dueAt }))
+        for (const one of entries) resting.push(one)
+        const stay = entries.filter(({ id }) => id % (every + 1) !== 1 || resting.take(id) === undefined)
+        const taken: Entry[] = []
+        for (let due = resting.takeDue(now); due !== null; due = resting.takeDue(now)) taken.push(due)
+        const due = stay.filter(({ dueAt }) => dueAt <= now)
+        expect(taken).toEqual(due.toSorted((a, b) => a.dueAt - b.dueAt || a.id - b.id))
+        expect(resting.length).toBe(stay.length - taken.length)
       }),
     )
   })
