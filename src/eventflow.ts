@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { type AccessControl, builtInPlugins, type HttpControl, type QueueControl } from '../plugins/index.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
+import { hasUsers } from './config/users.ts'
 import { systemClock } from './core/clock.ts'
 import { Counters } from './core/counters.ts'
 import { EventflowError } from './core/errors.ts'
@@ -22,8 +23,9 @@ import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { Broker } from './transport/broker.ts'
+import { HttpDoor } from './transport/listeners/http-door.ts'
 import type { Listener } from './transport/listeners/listener.ts'
-import { makeListeners, ownLimits } from './transport/listeners/make.ts'
+import { makeGate, makeListeners, ownLimits } from './transport/listeners/make.ts'
 import { VERSION } from './version.ts'
 import { TopicTable } from './wire/topic-table.ts'
 import { WriteScheduler } from './wire/write-buffer.ts'
@@ -157,16 +159,18 @@ export class Eventflow {
     })
     const broker = this.#makeBroker(kernel, store, counters)
     const attach = broker.attach.bind(broker)
-    const listeners = makeListeners(config, { attach, clock: systemClock, events: this.#bus, log: this.#log })
+    const gate = makeGate(config, systemClock)
+    const listeners = makeListeners(config, { gate, attach, clock: systemClock, events: this.#bus, log: this.#log })
+    const door = new HttpDoor(config, { gate, attach, events: this.#bus })
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
     const watch = this.#makeWatch()
-    const reloads = this.#makeReloads(since, { kernel, broker, listeners, limits })
+    const reloads = this.#makeReloads(since, { kernel, broker, listeners, door, limits })
     const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, reloads }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
-      this.#provide(kernel, pubsub, listeners)
+      this.#provide(kernel, pubsub, { listeners, webSocket: door })
       await kernel.plugins.setUp(
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
@@ -300,13 +304,18 @@ export class Eventflow {
   }
 
   /** What plugins that show or steer the broker as a whole may ask for by name. */
-  #provide({ plugins, access }: Kernel, pubsub: PubSub, listeners: Running['listeners']): void {
+  #provide(
+    { plugins, access }: Kernel,
+    pubsub: PubSub,
+    transport: { listeners: Listener[]; webSocket: HttpDoor },
+  ): void {
     const startedAt = systemClock.now()
     plugins.provide('retained', { cursor: (filter: string | null) => pubsub.retained(filter) })
     plugins.provide('broker', {
-      ...{ startedAt, listeners },
+      ...{ startedAt, ...transport },
       configuration: () => this.config,
       isOpen: () => access.open,
+      hasUsers: () => hasUsers(this.config),
     })
   }
 

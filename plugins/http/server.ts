@@ -12,6 +12,7 @@ import { messageRoutes } from './api/messages.ts'
 import { queueRoutes } from './api/queues.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
+import { addMqtt, isForMqtt } from './mqtt.ts'
 import type { Ports } from './ports.ts'
 import { errorHandler, Problem, sendProblem } from './problem.ts'
 import { addRoute } from './route.ts'
@@ -29,6 +30,9 @@ export interface ServerParts {
   isServing: () => boolean
   /** Answers that go on until they are ended. */
   streams: Set<FastifyReply>
+  /** Where MQTT over WebSocket is; null: it is not. */
+  mqttUrl: () => string | null
+  mqtt: boolean
 }
 
 export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
@@ -49,7 +53,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   server.removeContentTypeParser('text/plain')
   // The schemas describe what routes answer; nothing is left out of it for them.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
-  server.addHook('onRequest', async (request) => guard.checkSource(request))
+  server.addHook('onRequest', async (request) => guard.checkSource(request, isForMqtt(request) ? guard.origins : []))
   await server.register(helmet, {
     contentSecurityPolicy: {
       directives: { defaultSrc: ["'self'"], connectSrc: ["'self'", 'ws:', 'wss:'], frameAncestors: ["'none'"] },
@@ -58,6 +62,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
     // The broker is often without TLS, on loopback; whoever puts TLS before it says this there.
     hsts: false,
   })
+  if (parts.mqtt) addMqtt(server, { guard, ports, isServing })
   await server.register(swagger, { openapi: DOCUMENT(context.version) })
   await server.register(async (scope) => {
     for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
@@ -68,7 +73,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   await server.register(
     async (scope) => {
       const routes = [
-        ...brokerRoutes(context, ports),
+        ...brokerRoutes(context, ports, parts.mqttUrl),
         ...clientRoutes(context),
         ...queueRoutes(ports),
         ...messageRoutes(context, ports),
