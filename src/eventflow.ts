@@ -14,6 +14,7 @@ import type { JobIterator } from './embedded/job.ts'
 import { LocalClients, type PublishOptions } from './embedded/local-clients.ts'
 import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
 import { Kernel } from './kernel/kernel.ts'
+import { Notices } from './kernel/notices.ts'
 import { OverloadWatch } from './kernel/overload-watch.ts'
 import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { PubSub } from './pubsub/pubsub.ts'
@@ -68,6 +69,7 @@ interface Running {
   listeners: [Listener, ...Listener[]]
   local: LocalClients
   watch: OverloadWatch
+  notices: Notices
   reloads: Reloads
 }
 
@@ -165,8 +167,10 @@ export class Eventflow {
     const { maxTopicLevels } = config.mqtt
     const local = new LocalClients({ kernel, maxTopicLevels, now: systemClock.now, log: this.#log })
     const watch = this.#makeWatch()
+    const notices = new Notices({ events: this.#bus, log: this.#log, clock: systemClock })
+    if (this.#log !== SILENT) notices.start()
     const reloads = this.#makeReloads(since, { kernel, broker, listeners, door, limits })
-    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, reloads }
+    const running: Running = { store, kernel, pubsub, broker, listeners, local, watch, notices, reloads }
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -369,7 +373,7 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Running): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch, notices }: Running): Promise<void> {
     const steps = [
       () => watch.stop(),
       // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.
@@ -380,6 +384,7 @@ export class Eventflow {
       () => kernel.stop(),
       () => pubsub.stop(),
       () => store.close(),
+      () => notices.stop(),
     ]
     for (const step of steps) {
       try {

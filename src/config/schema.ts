@@ -23,6 +23,7 @@ import {
 import { limits } from './limits.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
+import { log } from './log.ts'
 import { status } from './status.ts'
 
 /** MQTT sets no limit (section 4.7.3). This keeps the trees shallow, and is more than the 201 that Mosquitto takes. */
@@ -137,11 +138,7 @@ const groups = z.strictObject(
         .prefault('data')
         .describe('Directory of the level store, relative to the working directory.'),
     }),
-    log: group({
-      level: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-        .prefault('info')
-        .describe('Least severe kind of line that is logged.'),
-    }),
+    log,
     shutdownTimeout: duration('0s', LONGEST_TIMER)
       .prefault('10s')
       .describe('How long a stop waits for what is in flight.'),

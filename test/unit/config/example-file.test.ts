@@ -19,7 +19,16 @@ it('config/eventflow.yaml gives exactly the defaults', () => {
 
 /** The options below one that is off, and those that are not. */
 const isWithin = (path: string) => OFF.some((group) => path.startsWith(`${group}.`))
-const OFF = ['listeners.tls', 'listeners.ws', 'listeners.wss', 'listeners.unix', 'status.file', 'jwt', 'httpAuth']
+const OFF = [
+  'listeners.tls',
+  'listeners.ws',
+  'listeners.wss',
+  'listeners.unix',
+  'log.file',
+  'status.file',
+  'jwt',
+  'httpAuth',
+]
 
 it('config/eventflow.yaml names every option with its default as a user writes it, and nothing else', () => {
   const options = listOptions().filter(({ path }) => !isWithin(path))
