@@ -35,6 +35,10 @@ export function isForMqtt({ routeOptions }: FastifyRequest): boolean {
 export function addMqtt(server: FastifyInstance, { guard, ports, isServing }: MqttParts): void {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
   server.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      serveWithoutUpgrade(server, request, socket, head)
+      return
+    }
     const response = responseOn(socket, request)
     upgrades.set(request, { socket, head, response })
     server.routing(request, response)
@@ -68,7 +72,28 @@ export function addMqtt(server: FastifyInstance, { guard, ports, isServing }: Mq
   })
 }
 
-/** Node.js has handed the socket over and answers nothing on it any more: this answers what is refused, or asks for another upgrade. */
+/**
+ * Java's client asks for HTTP/2 with each request, and takes what it gets. Node.js has read only its header: the server gets it again,
+ * as if no upgrade had been asked for, with the body that follows.
+ */
+function serveWithoutUpgrade(
+  { server }: FastifyInstance,
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+): void {
+  const { method, url, httpVersion, rawHeaders } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase()
+    if (name !== 'upgrade' && name !== 'connection') lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`)
+  }
+  if (/\bclose\b/i.test(request.headers.connection ?? '')) lines.push('Connection: close')
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  server.emit('connection', socket)
+}
+
+/** Node.js has handed the socket over and answers nothing on it any more: this answers what is refused. */
 function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false

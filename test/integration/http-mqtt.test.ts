@@ -2,12 +2,14 @@
 
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { formatHash, hashPassword } from '../../plugins/access/password-hash.ts'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { until } from '../helpers/until.ts'
 import { openWebSocket } from '../helpers/web-socket.ts'
 
 type Config = NonNullable<Parameters<typeof startBroker>[0]>
@@ -145,6 +147,22 @@ it('other paths are no WebSocket, and what asks for another upgrade there is ans
   await expect(openWebSocket(url.replace('/mqtt', '/mqtt/x'))).rejects.toThrow('HTTP 404')
   await expect(openWebSocket(url.replace('/mqtt', ''))).rejects.toThrow('HTTP 404')
   expect(await askUpgrade(port, '/health', { upgrade: 'h2c' })).toEqual({ status: 200, body: '{"status":"ok"}' })
+})
+
+it('a request that asks for HTTP/2 is served with its body, and others after it on the same connection', async () => {
+  const { port } = await start()
+  const socket = connectTcp(port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  let answers = ''
+  socket.on('data', (chunk) => {
+    answers += chunk
+  })
+  const head = `POST /api/v1/publish HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n`
+  const body = JSON.stringify({ topic: 'a', payload: 'x'.repeat(300_000) })
+  for (let i = 1; i <= 12; i++) {
+    socket.write(`${head}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    await until('it is answered', () => answers.split(/HTTP\/1\.1 2\d\d /).length - 1 === i)
+  }
 })
 
 it('who asks for no upgrade is told to', async () => {
