@@ -35,6 +35,8 @@ export function isForMqtt({ routeOptions }: FastifyRequest): boolean {
 export function addMqtt(server: FastifyInstance, { guard, ports, isServing }: MqttParts): void {
   const upgrades = new WeakMap<IncomingMessage, Upgrade>()
   server.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    // Whoever serves the connection has an ear of its own; until then there is nobody to be told.
+    socket.removeListener('error', ignore).on('error', ignore)
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
       serveWithoutUpgrade(server, request, socket, head)
       return
@@ -99,10 +101,10 @@ function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', () => socket.destroySoon())
-  // Whoever serves the connection has an ear of its own; until then there is nobody to be told.
-  socket.on('error', () => {})
   return response
 }
+
+function ignore(): void {}
 
 /** What is no WebSocket is HTTP's to tell; what the broker refuses is told with its reason code. */
 function problemOf(error: unknown): unknown {

@@ -165,6 +165,22 @@ it('a request that asks for HTTP/2 is served with its body, and others after it 
   }
 })
 
+it('who asks and is gone before the answer disturbs nobody', async () => {
+  const { broker, port } = await start()
+  const head = `POST /api/v1/publish HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\n`
+  for (const upgrade of ['h2c', 'websocket']) {
+    for (const leave of ['end', 'resetAndDestroy'] as const) {
+      const socket = connectTcp(port, '127.0.0.1').on('error', () => {})
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      socket.resume()
+      await new Promise((resolve) => socket.write(`${head}Upgrade: ${upgrade}\r\nContent-Length: 9\r\n\r\n{`, resolve))
+      socket[leave]()
+      await closed
+    }
+  }
+  expect((await fetch(`${broker.httpUrl}/ready`)).status).toBe(200)
+})
+
 it('who asks for no upgrade is told to', async () => {
   const { broker } = await start()
   const answer = await fetch(`${broker.httpUrl}/mqtt`)
