@@ -120,7 +120,8 @@ export class Eventflow {
     const store = await this.#open(tellingStore(log, events, config))
     const reload = (): Promise<ReloadResult> => this.reload()
     const parts = makeParts(config, { store, events, chronicle: this.#chronicle, log, reload })
-    const { kernel, pubsub, broker, listeners, watch } = parts
+    const { kernel, pubsub, broker, listeners, watch, notices } = parts
+    if (log !== SILENT) notices.start()
     try {
       await pubsub.load()
       kernel.namespaces.claim('', pubsub)
@@ -264,7 +265,7 @@ export class Eventflow {
   }
 
   /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch }: Parts): Promise<void> {
+  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch, notices }: Parts): Promise<void> {
     const steps = [
       () => watch.stop(),
       // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.
@@ -275,6 +276,7 @@ export class Eventflow {
       () => kernel.stop(),
       () => pubsub.stop(),
       () => store.close(),
+      () => notices.stop(),
     ]
     for (const step of steps) {
       try {

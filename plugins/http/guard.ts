@@ -15,21 +15,28 @@ export class Guard {
   readonly #isOpen: () => boolean
   /** Null: there are none. */
   tokens: Tokens | null
+  /** Origins besides our own whose pages may connect by WebSocket. */
+  origins: readonly string[]
 
-  constructor({ host, names }: HttpOptions, tokens: Tokens | null, isOpen: () => boolean) {
+  constructor({ host, names, origins }: HttpOptions, tokens: Tokens | null, isOpen: () => boolean) {
     this.tokens = tokens
+    this.origins = origins
     this.#isOpen = isOpen
     this.#names = new Set(['localhost', '127.0.0.1', '[::1]', host, `[${host}]`, ...names].map((n) => n.toLowerCase()))
   }
 
-  /** @throws Problem 421 or 403 when the request comes by another name, or from another origin */
-  checkSource({ headers, host }: FastifyRequest): void {
+  /**
+   * @param others origins that are as good as our own
+   * @throws Problem 421 or 403 when the request comes by another name, or from another origin
+   */
+  checkSource({ headers, host }: FastifyRequest, others: readonly string[] = []): void {
     const name = host.replace(/:\d+$/, '').toLowerCase()
     if (!this.#names.has(name) && !this.#isAddress(name)) {
       throw new Problem(421, 'HOST_UNKNOWN', 'HTTP is not offered under this host name: see http.names')
     }
     const { origin } = headers
-    if (origin !== undefined && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()) {
+    if (origin === undefined || others.includes(origin)) return
+    if (origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase()) {
       throw new Problem(403, 'ORIGIN_REFUSED', 'pages of other origins may not use this')
     }
   }

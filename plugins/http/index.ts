@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Apply, definePlugin, EventflowError, type PluginContext, type PluginInstance } from '../../src/plugin.ts'
 import { Guard } from './guard.ts'
 import { makeMetrics } from './metrics.ts'
+import { MQTT_PATH } from './mqtt.ts'
 import type { HttpOptions } from './options.ts'
 import { Ports } from './ports.ts'
 import { makeServer } from './server.ts'
@@ -34,7 +35,7 @@ function tokensOf(file: string | null): Promise<Tokens | null> {
 class Http implements PluginInstance, HttpControl {
   readonly #context: PluginContext<HttpOptions>
   readonly #port: number
-  readonly fixed = ['host', 'port', 'names']
+  readonly fixed = ['host', 'port', 'names', 'mqtt']
   readonly #guard: Guard
   #tokenFile: string | null
   readonly #streams = new Set<FastifyReply>()
@@ -54,9 +55,17 @@ class Http implements PluginInstance, HttpControl {
   }
 
   get url(): string {
-    const { port } = this.#server!.server.address() as AddressInfo
-    const { host } = this.#context.options
+    const { host, port } = this.#place
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+
+  get #mqttUrl(): string | null {
+    return this.#context.options.mqtt ? `${this.url.replace('http', 'ws')}${MQTT_PATH}` : null
+  }
+
+  get #place(): { host: string; port: number } {
+    const { port } = this.#server!.server.address() as AddressInfo
+    return { host: this.#context.options.host, port }
   }
 
   async start(): Promise<void> {
@@ -69,7 +78,17 @@ class Http implements PluginInstance, HttpControl {
     this.#ignore = context.events.listen(['broker.started', 'broker.stopping'], (type) => {
       this.#serving = type === 'broker.started'
     })
-    this.#server = await makeServer({ context, ports, guard, metrics, isServing, streams: this.#streams })
+    const mqttUrl = (): string | null => this.#mqttUrl
+    this.#server = await makeServer({
+      context,
+      ports,
+      guard,
+      metrics,
+      isServing,
+      streams: this.#streams,
+      mqttUrl,
+      mqtt: options.mqtt,
+    })
     try {
       await this.#server.listen({ host: options.host, port: this.#port })
     } catch (cause) {
@@ -78,7 +97,9 @@ class Http implements PluginInstance, HttpControl {
         cause,
       })
     }
-    log.info({ host: options.host, port: (this.#server.server.address() as AddressInfo).port }, `HTTP on ${this.url}`)
+    const { host, port } = this.#place
+    log.info({ host, port }, `HTTP on ${this.url}`)
+    if (options.mqtt) context.events.emit('listener.listening', { listener: 'http', host, port })
   }
 
   files(): string[] {
@@ -86,17 +107,22 @@ class Http implements PluginInstance, HttpControl {
   }
 
   async reload(options: unknown): Promise<Apply> {
-    const { tokenFile } = options as HttpOptions
+    const { tokenFile, origins } = options as HttpOptions
     const tokens = await tokensOf(tokenFile)
     return () => {
       this.#tokenFile = tokenFile
       this.#guard.tokens = tokens
+      this.#guard.origins = origins
     }
   }
 
   async stop(): Promise<void> {
     this.#ignore()
+    const server = this.#server
+    if (server === null) return
+    const place = this.#context.options.mqtt && server.server.listening ? this.#place : null
     for (const { raw } of this.#streams) raw.end()
-    await this.#server?.close()
+    await server.close()
+    if (place !== null) this.#context.events.emit('listener.closed', { listener: 'http', ...place })
   }
 }

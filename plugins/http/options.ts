@@ -8,4 +8,8 @@ export interface HttpOptions {
   readonly tokenFile: string | null
   /** Host names by which it is reached, besides its addresses and localhost. */
   readonly names: readonly string[]
+  /** Whether MQTT over WebSocket is offered at /mqtt. */
+  readonly mqtt: boolean
+  /** Other origins whose pages may connect to /mqtt. */
+  readonly origins: readonly string[]
 }

@@ -3,6 +3,8 @@
  * them still has the others. Each says as little as is used here.
  */
 
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Message, PluginContext } from '../../src/plugin.ts'
 import { Problem } from './problem.ts'
 
@@ -14,6 +16,17 @@ export interface BrokerPort {
   configuration(): Readonly<Record<string, unknown>>
   /** Whether everyone may do everything. */
   isOpen(): boolean
+  /** Whether anybody has to say who they are. */
+  hasUsers(): boolean
+  readonly webSocket: WebSocketPort
+}
+
+/** The way in for MQTT over WebSocket. */
+export interface WebSocketPort {
+  /** A request to upgrade becomes an MQTT connection. @throws Refusal when it cannot; nothing was answered then */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void
+  /** Tell (`client.connecting-refused`) that one was turned away; reasonCode null: before it came to MQTT. */
+  refused(request: IncomingMessage, message: string, reasonCode: number | null): void
 }
 
 /** What publish/subscribe provides as `retained`. */

@@ -29,6 +29,7 @@ const TITLES = new Map([
   [415, 'Unsupported media type'],
   [421, 'Misdirected request'],
   [422, 'Not accepted by the broker'],
+  [426, 'Upgrade required'],
   [503, 'Not available'],
 ])
 

@@ -14,6 +14,7 @@ import { queueRoutes } from './api/queues.ts'
 import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
+import { addMqtt, isForMqtt } from './mqtt.ts'
 import type { Ports } from './ports.ts'
 import { errorHandler, Problem, sendProblem } from './problem.ts'
 import { addRoute } from './route.ts'
@@ -31,6 +32,9 @@ export interface ServerParts {
   isServing: () => boolean
   /** Answers that go on until they are ended. */
   streams: Set<FastifyReply>
+  /** Where MQTT over WebSocket is; null: it is not. */
+  mqttUrl: () => string | null
+  mqtt: boolean
 }
 
 export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
@@ -51,7 +55,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   server.removeContentTypeParser('text/plain')
   // The schemas describe what routes answer; nothing is left out of it for them.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
-  server.addHook('onRequest', async (request) => guard.checkSource(request))
+  server.addHook('onRequest', async (request) => guard.checkSource(request, isForMqtt(request) ? guard.origins : []))
   await server.register(helmet, {
     // Not helmet's defaults: they ask browsers for https, and let styles be written inline.
     contentSecurityPolicy: { useDefaults: false, directives: CONTENT },
@@ -59,6 +63,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
     // The broker is often without TLS, on loopback; whoever puts TLS before it says this there.
     hsts: false,
   })
+  if (parts.mqtt) addMqtt(server, { guard, ports, isServing })
   await server.register(swagger, { openapi: DOCUMENT(context.version) })
   await server.register(async (scope) => {
     for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
@@ -70,7 +75,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   await server.register(
     async (scope) => {
       const routes = [
-        ...brokerRoutes(context, ports),
+        ...brokerRoutes(context, ports, parts.mqttUrl),
         ...backupRoutes(ports),
         ...clientRoutes(context),
         ...queueRoutes(ports),

@@ -1,7 +1,13 @@
 /** The events of the broker in a file, one JSON object a line. Off (options null) unless configured. */
 
-import { definePlugin, EVENT_TYPES, type EventType, RARE_EVENT_TYPES } from '../../src/plugin.ts'
-import { EventFile } from './event-file.ts'
+import {
+  definePlugin,
+  EVENT_TYPES,
+  EventflowError,
+  type EventType,
+  LineFile,
+  RARE_EVENT_TYPES,
+} from '../../src/plugin.ts'
 
 export interface StatusFileOptions {
   /** Path of the file, relative to the working directory. */
@@ -20,7 +26,7 @@ export const statusFile = definePlugin<StatusFileOptions>({
     const { path, maxSize, maxFiles } = options
     const types = typesOf(options.types)
     const since = chronicle.sequence
-    const file = new EventFile({
+    const file = new LineFile({
       ...{ path, maxBytes: maxSize, maxFiles, clock },
       failed(error) {
         const message = `cannot write ${path}: ${error.message}`
@@ -32,7 +38,9 @@ export const statusFile = definePlugin<StatusFileOptions>({
     let ignore = (): void => {}
     return {
       async start() {
-        await file.open()
+        await file.open().catch((cause: Error) => {
+          throw new EventflowError('PLUGIN_FAILED', `${cause.message} (status.file.path)`, { cause })
+        })
         // What happened before the file was there, as far as it is remembered: the configuration, the store.
         for (const event of chronicle.recent({ type: types, since })) file.write(JSON.stringify(event))
         ignore = chronicle.follow(types, (record) => file.write(record))

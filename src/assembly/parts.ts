@@ -10,6 +10,7 @@ import type { Events } from '../core/events.ts'
 import { LocalClients } from '../embedded/local-clients.ts'
 import type { EventChronicle } from '../kernel/chronicle.ts'
 import { Kernel } from '../kernel/kernel.ts'
+import { Notices } from '../kernel/notices.ts'
 import { OverloadWatch } from '../kernel/overload-watch.ts'
 import type { Logger, ReloadResult } from '../kernel/plugin-contract.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
@@ -18,8 +19,9 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { Backups } from '../store/backups.ts'
 import type { Store } from '../store/store.ts'
 import { Broker } from '../transport/broker.ts'
+import { HttpDoor } from '../transport/listeners/http-door.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
-import { makeListeners, ownLimits } from '../transport/listeners/make.ts'
+import { makeGate, makeListeners, ownLimits } from '../transport/listeners/make.ts'
 import { VERSION } from '../version.ts'
 import { TopicTable } from '../wire/topic-table.ts'
 import { WriteScheduler } from '../wire/write-buffer.ts'
@@ -34,7 +36,10 @@ export interface Parts {
   /** The one on TCP first. */
   listeners: [Listener, ...Listener[]]
   local: LocalClients
+  /** Where plugins hand over clients that came by their own HTTP server. */
+  door: HttpDoor
   watch: OverloadWatch
+  notices: Notices
   /** The object that all sessions look at. */
   limits: OutboxLimits
 }
@@ -61,9 +66,12 @@ export function makeParts(config: Config, { store, events, chronicle, log, reloa
   const writing = { scheduler: new WriteScheduler(counters), topics: new TopicTable() }
   const lane = { ...shared, clients, intake, subscriptions, store, ...writing, limits: transportLimits(config) }
   const broker = new Broker(lane, ownLimits(config))
-  const listeners = makeListeners(config, { ...shared, attach: broker.attach.bind(broker) })
+  const entrance = { gate: makeGate(config, clock), attach: broker.attach.bind(broker) }
+  const listeners = makeListeners(config, { ...shared, ...entrance })
+  const door = new HttpDoor(config, { ...entrance, events })
   const local = new LocalClients({ kernel, maxTopicLevels: mqtt.maxTopicLevels, now: clock.now, log })
   const watch = new OverloadWatch({ ...shared, uptime: () => performance.now(), ...overloadLimits(config) })
+  const notices = new Notices(shared)
   const backups = new Backups({ store, clock, folder: config.store.backupPath, onEnd: tellBackup(log, events) })
-  return { store, backups, kernel, pubsub, broker, listeners, local, watch, limits }
+  return { store, backups, kernel, pubsub, broker, listeners, door, local, watch, notices, limits }
 }

@@ -1,7 +1,8 @@
 /** The options of HTTP: where the API, the metrics and the dashboard are, and who may use them. */
 
 import * as z from 'zod'
-import { group, integer, text } from './kinds.ts'
+import { flag, group, integer, text } from './kinds.ts'
+import { forwardedFor, isOrigin, originExpected } from './listeners.ts'
 
 const name = 'a host name, such as mqtt.example.com'
 
@@ -21,4 +22,12 @@ export const http = group({
     .array(z.string({ error: name }).regex(/^[a-z0-9.-]+$/i, { error: name }), { error: `a list: each ${name}` })
     .prefault([])
     .describe('Host names by which HTTP is reached, besides its addresses and localhost; others are refused.'),
+  mqtt: flag().prefault(true).describe('Whether MQTT over WebSocket is offered there, at /mqtt.'),
+  origins: z
+    .array(z.string({ error: originExpected }).regex(isOrigin, { error: originExpected }), {
+      error: `a list: each ${originExpected}`,
+    })
+    .prefault([])
+    .describe('Other web sites whose pages may connect to /mqtt, by their origin; its own always may.'),
+  forwardedFor,
 })

@@ -8,7 +8,8 @@ import { group, integer, LARGEST_PACKET, oneOf, optionalGroup, size, text } from
 const LONGEST_SOCKET_PATH = 107
 
 const address = 'an IP address, or a network such as 10.0.0.0/8'
-const origin = 'an origin such as https://example.com'
+export const originExpected = 'an origin such as https://example.com'
+export const isOrigin = /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/
 const socketPath = `a path of 1 to ${LONGEST_SOCKET_PATH} bytes`
 const names = 'a list of names such as [password, certificate], or null'
 const permissions = 'permissions as text, such as "0660"'
@@ -45,7 +46,7 @@ const proxyProtocol = z
   .prefault([])
   .describe('Proxies that tell the address of the client first (PROXY protocol, version 1 or 2); nobody else may.')
 
-const forwardedFor = z
+export const forwardedFor = z
   .array(z.string({ error: address }).refine(isNetwork, { error: address }), {
     error: `a list: each ${address}`,
   })
@@ -63,8 +64,8 @@ const path = z
   .describe('Path that WebSocket clients ask for.')
 
 const origins = z
-  .union([z.array(z.string({ error: origin }).regex(/^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, { error: origin })), z.null()], {
-    error: `a list (each ${origin}), or null`,
+  .union([z.array(z.string({ error: originExpected }).regex(isOrigin, { error: originExpected })), z.null()], {
+    error: `a list (each ${originExpected}), or null`,
   })
   .prefault(null)
   .describe('Web sites whose pages may connect, by their origin; null: any. What is no browser tells none.')

@@ -11,6 +11,7 @@ import { always, duration, group, groupExpected, LONGEST_TIMER, LONGEST_WAIT, on
 import { limits } from './limits.ts'
 import { listenerProblems } from './listener-problems.ts'
 import { listeners } from './listeners.ts'
+import { log } from './log.ts'
 import { mqtt } from './mqtt.ts'
 import { policyProblems, queue } from './queue.ts'
 import { session } from './session.ts'
@@ -41,11 +42,7 @@ const groups = z.strictObject(
           'Directory that backups are written below, relative to the working directory; HTTP writes nowhere else.',
         ),
     }),
-    log: group({
-      level: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-        .prefault('info')
-        .describe('Least severe kind of line that is logged.'),
-    }),
+    log,
     shutdownTimeout: duration('0s', LONGEST_TIMER)
       .prefault('10s')
       .describe('How long a stop waits for what is in flight.'),

@@ -3,7 +3,8 @@
 import * as z from 'zod'
 import { EVENT_TYPES } from '../core/event-types.ts'
 import { topicProblem } from '../core/topics.ts'
-import { flag, group, integer, MAX_TOPIC_LEVELS, optionalGroup, size, text } from './kinds.ts'
+import { flag, group, integer, MAX_TOPIC_LEVELS, optionalGroup } from './kinds.ts'
+import { filePath, fullFiles } from './log.ts'
 
 const PREFIX = '$eventflow/'
 /** What else begins with the prefix, and is not for all events. */
@@ -47,13 +48,10 @@ export const status = group({
     .prefault(false)
     .describe('Whether events that happen as often as messages do are kept too; each message costs more then.'),
   file: optionalGroup('File that events are written to, one JSON object a line; null: none.', {
-    path: text('the path of a file').describe('Path of the file, relative to the working directory.'),
+    path: filePath,
     types: types.describe(
       'What is written: areas (client) or events (queue.dead-lettered); null: all but those of each message.',
     ),
-    maxSize: size(1024, 1024 ** 4)
-      .prefault('10MB')
-      .describe('Size from which on a new file is begun.'),
-    maxFiles: integer(1, 1000).prefault(5).describe('Full files that are kept beside it: path.1 is the latest.'),
+    ...fullFiles,
   }),
 })

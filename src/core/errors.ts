@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   NAMESPACE_TAKEN: 'Two plugins claim the same topic prefix.',
   TRANSPORT_UNSUPPORTED: 'The installed MQTT transport is not the version that Eventflow was built for.',
   ACCESS_FILE_INVALID: 'A file of users, keys or rules cannot be read.',
+  LOG_FILE_FAILED: 'The log file cannot be written.',
   QUEUE_UNKNOWN: 'There is no queue of this name.',
   QUEUE_IN_USE: 'The queue cannot be deleted while a client subscribes to it.',
   BACKUP_REFUSED: 'The directory of a backup is not empty or not allowed, or another backup is under way.',

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { PluginHost } from '../kernel/plugin-host.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import type { Broker } from '../transport/broker.ts'
+import type { HttpDoor } from '../transport/listeners/http-door.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
 import { ownLimits } from '../transport/listeners/make.ts'
 import { LIVE_OPTIONS } from './changes.ts'
@@ -15,11 +16,12 @@ export interface Reloadable {
   kernel: Kernel
   broker: Broker
   listeners: readonly Listener[]
+  door: HttpDoor
   /** The object that all sessions look at. */
   limits: OutboxLimits
 }
 
-export function partsOf({ kernel, broker, listeners, limits }: Reloadable): ReloadPart[] {
+export function partsOf({ kernel, broker, listeners, door, limits }: Reloadable): ReloadPart[] {
   const applyLimits = (config: Config) => (): void => {
     Object.assign(limits, sessionLimits(config))
     kernel.sessions.maxExpirySeconds = maxExpirySeconds(config)
@@ -31,6 +33,7 @@ export function partsOf({ kernel, broker, listeners, limits }: Reloadable): Relo
       files: () => listener.files(),
       prepare: (config: Config) => listener.prepare(config),
     })),
+    { name: 'http', files: () => [], prepare: (config) => door.prepare(config) },
     { name: 'mqtt', files: () => [], prepare: applyLimits },
     // Access is the last of the built-in ones: rules take effect when nothing can come in between any more.
     ...kernel.plugins.reloadable.map(({ name, instance }) => ({

@@ -61,7 +61,7 @@ describe('HTTP', () => {
     const { json } = await get('/api/v1/overview')
     expect(json).toMatchObject({
       node: 'eventflow',
-      listeners: [{ name: 'tcp', url: `mqtt://127.0.0.1:${broker.port}` }],
+      listeners: [{ name: 'tcp', url: `mqtt://127.0.0.1:${broker.port}` }, { name: 'http' }],
       store: { kind: 'memory', fault: null },
       counters: { clientsConnected: 1 },
       queues: { count: 1, messages: 1, inFlight: 0 },

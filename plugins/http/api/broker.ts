@@ -24,7 +24,7 @@ const reloaded = z
   .loose()
   .describe('Options that have changed, and those that keep their old values until the broker is started again.')
 
-export function brokerRoutes(context: PluginContext<never>, ports: Ports): Route[] {
+export function brokerRoutes(context: PluginContext<never>, ports: Ports, mqttUrl: () => string | null): Route[] {
   return [
     route(
       {},
@@ -35,7 +35,7 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports): Route
         path: '/overview',
         summary: 'What this broker is, and how it does.',
         answer: overview,
-        handle: () => overviewOf(context, ports),
+        handle: () => overviewOf(context, ports, mqttUrl()),
       },
     ),
     route(
@@ -66,7 +66,7 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports): Route
   ]
 }
 
-function overviewOf(context: PluginContext<never>, ports: Ports): z.output<typeof overview> {
+function overviewOf(context: PluginContext<never>, ports: Ports, mqttUrl: string | null): z.output<typeof overview> {
   const { node, version, clock, store, counters } = context
   const { startedAt, listeners } = ports.broker
   const queues = ports.queues.list() as unknown as Array<{ length: number; inFlight: number }>
@@ -74,7 +74,10 @@ function overviewOf(context: PluginContext<never>, ports: Ports): z.output<typeo
     ...{ node, version },
     startedAt: new Date(startedAt).toISOString(),
     uptimeSeconds: Math.round((clock.now() - startedAt) / 1000),
-    listeners: listeners.map(({ name, url }) => ({ name, url })),
+    listeners: [
+      ...listeners.map(({ name, url }) => ({ name, url })),
+      ...(mqttUrl === null ? [] : [{ name: 'http', url: mqttUrl }]),
+    ],
     store: { kind: store.kind, fault: store.fault?.message ?? null },
     counters: { ...counters, queues: { ...counters.queues } },
     gauges: { ...context.gauges() },

@@ -4,14 +4,13 @@
  */
 
 import { existsSync } from 'node:fs'
-import pino from 'pino'
 import { FLAGS_USAGE, flagsHelp, parseFlags } from '../../config/flags.ts'
 import { configFileOf, loadConfig } from '../../config/load.ts'
-import type { Config } from '../../config/schema.ts'
 import { systemClock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Eventflow, EventflowOptions } from '../../eventflow.ts'
 import type { Command } from '../command.ts'
+import { type Log, openLog } from '../log.ts'
 import { Systemd } from '../systemd.ts'
 
 export const start: Command = {
@@ -25,7 +24,12 @@ export const start: Command = {
       const config = loadConfig(sources)
       const mustExist = existsSync(configFile) // a file that vanishes means no defaults: those let everyone in
       const readConfig = () => loadConfig({ ...sources, mustExist })
-      return await serve({ config, readConfig, configFile, logger: createLogger(config) })
+      const log = await openLog(config, { isTTY: process.stdout.isTTY, env: process.env })
+      try {
+        return await serve({ config, readConfig, configFile, logger: log.logger }, log)
+      } finally {
+        await log.close()
+      }
     } catch (error) {
       if (!(error instanceof EventflowError)) throw error
       const misconfigured = error.code === 'CONFIG_INVALID'
@@ -35,15 +39,10 @@ export const start: Command = {
   },
 }
 
-interface ServeOptions extends EventflowOptions {
-  config: Config
-  logger: pino.Logger
-}
-
-async function serve(options: ServeOptions): Promise<number> {
-  const { logger } = options
-  endOnFault(logger)
-  const signal = nextSignal()
+async function serve(options: EventflowOptions, log: Log): Promise<number> {
+  const { logger } = log
+  endOnFault(log)
+  const signal = nextSignal(log)
   // Here, not above: other commands are not kept waiting for a whole broker to be loaded.
   const { Eventflow } = await import('../../eventflow.ts')
   const broker = new Eventflow(options)
@@ -66,23 +65,15 @@ function reloadOnSignal(broker: Eventflow, started: Promise<void>): void {
   process.on('SIGHUP', () => void started.then(() => broker.reload()).catch(() => {}))
 }
 
-/** JSON lines on standard output, written at once: the last line before an exit is not lost. */
-function createLogger(config: Config): pino.Logger {
-  return pino({
-    level: config.log.level,
-    base: { node: config.node },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { error: pino.stdSerializers.err },
-    formatters: { level: (label) => ({ level: label }) },
-  })
-}
-
 /** Resolves with the first SIGTERM or SIGINT. The second one exits with 1. */
-function nextSignal(): Promise<NodeJS.Signals> {
+function nextSignal({ writeNow }: Log): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (asked) process.exit(1)
+      if (asked) {
+        writeNow()
+        process.exit(1)
+      }
       asked = true
       resolve(signal)
     }
@@ -92,9 +83,10 @@ function nextSignal(): Promise<NodeJS.Signals> {
 }
 
 /** After a fault that nobody caught, no state can be trusted. What was acknowledged is on disk: end, and start anew. */
-function endOnFault(logger: pino.Logger): void {
+function endOnFault({ logger, writeNow }: Log): void {
   const end = (error: unknown): void => {
     logger.fatal({ error }, 'a fault that nobody caught')
+    writeNow()
     process.exit(1)
   }
   process.on('uncaughtException', end)

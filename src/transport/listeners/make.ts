@@ -19,10 +19,17 @@ import { TlsLayer } from './tls-layer.ts'
 import { WebSocketLayer, type WebSocketOptions } from './web-socket-layer.ts'
 
 export interface MakingParts {
+  gate: Gate
   attach: (stream: Duplex, peer: Peer, refusal: Refusal | null) => void
   clock: Clock
   events: Events
   log: Logger
+}
+
+/** The one gate, for all listeners together. */
+export function makeGate({ limits }: Config, clock: Clock): Gate {
+  const { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress } = limits
+  return new Gate({ maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }, clock)
 }
 
 /** The one on TCP first: it is always there. */
@@ -33,9 +40,7 @@ export function makeListeners(
   const { tcp, tls, ws, wss, unix } = listeners
   const handshakeTimeoutMs = mqtt.connectTimeout
   const { maxHalfOpen } = limits
-  const { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress } = limits
-  const gateLimits = { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }
-  const gate = new Gate(gateLimits, parts.clock)
+  const { gate } = parts
 
   const make = (name: Name, options: Limits, place: Place, scheme: string, path: string, layers: Layer[]) => {
     const { maxConnections, proxyProtocol = [] } = options
@@ -45,7 +50,7 @@ export function makeListeners(
     const urlOf = ({ text }: Place): string => `${scheme}${text}${path}`
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options
     const most = { maxConnections, maxHalfOpen, handshakeTimeoutMs }
-    return new Listener({ ...parts, ...most, name, place, urlOf, layers: all, gate, optionsIn })
+    return new Listener({ ...parts, ...most, name, place, urlOf, layers: all, optionsIn })
   }
   const secure = (name: 'tls' | 'wss', options: TlsOptions): Layer => {
     const optionsIn = ({ listeners }: Config) => listeners[name] ?? options

@@ -5,23 +5,15 @@
 
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
 import type { Config } from '../../config/schema.ts'
 import type { Apply } from '../../kernel/plugin-contract.ts'
-import { clientAddress } from './forwarded.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
 import { Networks } from './networks.ts'
-import { WebSocketStream } from './web-socket-stream.ts'
+import type { WebSocketStream } from './web-socket-stream.ts'
+import { senderOf, WebSocketUpgrades } from './web-socket-upgrades.ts'
 
-/** What a server may select: the second is of MQTT 3.1, before there was a standard. */
-const SUBPROTOCOLS = ['mqtt', 'mqttv3.1']
 const MAX_HEADER_BYTES = 8_192
-/** A message may hold several packets: never so little that a client which gathers small ones would not get through. */
-const MIN_MAX_MESSAGE_BYTES = 65_536
 
-/** A large message may come in so many pieces, and in as many as it takes when they are no smaller than this. */
-const MIN_MAX_CHUNKS = 4_096
-const MEAN_CHUNK_BYTES = 512
 /** Who may connect, and who is believed: may change while it is open. */
 export interface WebSocketOptions {
   /** Origins whose pages may connect; null: any. */
@@ -52,7 +44,7 @@ export class WebSocketLayer implements Layer {
   #origins: readonly string[] | null
   #proxies: Networks
   readonly #http: Server
-  #upgrades: WebSocketServer
+  #upgrades: WebSocketUpgrades
   readonly #arriving = new WeakMap<Duplex, Arriving>()
 
   constructor(parts: WebSocketLayerParts) {
@@ -63,7 +55,7 @@ export class WebSocketLayer implements Layer {
     this.#http.on('request', (request) => this.#answer(request))
     this.#http.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head))
     this.#http.on('clientError', (error, stream) => this.#refuse(stream, 400, `it sends no HTTP: ${error.message}`))
-    this.#upgrades = this.#upgradesOf(parts.maxPacketSize)
+    this.#upgrades = new WebSocketUpgrades(parts.maxPacketSize)
   }
 
   pass(arrival: Arrival, passage: Passage): void {
@@ -76,50 +68,33 @@ export class WebSocketLayer implements Layer {
     return () => {
       this.#origins = origins
       this.#proxies = new Networks(forwardedFor)
-      this.#upgrades = this.#upgradesOf(maxPacketSize ?? config.mqtt.maxPacketSize)
+      this.#upgrades = new WebSocketUpgrades(maxPacketSize ?? config.mqtt.maxPacketSize)
     }
-  }
-
-  #upgradesOf(maxPacketSize: number): WebSocketServer {
-    const maxPayload = Math.max(maxPacketSize, MIN_MAX_MESSAGE_BYTES)
-    const upgrades = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      // A compressed message may be a thousand times larger than what was received.
-      perMessageDeflate: false,
-      maxPayload,
-      // No type has it yet: pieces of a frame that drips in are objects, each of them larger than a byte.
-      ...{ maxBufferedChunks: Math.max(MIN_MAX_CHUNKS, Math.ceil(maxPayload / MEAN_CHUNK_BYTES)) },
-      autoPong: false,
-      handleProtocols: (offered) => subprotocolOf(offered) ?? false, // [MQTT-6.0.0-4]
-    })
-    upgrades.on('wsClientError', (error, stream) => this.#refuse(stream, 400, error.message))
-    return upgrades
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const origins = this.#origins
     const { origin } = request.headers
-    const offered = new Set((request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()))
     if (!this.#isOurs(request)) this.#refuse(stream, 404, `WebSocket is not at ${request.url}`)
     else if (origins !== null && origin !== undefined && !origins.includes(origin)) {
       this.#refuse(stream, 403, `pages of ${origin} may not connect`)
-    } else if (subprotocolOf(offered) === null) {
-      this.#refuse(stream, 400, 'it does not offer the subprotocol mqtt') // [MQTT-6.0.0-3]
     } else {
-      this.#upgrades.handleUpgrade(request, stream, head, (socket) => {
-        const arriving = this.#arriving.get(stream)
-        if (arriving === undefined) return
-        const address = this.#addressOf(arriving.arrival.address, request)
-        arriving.passage.next({ ...arriving.arrival, address, stream: new WebSocketStream(socket, stream) })
-      })
+      this.#accept(request, stream, head)
     }
   }
 
-  #addressOf(peer: string, { headers }: IncomingMessage): string {
-    const header = headers['x-forwarded-for']
-    // Node.js makes one of several of this header, in their order.
-    return typeof header === 'string' ? clientAddress(peer, header, (address) => this.#proxies.has(address)) : peer
+  #accept(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const arriving = this.#arriving.get(stream)
+    if (arriving === undefined) return
+    const { arrival, passage } = arriving
+    let inner: WebSocketStream
+    try {
+      inner = this.#upgrades.accept(request, stream, head)
+    } catch (error) {
+      this.#refuse(stream, 400, (error as Error).message)
+      return
+    }
+    passage.next({ ...arrival, address: senderOf(request, arrival.address, this.#proxies), stream: inner })
   }
 
   /** A request that asks for no WebSocket. */
@@ -139,9 +114,4 @@ export class WebSocketLayer implements Layer {
       `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
     this.#arriving.get(stream)?.passage.refuse(reason, answer)
   }
-}
-
-/** The first of ours that a client offers, by our order. */
-function subprotocolOf(offered: ReadonlySet<string>): string | null {
-  return SUBPROTOCOLS.find((name) => offered.has(name)) ?? null
 }

@@ -19,7 +19,16 @@ it('config/eventflow.yaml gives exactly the defaults', () => {
 
 /** The options below one that is off, and those that are not. */
 const isWithin = (path: string) => OFF.some((group) => path.startsWith(`${group}.`))
-const OFF = ['listeners.tls', 'listeners.ws', 'listeners.wss', 'listeners.unix', 'status.file', 'jwt', 'httpAuth']
+const OFF = [
+  'listeners.tls',
+  'listeners.ws',
+  'listeners.wss',
+  'listeners.unix',
+  'log.file',
+  'status.file',
+  'jwt',
+  'httpAuth',
+]
 
 it('config/eventflow.yaml names every option with its default as a user writes it, and nothing else', () => {
   const options = listOptions().filter(({ path }) => !isWithin(path))
@@ -27,8 +36,10 @@ it('config/eventflow.yaml names every option with its default as a user writes i
 })
 
 it.each(OFF)('config/eventflow.yaml has what %s would be, commented out', (group) => {
-  const [name, indent] = group.includes('.') ? [group.split('.')[1]!, '  '] : [group, '']
-  const lines = new RegExp(`^${indent}# ${name}:\\n((?:${indent}#   .*\\n)+)`, 'm')
+  const keys = group.split('.')
+  const name = keys.pop()!
+  const [within, indent] = keys.length === 0 ? ['', ''] : [`^${keys[0]}:\n(?:(?: .*)?\n)*?`, '  ']
+  const lines = new RegExp(`${within}^${indent}# ${name}:\\n((?:${indent}#   .*\\n)+)`, 'm')
   const block = lines.exec(readFileSync(FILE, 'utf8'))![1]!
   const options = listOptions().filter(({ path }) => path.startsWith(`${group}.`))
   const found = leaves(parse(block.replaceAll(/^ *# {3}/gm, '')), [group])

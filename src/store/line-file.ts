@@ -5,10 +5,11 @@
  * A line may be cut by a crash, or by a disk that is full: whoever opens the file after that begins a new one.
  */
 
+import { appendFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
-import { type Clock, EventflowError, type EventRecord, type Timer } from '../../src/plugin.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 
 /** Lines that wait at most while the disk does not take them. */
 export const MAX_WAITING = 50_000
@@ -20,10 +21,10 @@ const CLOSE_MS = 5_000
 /** The owner writes, the group reads: user names and addresses are not for everybody. */
 const MODE = 0o640
 
-/** A line, or an event whose JSON is made when it is written. */
-export type Line = string | EventRecord
+/** A line, or what has its JSON made when it is written. */
+export type Line = string | { readonly json: Buffer }
 
-export interface EventFileParts {
+export interface LineFileParts {
   path: string
   maxBytes: number
   /** Full files that are kept. */
@@ -35,8 +36,8 @@ export interface EventFileParts {
   recovered: (lost: number) => void
 }
 
-export class EventFile {
-  readonly #parts: EventFileParts
+export class LineFile {
+  readonly #parts: LineFileParts
   #stream: RotatingFileStream | null = null
   #waiting: Line[] = []
   #draining: Promise<void> | null = null
@@ -48,17 +49,16 @@ export class EventFile {
   #lost = 0
   #closed = false
 
-  constructor(parts: EventFileParts) {
+  constructor(parts: LineFileParts) {
     this.#parts = parts
   }
 
-  /** @throws EventflowError PLUGIN_FAILED when the file cannot be written */
+  /** @throws Error that says why, when the file cannot be written */
   async open(): Promise<void> {
     try {
       await this.#open()
     } catch (cause) {
-      const text = `cannot write ${this.#parts.path}: ${(cause as Error).message} (status.file.path)`
-      throw new EventflowError('PLUGIN_FAILED', text, { cause })
+      throw new Error(`cannot write ${this.#parts.path}: ${(cause as Error).message}`, { cause })
     }
   }
 
@@ -66,6 +66,11 @@ export class EventFile {
     if (this.#waiting.length >= MAX_WAITING) this.#lost++
     else this.#waiting.push(line)
     if (this.#stream !== null) this.#draining ??= this.#drain()
+  }
+
+  /** Write what waits before this returns, for the process ends at once. @throws Error when that cannot be done */
+  writeNow(): void {
+    appendFileSync(this.#parts.path, this.#first + textOf(this.#waiting.splice(0)))
   }
 
   /** Write what waits, as far as that is possible in time, and close. Returns how many lines were lost. */
@@ -109,7 +114,7 @@ export class EventFile {
 
   async #writeSome(stream: RotatingFileStream): Promise<void> {
     const lines = this.#waiting.splice(0, LINES_A_WRITE)
-    const text = lines.map((line) => `${typeof line === 'string' ? line : line.json}\n`).join('')
+    const text = textOf(lines)
     this.#written = false
     const error = await new Promise<Error | null | undefined>((resolve) => stream.write(this.#first + text, resolve))
     if (!error) this.#first = ''
@@ -138,6 +143,10 @@ export class EventFile {
       )
     })
   }
+}
+
+function textOf(lines: readonly Line[]): string {
+  return lines.map((line) => `${typeof line === 'string' ? line : line.json}\n`).join('')
 }
 
 /** Whether the file ends with a whole line, or is not there. */
