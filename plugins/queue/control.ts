@@ -7,7 +7,9 @@ import { EventflowError, type PluginContext, type QueueCounters } from '../../sr
 import type { Engine } from './engine.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
+import { pause, unpause } from './pause.ts'
 import { type PeekedMessage, peek } from './peek.ts'
+import { empty, purge, readWanted } from './purge.ts'
 import type { Queue } from './queue.ts'
 import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts'
 
@@ -129,18 +131,18 @@ export class Control implements QueueControl {
   }
 
   async pause(name: string): Promise<void> {
-    this.#engine.open(topicOf(name)).pause()
+    pause(this.#engine.open(topicOf(name)), this.#context)
     await this.#context.store.durable()
   }
 
   async resume(name: string): Promise<void> {
-    this.#find(name).resume()
+    unpause(this.#find(name), this.#context)
     await this.#context.store.durable()
   }
 
   async purge(name: string): Promise<number> {
     const queue = this.#find(name)
-    const messages = queue.purge(await queue.readWanted())
+    const messages = purge(queue, await readWanted(queue, this.#engine.receipts), this.#context)
     await this.#context.store.durable()
     return messages
   }
@@ -150,7 +152,7 @@ export class Control implements QueueControl {
     if (queue.isNamed) {
       throw new EventflowError('QUEUE_IN_USE', `a client subscribes to the queue '${name}'`)
     }
-    const messages = queue.empty(await queue.readWanted())
+    const messages = empty(queue, await readWanted(queue, this.#engine.receipts), this.#context)
     this.#engine.forget(queue)
     await this.#context.store.durable()
     return messages
@@ -171,7 +173,7 @@ export class Control implements QueueControl {
   }
 }
 
-function summaryOf({ name, state, counters }: Queue): QueueSummary {
+function summaryOf({ name, state, ledger }: Queue): QueueSummary {
   const { contents, seats, paused } = state
   const { ready, backlog, aside, resting, held } = contents.counts
   let consumers = 0
@@ -186,7 +188,7 @@ function summaryOf({ name, state, counters }: Queue): QueueSummary {
     bytes: contents.bytes.unknown ? null : contents.bytes.total,
     consumers,
     paused,
-    counters: { ...counters },
+    counters: { ...ledger.counters },
   }
 }
 

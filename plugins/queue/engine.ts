@@ -129,7 +129,7 @@ export class Engine implements Namespace {
 
   #refuse(topic: string): never {
     const queue = this.#queues.at(topic)
-    if (queue !== undefined) queue.refused()
+    if (queue !== undefined) queue.ledger.refused()
     else this.#context.counters.queues.refused++
     throw new Refusal(ReasonCode.QuotaExceeded, 'the disk takes no messages')
   }

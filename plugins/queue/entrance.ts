@@ -16,6 +16,7 @@ import {
 import type { Entry } from './consumer.ts'
 import { Dedup } from './dedup.ts'
 import { type Instructions, instructionsOf } from './instructions.ts'
+import type { Ledger } from './ledger.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './queue-log.ts'
 import type { QueueState } from './state.ts'
@@ -29,8 +30,7 @@ export interface EntranceParts {
   log: QueueLog
   state: QueueState
   policy: QueuePolicy
-  /** A message is not taken on. */
-  refused(): void
+  ledger: Ledger
   /** Append a message whose time has come. */
   append(message: Message, priority: number): void
   /** It may be that nobody needs the queue any more. */
@@ -121,22 +121,19 @@ export class Entrance {
   }
 
   #refuse(text: string): never {
-    this.#parts.refused()
+    this.#parts.ledger.refused()
     throw new Refusal(ReasonCode.QuotaExceeded, text)
   }
 
   /** A message is safe, and its delay is not over. */
   delay(entry: Entry): void {
     const { id, message } = entry
-    const { state, name, context } = this.#parts
+    const { state, ledger } = this.#parts
     state.contents.delayed(entry)
     this.#lastDelayed = id
     const due = dueAt(message)
     this.#schedule.add(id, due)
-    if (!context.events.wants('queue.delayed')) return
-    const { from, qos, payloadLength } = message
-    const data = { queue: name, id, clientId: from, qos, bytes: payloadLength, dueAt: new Date(due).toISOString() }
-    context.events.emit('queue.delayed', data)
+    ledger.delayed(entry, due)
   }
 
   /** A message could not be made safe: who sends it again is to find nobody who knows it. */

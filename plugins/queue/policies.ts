@@ -7,6 +7,7 @@
  */
 
 import { covers, hasWildcard } from '../../src/plugin.ts'
+import type { Rules } from './effects.ts'
 import { deadLetterQueueOf, fitsTemplate, isUsualForDeadLetters, PREFIX } from './names.ts'
 import type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
 
@@ -59,6 +60,21 @@ export class Policies {
 function over(defaults: QueuePolicy, entry: PolicyEntry): QueuePolicy {
   const { match: _, backoff = {}, ...options } = entry
   return { ...defaults, ...given(options), backoff: { ...defaults.backoff, ...given(backoff) } }
+}
+
+/** What a policy means for the rules of a queue; `forDeadLetters`: of one that is there for dead letters. */
+export function rulesOf(policy: QueuePolicy, forDeadLetters: boolean): Rules {
+  const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow, exclusive } = policy
+  return {
+    ackTimeoutMs: ackTimeout,
+    maxDeliveries: forDeadLetters ? Infinity : maxDeliveries,
+    backoff,
+    exclusiveConsumer: exclusive === 'consumer' || exclusive === 'both',
+    grouped: !forDeadLetters,
+    maxLength: maxLength ?? Infinity,
+    maxBytes: maxBytes ?? Infinity,
+    dropsOldest: overflow === 'drop-oldest',
+  }
 }
 
 /** Without what is undefined. */

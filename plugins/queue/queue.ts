@@ -1,34 +1,31 @@
-/** One queue in operation: its rules, and what they want done: in the store, at the consumers' outboxes, as events. */
+/**
+ * One queue in operation: its rules with the policy that it has, and what happens to it. Messages become safe, consumers
+ * come and go, what they settle comes in. What the rules want done about it is in `Actions`.
+ */
 
-import {
-  type Interrupted,
-  type LogEntry,
+import type {
+  Interrupted,
+  LogEntry,
   Message,
-  type PluginContext,
-  QueueCounters,
-  type ResumingOutbox,
-  type SessionView,
-  type Settlement,
-  type Timer,
+  PluginContext,
+  ResumingOutbox,
+  SessionView,
+  Settlement,
 } from '../../src/plugin.ts'
+import { type ActingQueue, Actions } from './actions.ts'
 import type { Budget } from './budget.ts'
 import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
-import type { DeadReason, Effects, ReturnReason, Rules } from './effects.ts'
+import type { DeadReason } from './effects.ts'
 import { Entrance } from './entrance.ts'
 import { groupOf } from './instructions.ts'
+import { Ledger } from './ledger.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
-import type { Policies } from './policies.ts'
+import { type Policies, rulesOf } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
-import { DELAYED, firstIdOf, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
-import type { Outcome, Receipts } from './receipts.ts'
+import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
+import type { Receipts } from './receipts.ts'
 import { QueueState } from './state.ts'
-
-/** How long to wait when the store could not read. */
-const READ_AGAIN_MS = 1000
-
-/** Messages read at once where all are looked at. */
-const READ_AT_ONCE = 1000
 
 export interface QueueParts {
   name: string
@@ -47,47 +44,43 @@ export interface QueueParts {
   useless(queue: Queue): void
 }
 
-export class Queue implements Effects, SeatOwner {
+export class Queue implements ActingQueue, SeatOwner {
   readonly name: string
   readonly topic: string
-  readonly state: QueueState
   readonly log: QueueLog
+  readonly ledger: Ledger
+  readonly state: QueueState
   readonly entrance: Entrance
-  /** Since the queue came to be, or was found in the store. Each is counted in the broker's as well. */
-  readonly counters = new QueueCounters()
-  readonly #totals: QueueCounters
   /** Whether it is there for dead letters: those are as they are, whatever their producers asked for. */
-  forDeadLetters: boolean
-  #policy: QueuePolicy
-  #deadLetterQueue: string | null
+  forDeadLetters = false
+  deadLetterQueue: string | null = null
+  expiredQueue: string | null = null
   /** Seats of consumers that named this very queue. */
   #namedSeats = 0
   readonly #parts: QueueParts
   readonly #context: PluginContext<QueueOptions>
   readonly #properties: DeliveryProperties
-  #timer: Timer | null = null
-  #readTimer: Timer | null = null
+  readonly #actions: Actions
 
   constructor(parts: QueueParts) {
-    const { name, policies, context } = parts
+    const { name, policies, context, budget } = parts
     this.#parts = parts
     this.#context = context
-    this.#totals = context.counters.queues
     this.name = name
     this.topic = topicOf(name)
-    this.#properties = new DeliveryProperties(name)
-    this.#policy = policies.of(name)
-    this.#deadLetterQueue = policies.deadLetterQueueOf(name)
-    this.forDeadLetters = policies.isForDeadLetters(name)
     this.log = new QueueLog(context.store.queues, name)
-    this.state = new QueueState(this.#rules(), this, parts.budget)
+    this.ledger = new Ledger(parts)
+    const policy = this.#follow(policies)
+    this.#properties = new DeliveryProperties(name)
+    this.#actions = new Actions(this, context, this.#properties, budget)
+    this.state = new QueueState(rulesOf(policy, this.forDeadLetters), this.#actions, budget)
     this.entrance = new Entrance({
       name,
       context,
+      policy,
       log: this.log,
       state: this.state,
-      policy: this.#policy,
-      refused: () => this.refused(),
+      ledger: this.ledger,
       append: (message, lane) => parts.append(this, message, lane),
       checkUse: () => this.checkUse(),
     })
@@ -95,11 +88,18 @@ export class Queue implements Effects, SeatOwner {
 
   /** Its policy is another from now on, for what is in the queue too. */
   change(policies: Policies): void {
-    this.#policy = policies.of(this.name)
-    this.#deadLetterQueue = policies.deadLetterQueueOf(this.name)
+    const policy = this.#follow(policies)
+    this.entrance.change(policy)
+    this.state.change(rulesOf(policy, this.forDeadLetters), this.#context.clock.now())
+  }
+
+  #follow(policies: Policies): QueuePolicy {
+    const policy = policies.of(this.name)
     this.forDeadLetters = policies.isForDeadLetters(this.name)
-    this.entrance.change(this.#policy)
-    this.state.change(this.#rules(), this.#context.clock.now())
+    this.ledger.tellsPublishers = !this.forDeadLetters
+    this.deadLetterQueue = policies.deadLetterQueueOf(this.name)
+    this.expiredQueue = policy.expired === 'drop' ? null : this.deadLetterQueue
+    return policy
   }
 
   /** Whether it holds nothing, and no consumer asked for this very queue (rather than for all that match a filter). */
@@ -113,12 +113,6 @@ export class Queue implements Effects, SeatOwner {
     return this.#namedSeats > 0
   }
 
-  /** A message was not taken on. */
-  refused(): void {
-    this.counters.refused++
-    this.#totals.refused++
-  }
-
   /** It may be that nobody needs it any more. */
   checkUse(): void {
     if (this.isUseless) this.#parts.useless(this)
@@ -128,9 +122,7 @@ export class Queue implements Effects, SeatOwner {
   stop(): void {
     this.state.stop()
     this.entrance.stop()
-    this.#timer?.cancel()
-    this.#readTimer?.cancel()
-    this.#parts.budget.forget(this)
+    this.#actions.stop()
   }
 
   /** The queue is being forgotten: nobody has a seat here any more. */
@@ -152,126 +144,27 @@ export class Queue implements Effects, SeatOwner {
     else this.state.restore(part.count, part.firstId, part.nextId)
   }
 
-  /** Deliver nothing until it is resumed. That outlives a restart: a log with an entry says so. */
-  pause(): void {
-    const { store, events } = this.#context
-    if (this.state.paused) return
-    this.state.paused = true
-    const message = Message.of({ topic: '', payload: Buffer.from('paused') })
-    store.queues.append(this.#stateLog, { message, qos: 0, retain: false, identifiers: null })
-    events.emit('queue.paused', { queue: this.name })
-  }
-
-  resume(): void {
-    const { store, events } = this.#context
-    if (!this.state.paused) return
-    this.state.paused = false
-    store.queues.clear(this.#stateLog)
-    events.emit('queue.resumed', { queue: this.name })
-    this.pump()
-    this.checkUse()
-  }
-
-  /**
-   * Remove what no consumer has. Returns how many messages that were.
-   * @param known messages whose publishers want to hear of them, of those that are on disk only
-   */
-  purge(known: readonly Entry[]): number {
-    const onDisk = (from: number, to: number): void => {
-      this.log.removeRange(from, to)
-      for (const entry of known) if (entry.id >= from && entry.id < to) this.#tell(entry, 'dropped', 'purged', null)
-    }
-    this.entrance.purge(onDisk)
-    const messages = this.state.purge((entry) => this.#purged(entry), onDisk)
-    this.#countPurged(messages)
-    this.#context.events.emit('queue.purged', { queue: this.name, messages })
-    this.checkUse()
-    return messages
-  }
-
-  /** Remove all there is. Returns how many messages that were. */
-  empty(known: readonly Entry[]): number {
-    const waiting = this.purge(known)
-    const held = this.state.takeBack((entry) => this.#purged(entry))
-    this.#countPurged(held)
-    this.entrance.forgetIds()
-    this.resume()
-    this.checkUse()
-    return waiting + held
-  }
-
-  #countPurged(messages: number): void {
-    this.counters.purged += messages
-    this.#totals.purged += messages
-  }
-
-  /** Take out a dead letter that goes back to where it came from. Returns whether it could be had. */
-  redrive(id: number, message: Message): boolean {
-    if (!this.state.contents.extract(id, message.payloadLength)) return false
-    this.log.remove(id)
-    this.counters.redriven++
-    this.#totals.redriven++
-    return true
-  }
-
-  #purged(entry: Entry): void {
-    this.log.remove(entry.id)
-    this.#tell(entry, 'dropped', 'purged', null)
-  }
-
-  /** Messages in the store whose publishers want to hear what becomes of them. Reads all of it if there are any such. */
-  async readWanted(): Promise<Entry[]> {
-    const { receipts } = this.#parts
-    const wanted: Entry[] = []
-    for (const first of [...this.log.lanes, firstIdOf(DELAYED)]) {
-      for (let from = first; receipts.wanted && !this.forDeadLetters; ) {
-        const entries = await this.log.read(from, READ_AT_ONCE)
-        if (entries.length === 0) break
-        from = entries.at(-1)!.id + 1
-        for (const { id, message, mark } of entries) {
-          if (receipts.wantedFor(message)) wanted.push(new Entry(id, message, mark, null))
-        }
-      }
-    }
-    return wanted
-  }
-
-  get #stateLog(): string {
-    return `${this.name}#state`
+  moveToDeadLetters(entry: Entry, reason: DeadReason, deadLetterQueue: string): void {
+    this.#parts.deadLetter(this, entry, reason, deadLetterQueue)
   }
 
   /** A message is on disk. */
   committed(entry: Entry): void {
-    if (laneOf(entry.id) === DELAYED) this.#delayed(entry)
-    else this.#enqueued(entry)
+    if (laneOf(entry.id) === DELAYED) {
+      this.entrance.delay(entry)
+    } else {
+      this.state.committed(entry)
+      this.ledger.enqueued(entry)
+    }
   }
 
   /** It could not be written. Nobody was told that it is safe, so it must not come up after a restart. */
   failed(entry: Entry): void {
-    const { id } = entry
-    const { events } = this.#context
-    this.log.remove(id)
+    this.log.remove(entry.id)
     this.state.contents.failed(entry)
     this.entrance.failed(entry)
-    this.#countDropped()
-    if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason: 'store-failed' })
+    this.ledger.failed(entry)
     this.checkUse()
-  }
-
-  #delayed(entry: Entry): void {
-    this.entrance.delay(entry)
-    this.counters.delayed++
-    this.#totals.delayed++
-  }
-
-  #enqueued(entry: Entry): void {
-    this.state.committed(entry)
-    this.counters.enqueued++
-    this.#totals.enqueued++
-    const { events } = this.#context
-    if (!events.wants('queue.enqueued')) return
-    const { from, qos, payloadLength } = entry.message
-    events.emit('queue.enqueued', { queue: this.name, id: entry.id, clientId: from, qos, bytes: payloadLength })
   }
 
   pump(): void {
@@ -330,137 +223,5 @@ export class Queue implements Effects, SeatOwner {
     // Which protocol its client speaks is known when it comes; before 5.0 nobody looks at the properties.
     const properties = this.#properties.of(entry)
     outbox.resume(interrupted, { message, properties, receiver: seat, token: entry })
-  }
-
-  #rules(): Rules {
-    const { ackTimeout, maxDeliveries, backoff, maxLength, maxBytes, overflow, exclusive } = this.#policy
-    return {
-      ackTimeoutMs: ackTimeout,
-      maxDeliveries: this.forDeadLetters ? Infinity : maxDeliveries,
-      backoff,
-      exclusiveConsumer: exclusive === 'consumer' || exclusive === 'both',
-      grouped: !this.forDeadLetters,
-      maxLength: maxLength ?? Infinity,
-      maxBytes: maxBytes ?? Infinity,
-      dropsOldest: overflow === 'drop-oldest',
-    }
-  }
-
-  // What the rules want.
-
-  deliver(entry: Entry, seat: Seat): void {
-    const { session, qos, identifiers } = seat.consumer
-    const properties = session.protocolVersion === 5 ? this.#properties.of(entry) : null
-    const { message, id, deliveries } = entry
-    session.outbox.deliver({
-      message,
-      qos,
-      retain: false,
-      identifiers,
-      properties,
-      receiver: seat,
-      token: entry,
-      reference: id,
-    })
-    this.counters.delivered++
-    this.#totals.delivered++
-    const { events } = this.#context
-    if (!events.wants('queue.delivered')) return
-    events.emit('queue.delivered', { queue: this.name, id, consumer: session.clientId, deliveries })
-  }
-
-  withdraw(entry: Entry, seat: Seat): void {
-    seat.consumer.session.outbox.withdraw(seat, entry)
-  }
-
-  acknowledged(entry: Entry, seat: Seat): void {
-    const { id } = entry
-    const { events } = this.#context
-    this.log.remove(id)
-    this.counters.acknowledged++
-    this.#totals.acknowledged++
-    this.#tell(entry, 'acknowledged', null, seat)
-    if (!events.wants('queue.acknowledged')) return
-    events.emit('queue.acknowledged', { queue: this.name, id, consumer: seat.consumer.session.clientId })
-  }
-
-  returned({ id, deliveries }: Entry, seat: Seat, reason: ReturnReason): void {
-    const { events } = this.#context
-    this.log.mark(id, deliveries)
-    this.counters.redelivered++
-    this.#totals.redelivered++
-    if (!events.wants('queue.redelivered')) return
-    const consumer = seat.consumer.session.clientId
-    events.emit('queue.redelivered', { queue: this.name, id, consumer, reason, deliveries })
-  }
-
-  dead(entry: Entry, reason: DeadReason): void {
-    const drops = reason === 'expired' && this.#policy.expired === 'drop'
-    if (this.#deadLetterQueue === null || drops) {
-      this.#drop(entry, reason)
-    } else {
-      this.counters.deadLettered++
-      this.#totals.deadLettered++
-      this.#tell(entry, 'dead', reason, null)
-      this.#parts.deadLetter(this, entry, reason, this.#deadLetterQueue)
-    }
-  }
-
-  #drop(entry: Entry, reason: DeadReason): void {
-    const { id } = entry
-    const { events } = this.#context
-    this.log.remove(id)
-    if (reason === 'expired') {
-      this.counters.expired++
-      this.#totals.expired++
-      this.#tell(entry, 'expired', null, null)
-      if (events.wants('queue.expired')) events.emit('queue.expired', { queue: this.name, id })
-      return
-    }
-    this.#countDropped()
-    this.#tell(entry, 'dropped', reason, null)
-    if (events.wants('queue.dropped')) events.emit('queue.dropped', { queue: this.name, id, reason })
-  }
-
-  #countDropped(): void {
-    this.counters.dropped++
-    this.#totals.dropped++
-  }
-
-  /** A receipt for its publisher, if that wants one. What becomes of a dead letter is not its business any more. */
-  #tell({ id, message, deliveries }: Entry, outcome: Outcome, reason: string | null, seat: Seat | null): void {
-    const { receipts } = this.#parts
-    if (this.forDeadLetters || !receipts.wantedFor(message)) return
-    const consumer = seat?.consumer.session.clientId ?? null
-    receipts.tell(message, { queue: this.name, id, outcome, reason, consumer, deliveries })
-  }
-
-  emptied(): void {
-    const { events } = this.#context
-    if (events.wants('queue.emptied')) events.emit('queue.emptied', { queue: this.name })
-    this.checkUse()
-  }
-
-  load(fromId: number, limit: number): void {
-    const { clock, log } = this.#context
-    this.log
-      .read(fromId, limit)
-      .then((found) => this.state.loaded(fromId, found, clock.now()))
-      .catch((error: unknown) => {
-        log.error({ err: error, queue: this.name }, 'the messages of a queue could not be read; trying again')
-        this.state.loadFailed(fromId)
-        if (!this.state.stopped) this.#readTimer = clock.after(READ_AGAIN_MS, () => this.pump())
-      })
-      .finally(() => this.#parts.budget.feed())
-  }
-
-  starved(): void {
-    this.#parts.budget.starve(this)
-  }
-
-  wake(at: number): void {
-    const { clock } = this.#context
-    this.#timer?.cancel()
-    this.#timer = clock.after(Math.max(0, at - clock.now()), () => this.state.tick(clock.now()))
   }
 }

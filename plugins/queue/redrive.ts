@@ -62,7 +62,9 @@ function moveBack({ id, message }: LogEntry, from: Queue, engine: Engine): boole
   if (name === null || name === from.name) return false
   const target = engine.openIfPossible(topicOf(name))
   if (target === null || !target.entrance.hasRoom(message.payloadLength)) return false
-  if (!from.redrive(id, message)) return false
+  if (!from.state.contents.extract(id, message.payloadLength)) return false
+  from.log.remove(id)
+  from.ledger.redriven()
   const alive = asItWas(message, target.topic)
   engine.append(target, alive, target.forDeadLetters ? 0 : instructionsOf(alive).priority, true)
   return true
