@@ -18,9 +18,8 @@ import { status } from './commands/status.ts'
 import { sub } from './commands/sub.ts'
 
 const GROUPS: ReadonlyArray<readonly [title: string, commands: Readonly<Record<string, Command>>]> = [
-  ['Run a broker', { start, check, passwd }],
+  ['Run a broker, and keep what it has', { start, check, passwd, backup, restore }],
   ['Look at a running broker, and steer it, over its HTTP API', { queues, clients, status }],
-  ['Keep what it has', { backup, restore }],
   ['Talk MQTT to any broker', { pub, sub, bench }],
 ]
 const OTHERS = Object.assign({}, ...GROUPS.map(([, commands]) => commands)) as Record<string, Command>

@@ -145,7 +145,7 @@ it('its own pages come in, and those of sites that are named, which may change w
 it('other paths are no WebSocket, and what asks for another upgrade there is answered as usual', async () => {
   const { port, url } = await start()
   await expect(openWebSocket(url.replace('/mqtt', '/mqtt/x'))).rejects.toThrow('HTTP 404')
-  await expect(openWebSocket(url.replace('/mqtt', ''))).rejects.toThrow('HTTP 404')
+  await expect(openWebSocket(url.replace('/mqtt', '/elsewhere'))).rejects.toThrow('HTTP 404')
   expect(await askUpgrade(port, '/health', { upgrade: 'h2c' })).toEqual({ status: 200, body: '{"status":"ok"}' })
 })
 

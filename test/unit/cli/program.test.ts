@@ -13,7 +13,10 @@ import { parse } from 'yaml'
 import { resolveConfig } from '../../../src/config/load.ts'
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
-const COMMANDS = ['start', 'check', 'passwd', 'queues', 'clients', 'status', 'pub', 'sub', 'bench']
+const COMMANDS = [
+  ...['start', 'check', 'passwd', 'backup', 'restore'],
+  ...['queues', 'clients', 'status', 'pub', 'sub', 'bench'],
+]
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 let folder: string

@@ -50,7 +50,7 @@ async function run(options: Partial<AccessOptions>) {
   /** Who decided, and how. */
   const ask = async (username: string | null, password: string | null) => {
     const secret = password === null ? null : Buffer.from(password)
-    for (const authenticator of authenticators) {
+    for (const authenticator of authenticators.filter(({ onlyByName }) => !onlyByName)) {
       const decision = await authenticator.authenticate({ ...FROM, username, password: secret })
       if (decision !== null) return { name: authenticator.name, decision }
     }

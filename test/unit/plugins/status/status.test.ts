@@ -256,13 +256,16 @@ describe('nothing is built', () => {
     subscribe(one, '$eventflow/events/store/+')
     expect(wanted()).toEqual(['store.opened', 'store.recovered', 'store.failed'])
     subscribe(other, '$eventflow/events/+/failed')
-    expect(wanted()).toEqual(['listener.failed', 'store.opened', 'store.recovered', 'store.failed', 'plugin.failed'])
+    expect(wanted()).toEqual([
+      ...['listener.failed', 'store.opened', 'store.recovered', 'store.failed'],
+      ...['backup.failed', 'plugin.failed'],
+    ])
     namespace.unsubscribe(one, '$eventflow/events/store/+')
-    expect(wanted()).toEqual(['listener.failed', 'store.failed', 'plugin.failed'])
+    expect(wanted()).toEqual(['listener.failed', 'store.failed', 'backup.failed', 'plugin.failed'])
     subscribe(one, '$eventflow/status')
     expect(wanted()).toEqual(EVENT_TYPES)
     namespace.detach!(one, true)
-    expect(wanted()).toEqual(['listener.failed', 'store.failed', 'plugin.failed'])
+    expect(wanted()).toEqual(['listener.failed', 'store.failed', 'backup.failed', 'plugin.failed'])
     await stop()
     expect(wanted()).toEqual([])
   })
