@@ -17,9 +17,10 @@ import { type Command, text, WronglyCalled } from '../command.ts'
 
 const USAGE = `backup DIR [--config FILE] [--data DIR] [--url URL]
 
-DIR is a directory that is empty or not there: absolute, or relative to store.backupPath. A running broker writes it itself,
-below store.backupPath only, and goes on meanwhile. Without --url the data that the configuration names is backed up: by this
-command where no broker has it open, else by the broker, which has to offer HTTP.
+DIR is a directory that is empty or not there: absolute, or relative to store.backupPath. A running broker
+writes it itself, below store.backupPath only, and goes on meanwhile. Without --url the data that the
+configuration names is backed up: by this command where no broker has it open, else by the broker, which has to
+offer HTTP.
 
   --config FILE      the configuration of the broker
   --data DIR         its data directory${API_USAGE}`

@@ -9,8 +9,8 @@ import { type Command, flag, text, WronglyCalled } from '../command.ts'
 
 const USAGE = `restore BACKUP [--config FILE] [--data DIR] [--json]
 
-Copies the directory BACKUP to the data directory, which must be empty or not there, and checks every record of the copy. The
-backup stays as it is. Then start the broker with the same --data.
+Copies the directory BACKUP to the data directory, which must be empty or not there, and checks every record of
+the copy. The backup stays as it is. Then start the broker with the same --data.
 
   --config FILE      the configuration of the broker
   --data DIR         its data directory (default: store.path)
