@@ -27,7 +27,7 @@ export class Eviction {
   readonly #load: Effects['load']
   /** Whether a message that expires has been seen: where none was, nobody looks for those whose time is up. */
   #expiring = false
-  /** Whether there may be such messages that nobody has seen, since before a restart. */
+  /** Whether there may be such messages on disk that nobody has seen, since before a restart. */
   #unseen = false
 
   constructor({ rules, contents, alarm, load }: EvictionParts) {
@@ -68,10 +68,17 @@ export class Eviction {
   expire(now: number): void {
     if (!this.#expiring && !this.#unseen) return
     const { waiting } = this.#contents
+    if (this.#expiring) this.#takeExpired(now)
+    // After a restart one of each queue has to do: there may be thousands of queues.
+    waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
+    // The one that was read says nothing of those behind it, each of which comes first one day.
+    this.#unseen &&= waiting.onDisk > 0
+  }
+
+  #takeExpired(now: number): void {
+    const { waiting } = this.#contents
     for (let entry = waiting.takeExpired(now); entry !== null; entry = waiting.takeExpired(now))
       this.#contents.die(entry, 'expired')
     this.#alarm.setAfter(now, waiting.nextExpiresAt)
-    // After a restart one of each queue has to do: there may be thousands of queues.
-    this.#unseen = waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
   }
 }

@@ -106,6 +106,11 @@ export class Ready {
     return this.#oldest?.first?.message.expiresAt || Infinity
   }
 
+  /** Whether the first of all is on disk only. */
+  get firstIsOnDisk(): boolean {
+    return this.#oldest === null
+  }
+
   /** The list that has the first of all; null: that one is on disk only. */
   get #oldest(): IdList<Entry> | null {
     let best = this.#fresh

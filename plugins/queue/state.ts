@@ -94,6 +94,7 @@ export class QueueState {
    */
   resumed(entry: Entry, seat: Seat): boolean {
     if (this.contents.waiting.extract(entry.id) === undefined) return false
+    this.#eviction.saw(entry.message)
     if (entry.group !== null) this.contents.groups.occupy(entry)
     seat.hold(entry)
     return true

@@ -129,11 +129,11 @@ export class Waiting {
     return starved
   }
 
-  /** Read the first where none is in memory, `most` of them: is their time up? Returns whether any is read. */
-  loadFirst(read: (fromId: number, limit: number) => void, most: number): boolean {
-    const empty = this.#all.filter(({ length, backlog }) => length === 0 && backlog.length > 0 && !backlog.reading)
-    for (const { backlog } of empty) read(backlog.nextId, Math.min(backlog.beginRead(), most))
-    return empty.length > 0
+  /** Read the first where it is on disk only, and up to `most` in all with those behind it: is their time up? */
+  loadFirst(read: (fromId: number, limit: number) => void, most: number): void {
+    for (const { firstIsOnDisk, backlog } of this.#all) {
+      if (firstIsOnDisk && !backlog.reading) read(backlog.nextId, Math.min(backlog.beginRead(), most))
+    }
   }
 
   #laneOf(id: number): Ready {

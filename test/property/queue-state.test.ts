@@ -39,6 +39,57 @@ const rules = fc.record({
   memory: fc.constantFrom(0, 2_000, 20_000, 1e8),
 })
 
+const does = (kind: Step['kind'], a = 0, b = 0): Step => ({ kind, a, b })
+
+const short = { maxDeliveries: 3, maxLength: 5, exclusive: false }
+
+/** Rare ones. In the first three a message expires that nobody has looked at since a restart. */
+const RARE: Array<[Step[], { maxDeliveries: number; maxLength: number; exclusive: boolean; memory: number }]> = [
+  // All before it were looked at, and give way.
+  [
+    [
+      does('enqueue', 1),
+      does('enqueue-expiring', 1),
+      does('enqueue', 3),
+      does('restart'),
+      does('read'),
+      does('enqueue', 1, 1),
+      does('read'),
+    ],
+    { ...short, memory: 0 },
+  ],
+  // It was in the hands of a consumer that leaves.
+  [
+    [does('join', 0, 2), does('enqueue-expiring', 1, 1000), does('restart'), does('leave')],
+    { ...short, memory: 20_000 },
+  ],
+  // One from further back is in memory, for a consumer left that had it.
+  [
+    [
+      does('join', 1, 1),
+      does('enqueue', 1, 1),
+      does('enqueue-expiring', 1, 1000),
+      does('join', 0, 2),
+      does('enqueue', 1, 1),
+      does('restart'),
+      does('read'),
+      does('leave'),
+      does('enqueue', 3, 1),
+      does('read'),
+    ],
+    { ...short, memory: 20_000 },
+  ],
+  // Nothing is free, and the first of each priority is read.
+  [
+    [
+      does('enqueue-expiring', 1, 1000),
+      ...[1, 2, 3, 4].map((priority) => does('enqueue-priority', 1, priority)),
+      ...Array.from({ length: 5 }, () => does('read')),
+    ],
+    { ...short, memory: 0 },
+  ],
+]
+
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
     fc.assert(
@@ -52,7 +103,7 @@ describe('a queue, whatever happens to it', () => {
         queue.check()
         expect(queue.waiting).toBe(0)
       }),
-      { numRuns: 300 },
+      { numRuns: 300, examples: RARE },
     )
   })
 

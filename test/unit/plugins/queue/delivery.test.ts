@@ -115,6 +115,20 @@ describe('a queue', () => {
     expect(bench.told('queue.expired')).toHaveLength(topics.length)
   })
 
+  it('discards it also when all before it were read since a restart and none of them expires', async () => {
+    const options = { maxLength: 3, overflow: 'drop-oldest', deadLetter: null } as const
+    const before = await Bench.open(options)
+    const expiresAt = before.clock.now() + 100
+    for (const at of [0, expiresAt, 0]) await before.engine.accept(before.message('queue/jobs', '1', at))
+    before.engine.stop()
+    const bench = await Bench.open(options, before.store)
+    await bench.publish('queue/jobs', 'new')
+    await until('the first has given way', () => bench.told('queue.dropped').length === 1)
+    bench.clock.advance(100)
+    await until('what was behind it is gone', () => bench.stored('jobs') === 2)
+    expect(bench.told('queue.expired')).toHaveLength(1)
+  })
+
   it('has a name', async () => {
     const bench = await Bench.open()
     const a = new FakeClient('a')
