@@ -2,12 +2,13 @@
 
 import { expect, it, vi } from 'vitest'
 import { listenTo } from '../helpers/events.ts'
+import { heldBytesWithBuffers as held } from '../helpers/heap.ts'
 import { connectRaw, greet, openRaw } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 import { Attacker, openArena } from './arena.ts'
 import { connectPacket } from './refused.ts'
 import { packet, varint } from './streams.ts'
-import { held, more, withstand } from './withstand.ts'
+import { more, withstand } from './withstand.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 

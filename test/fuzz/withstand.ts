@@ -1,17 +1,11 @@
 /** An attack that others must not notice, and of which nothing may stay. */
 
 import { expect } from 'vitest'
-import { heldBytes } from '../helpers/heap.ts'
+import { heldBytesWithBuffers as held } from '../helpers/heap.ts'
 import { until } from '../helpers/until.ts'
 import type { Arena } from './arena.ts'
 
 const MEGABYTE = 1024 * 1024
-
-/** Everything that is held, on the heap and in buffers, when garbage is gone. */
-export function held(): number {
-  heldBytes()
-  return heldBytes() + process.memoryUsage().arrayBuffers
-}
 
 /** How often the others have exchanged messages. */
 let rounds = 0

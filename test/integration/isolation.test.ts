@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest'
 import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { heldBytes } from '../helpers/heap.ts'
+import { heldBytesWithBuffers as held } from '../helpers/heap.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 
@@ -29,10 +29,6 @@ async function subscribed(
   client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: filter, qos }] })
   await client.next('suback')
   return client
-}
-
-function held(): number {
-  return heldBytes() + process.memoryUsage().arrayBuffers
 }
 
 /** The number that the next message begins with; acknowledged as its QoS asks for. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { heldBytes } from '../helpers/heap.ts'
+import { heldBytesWithBuffers as held } from '../helpers/heap.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
@@ -16,11 +16,6 @@ const VERSIONS = [
 type Broker = Awaited<ReturnType<typeof startBroker>>
 
 const MEGABYTE = 1024 * 1024
-
-/** Everything that is held, on the heap and in buffers. */
-function held(): number {
-  return heldBytes() + process.memoryUsage().arrayBuffers
-}
 
 /** Retain `count` messages on `all/0` … at QoS 2, so that subscriptions get them at their own. */
 async function retainMany(broker: Broker, count: number, payload: Buffer | string = 'x'): Promise<string[]> {

@@ -5,7 +5,7 @@ import { generate } from 'mqtt-packet'
 import { expect, it, onTestFinished } from 'vitest'
 import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { heldBytes } from '../helpers/heap.ts'
+import { heldBytesWithBuffers as held } from '../helpers/heap.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 import { openWebSocket } from '../helpers/web-socket.ts'
@@ -47,11 +47,6 @@ async function connectHttp(port: number): Promise<Socket> {
   socket.resume()
   await new Promise((resolve) => socket.once('connect', resolve))
   return socket
-}
-
-function held(): number {
-  heldBytes()
-  return heldBytes() + process.memoryUsage().arrayBuffers
 }
 
 it('compression is not agreed on, and a compressed frame is refused', async () => {

@@ -4,15 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { Budget } from '../../../../plugins/queue/budget.ts'
 import { openStore } from '../../../../src/store/open.ts'
 import { temporaryFolder } from '../../../helpers/broker.ts'
-import { heldBytes } from '../../../helpers/heap.ts'
+import { heldBytesWithBuffers as held } from '../../../helpers/heap.ts'
 import { Bench, type FakeClient } from './fakes.ts'
 
 const MEGABYTE = 1024 * 1024
 /** Messages that are being read for waiting consumers although nothing is free: so many, each expected to be so large. */
 const URGENT_BYTES = 16 * 16 * 1024
-
-/** On the heap and in buffers. */
-const held = (): number => heldBytes() + process.memoryUsage().arrayBuffers
 
 async function fill(bench: Bench, queues: number, each: number, bytes: number): Promise<void> {
   const rest = '.'.repeat(bytes)
