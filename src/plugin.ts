@@ -47,6 +47,7 @@ export type {
   ResumingOutbox,
   Settlement,
 } from './session/outbox-contract.ts'
+export { NEVER_EXPIRES } from './session/session.ts'
 export { LineFile, type LineFileParts } from './store/line-file.ts'
 export { Schedule, type ScheduleParts } from './store/schedule.ts'
 export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './store/store.ts'

@@ -4,8 +4,8 @@
  */
 
 import { collectDefaultMetrics, Gauge, Counter as Growing, Registry } from 'prom-client'
-import { type Counter, type PluginContext, QueueCounters } from '../../src/plugin.ts'
-import type { Ports } from './ports.ts'
+import { type Counter, type Gauges, type PluginContext, QueueCounters } from '../../src/plugin.ts'
+import type { Ports, QueueNumbers } from './ports.ts'
 
 const MAX_QUEUES = 100
 
@@ -40,16 +40,6 @@ const PRESENT: Numbers = {
   eventflow_session_bytes: ['queuedBytes', 'Bytes of payload that are kept for persistent sessions.'],
 }
 
-interface QueueNumbers {
-  readonly name: string
-  readonly ready: number
-  readonly inFlight: number
-  readonly delayed: number
-  readonly resting: number
-  readonly length: number
-  readonly consumers: number
-}
-
 const STATES = ['ready', 'inFlight', 'delayed', 'resting'] as const
 const STATE_NAMES = { ready: 'ready', inFlight: 'in_flight', delayed: 'delayed', resting: 'resting' } as const
 
@@ -71,13 +61,16 @@ export function makeMetrics(context: PluginContext<never>, ports: Ports): Regist
       },
     })
   }
-  for (const [name, key, help] of GAUGES) {
+  // Metrics are read in the order in which they are made here: the first of these asks every session, once for all of them.
+  let gauges: Gauges
+  for (const [place, [name, key, help]] of GAUGES.entries()) {
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(context.gauges()[key])
+        if (place === 0) gauges = context.gauges()
+        this.set(gauges[key])
       },
     })
   }
@@ -133,13 +126,16 @@ function addOutcomes(registry: Registry, counters: QueueCounters): void {
 
 function addQueues(registry: Registry, ports: Ports, now: () => number): void {
   const registers = [registry]
+  // As above: the first reads, and finds the longest, for all of them.
   let queues: QueueNumbers[] = []
+  let longest: QueueNumbers[] = []
   new Gauge({
     name: 'eventflow_queues',
     help: 'Queues.',
     registers,
     collect() {
-      queues = ports.queues.list() as unknown as QueueNumbers[]
+      queues = ports.queues.list()
+      longest = queues.toSorted((a, b) => b.length - a.length).slice(0, MAX_QUEUES)
       this.set(queues.length)
     },
   })
@@ -150,7 +146,7 @@ function addQueues(registry: Registry, ports: Ports, now: () => number): void {
     registers,
     collect() {
       this.reset()
-      for (const queue of longest(queues)) {
+      for (const queue of longest) {
         for (const state of STATES) this.set({ queue: queue.name, state: STATE_NAMES[state] }, queue[state])
       }
     },
@@ -162,7 +158,7 @@ function addQueues(registry: Registry, ports: Ports, now: () => number): void {
     registers,
     collect() {
       this.reset()
-      for (const { name, consumers } of longest(queues)) this.set({ queue: name }, consumers)
+      for (const { name, consumers } of longest) this.set({ queue: name }, consumers)
     },
   })
   new Gauge({
@@ -172,7 +168,7 @@ function addQueues(registry: Registry, ports: Ports, now: () => number): void {
     registers,
     async collect() {
       this.reset()
-      for (const { name } of longest(queues)) {
+      for (const { name } of longest) {
         const shown = (await ports.queues.show(name).catch(() => null)) as { oldestAt: number | null } | null
         if (shown?.oldestAt) this.set({ queue: name }, (now() - shown.oldestAt) / 1000)
       }
@@ -192,8 +188,4 @@ function addQueues(registry: Registry, ports: Ports, now: () => number): void {
       }
     },
   })
-}
-
-function longest(queues: readonly QueueNumbers[]): QueueNumbers[] {
-  return [...queues].sort((a, b) => b.length - a.length).slice(0, MAX_QUEUES)
 }

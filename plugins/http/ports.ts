@@ -35,9 +35,19 @@ export interface RetainedPort {
   cursor(filter: string | null): { readonly done: boolean; next(limit: number): Message | null }
 }
 
+export interface QueueNumbers {
+  readonly name: string
+  readonly length: number
+  readonly ready: number
+  readonly inFlight: number
+  readonly delayed: number
+  readonly resting: number
+  readonly consumers: number
+}
+
 /** What the plugin `queue` lets programs call, as far as it is called here. */
 export interface QueuesPort {
-  list(): Array<{ name: string } & Record<string, unknown>>
+  list(): QueueNumbers[]
   show(name: string): Promise<object>
   peek(name: string, limit: number): Promise<Array<{ payload: Buffer }>>
   pause(name: string): Promise<void>

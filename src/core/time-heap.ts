@@ -8,10 +8,6 @@ export class TimeHeap {
   readonly #times: number[] = []
   readonly #ids: number[] = []
 
-  get length(): number {
-    return this.#ids.length
-  }
-
   /** The earliest time; Infinity when there is none. */
   get firstTime(): number {
     return this.#times.length === 0 ? Infinity : this.#times[0]!

@@ -32,6 +32,10 @@ const FULL = {
   publishDenied: 'close',
 } as const
 
+/** CONNECT of a client whose session outlives its connection. */
+const lastingAs = (clientId: string) =>
+  ({ protocolVersion: 5, clientId, clean: false, properties: { sessionExpiryInterval: 600 } }) as const
+
 async function start(rules: Rules = TENANTS) {
   const passwordFile = join(await temporaryFolder(), 'passwords')
   const terminal = { input: process.stdin, output: process.stderr }
@@ -104,12 +108,7 @@ describe('reading what another tenant may read', () => {
   it('by a session that goes on after the rules have changed is refused: subscriptions and what waited are gone', async () => {
     const { broker, port, change } = await start()
     const log = listenTo(broker, 'subscription.removed', 'message.dropped')
-    const lasting = {
-      protocolVersion: 5,
-      clientId: 'm',
-      clean: false,
-      properties: { sessionExpiryInterval: 600 },
-    } as const
+    const lasting = lastingAs('m')
     const before = await connectRaw(port, { ...lasting, ...MALLORY })
     expect(await subscribe(before, 'tenants/mallory/#', 'clients/m/x')).toEqual([1, 1])
     before.socket.destroy()
@@ -156,12 +155,7 @@ describe('reading what another tenant may read', () => {
 
   it('by what was sent and not acknowledged before the rules changed is refused: it is not sent again', async () => {
     const { port, change } = await start()
-    const lasting = {
-      protocolVersion: 5,
-      clientId: 'm',
-      clean: false,
-      properties: { sessionExpiryInterval: 600 },
-    } as const
+    const lasting = lastingAs('m')
     const before = await connectRaw(port, { ...lasting, ...MALLORY })
     before.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'tenants/mallory/#', qos: 2 }] })
     await before.next('suback')
@@ -406,12 +400,7 @@ describe("another user's client identifier", () => {
   ])('is refused to who $what with it: the session and its client stay', async ({ clean }) => {
     const { broker, port } = await start()
     const log = listenTo(broker, 'access.denied', 'client.connecting-refused', 'client.disconnected', 'session.expired')
-    const lasting = {
-      protocolVersion: 5,
-      clientId: 'shared',
-      clean: false,
-      properties: { sessionExpiryInterval: 600 },
-    } as const
+    const lasting = lastingAs('shared')
     const owner = await connectRaw(port, { ...lasting, ...ALICE })
     expect(await subscribe(owner, 'tenants/alice/#')).toEqual([1])
     const thief = await openRaw(port, 5)
@@ -433,12 +422,7 @@ describe("another user's client identifier", () => {
 
   it('is refused while its session waits, and what waits in it comes to its user', async () => {
     const { port } = await start()
-    const lasting = {
-      protocolVersion: 5,
-      clientId: 'shared',
-      clean: false,
-      properties: { sessionExpiryInterval: 600 },
-    } as const
+    const lasting = lastingAs('shared')
     const owner = await connectRaw(port, { ...lasting, ...ALICE })
     await subscribe(owner, 'tenants/alice/#')
     owner.socket.destroy()

@@ -69,7 +69,7 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports, mqttUr
 function overviewOf(context: PluginContext<never>, ports: Ports, mqttUrl: string | null): z.output<typeof overview> {
   const { node, version, clock, store, counters } = context
   const { startedAt, listeners } = ports.broker
-  const queues = ports.queues.list() as unknown as Array<{ length: number; inFlight: number }>
+  const queues = ports.queues.list()
   return {
     ...{ node, version },
     startedAt: new Date(startedAt).toISOString(),

@@ -1,13 +1,11 @@
 /** Clients that are connected, the sessions that they have or left, and what they subscribe to. */
 
 import * as z from 'zod'
-import { type PluginContext, ReasonCode, Refusal, type SessionDetails } from '../../../src/plugin.ts'
+import { NEVER_EXPIRES, type PluginContext, ReasonCode, Refusal, type SessionDetails } from '../../../src/plugin.ts'
 import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import { type Route, route } from '../route.ts'
 import { after, clientId, limit, page, timeOf } from './common.ts'
-
-const NEVER = 0xffff_ffff
 
 const session = z.object({
   clientId: z.string(),
@@ -153,7 +151,7 @@ function sessionOf(details: SessionDetails): z.output<typeof session> {
   return {
     ...{ clientId, username, connected, address },
     protocol: protocolVersion === 5 ? '5.0' : protocolVersion === 3 ? '3.1' : '3.1.1',
-    expirySeconds: expirySeconds >= NEVER ? null : expirySeconds,
+    expirySeconds: expirySeconds >= NEVER_EXPIRES ? null : expirySeconds,
     disconnectedAt: timeOf(disconnectedAt),
     subscriptions: details.subscriptions.size,
     inflight: outbox.inflight,

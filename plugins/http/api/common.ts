@@ -1,5 +1,6 @@
 /** Pieces of schemas that many routes have. */
 
+import { isUtf8 } from 'node:buffer'
 import * as z from 'zod'
 
 export const limit = z.int().min(1).max(1000).default(100).describe('Entries of one page.')
@@ -15,10 +16,8 @@ export function page<T extends z.ZodType>(item: T) {
 export const payload = { payload: z.string(), encoding: z.enum(['utf8', 'base64']) }
 
 export function payloadOf(bytes: Buffer): { payload: string; encoding: 'utf8' | 'base64' } {
-  const text = bytes.toString('utf8')
-  if (Buffer.byteLength(text) === bytes.length && Buffer.from(text).equals(bytes))
-    return { payload: text, encoding: 'utf8' }
-  return { payload: bytes.toString('base64'), encoding: 'base64' }
+  const encoding = isUtf8(bytes) ? 'utf8' : 'base64'
+  return { payload: bytes.toString(encoding), encoding }
 }
 
 /** RFC 3339, UTC, milliseconds; null: there is no such time. */
