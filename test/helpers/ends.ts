@@ -37,6 +37,8 @@ export class ConsumerEnd {
   line: Line | null = null
   readonly #world: World
   #wants = true
+  /** SUBSCRIBEs and UNSUBSCRIBEs so far. */
+  #requests = 0
   #left = true
   #running: Promise<void> = Promise.resolve()
 
@@ -70,6 +72,7 @@ export class ConsumerEnd {
   unsubscribe(): void {
     this.#wants = false
     this.subscriber.subscribed = false
+    this.subscriber.subscribing = 0
     this.#tell()
   }
 
@@ -88,8 +91,12 @@ export class ConsumerEnd {
   }
 
   #tell(): void {
-    if (this.#wants) this.line?.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: TOPIC, qos: 2 }] })
-    else this.line?.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [TOPIC] })
+    const messageId = ++this.#requests
+    if (!this.#wants) this.line?.send({ cmd: 'unsubscribe', messageId, unsubscriptions: [TOPIC] })
+    else {
+      this.subscriber.subscribing = messageId
+      this.line?.send({ cmd: 'subscribe', messageId, subscriptions: [{ topic: TOPIC, qos: 2 }] })
+    }
   }
 
   #sessionIsGone(): void {

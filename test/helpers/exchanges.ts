@@ -111,6 +111,8 @@ export class Subscriber {
   readonly taken = new Map<string, number>()
   /** The broker has said so. */
   subscribed = false
+  /** Identifier of the SUBSCRIBE that matters, if any: SUBACK of another is not heard, for the mind has changed since. */
+  subscribing: number | null = null
   readonly #received = new Map<number, string>()
 
   /** Messages taken whose exchange is not complete: those that a broker that gives up the session may give to another. */
@@ -136,7 +138,7 @@ export class Subscriber {
   #serve(client: PacketStream, packet: Packet): void {
     const { messageId = 0 } = packet
     if (packet.cmd === 'suback') {
-      this.subscribed = true
+      this.subscribed = this.subscribing === null || messageId === this.subscribing
     } else if (packet.cmd === 'pubrel') {
       this.#received.delete(messageId)
       client.send({ cmd: 'pubcomp', messageId })
