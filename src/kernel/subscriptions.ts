@@ -65,7 +65,8 @@ export class Subscriptions {
       session.subscriptions.set(filter, subscription)
       sessions.save(session)
       if (session.persistent) await this.#makeSafe(session, subscription, before)
-      if (sessions.get(clientId) === session && session.subscriptions.get(filter) !== subscription) {
+      // Another one in its place is of the same packet [MQTT-3.8.4-5].
+      if (sessions.get(clientId) === session && !session.subscriptions.has(filter)) {
         throw new Refusal(ReasonCode.NotAuthorized, 'the rules have changed meanwhile')
       }
       if (connected && !session.connected) namespace.detach?.(session, false)

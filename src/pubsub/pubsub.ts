@@ -119,8 +119,8 @@ export class PubSub implements Namespace {
     const { retainHandling } = subscription
     if (restored || retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]
     return () => {
-      // It may have been given up meanwhile.
-      if (session.subscriptions.get(subscription.filter) === subscription) this.#delivery.begin(session, subscription)
+      // It may have been given up meanwhile; another one in its place is of the same packet [MQTT-3.8.4-5].
+      if (session.subscriptions.has(subscription.filter)) this.#delivery.begin(session, subscription)
     }
   }
 

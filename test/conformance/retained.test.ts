@@ -135,6 +135,13 @@ describe('a retained message on MQTT 5.0', () => {
     expect(told(await arrived(client))).toEqual(['x at 0 retained'])
   })
 
+  it('[MQTT-3.3.1-10, MQTT-3.8.4-5] with retain handling 1 is sent once for a filter that one SUBSCRIBE has twice', async () => {
+    const { client, topic, retain } = await scene(5)
+    await retain('x')
+    client.sendBytes(packet(0x82, 0, 7, 0, topic, 0x11, topic, 0x11))
+    expect(told(await arrived(client))).toEqual(['x at 1 retained'])
+  })
+
   it('[MQTT-3.3.1-11] with retain handling 2 is not sent when the subscription is made', async () => {
     const { client, topic, retain } = await scene(5)
     await retain('x')

@@ -10,6 +10,7 @@ import {
   expectRefused,
   fresh,
   LEVELS,
+  lasting,
   nextMessage,
   noProperties,
   payloads,
@@ -104,6 +105,24 @@ describe.each(VERSIONS)('SUBSCRIBE on MQTT $name', ({ version }) => {
     const messages = (await arrived(client)).map(({ payload, qos }) => `${payload} at ${qos}`)
     expect(messages).toEqual(['a at 1', 'b at 0', 'c at 1'])
   })
+
+  it.each(['a session that is kept', 'one that ends with its connection'])(
+    '[MQTT-3.8.4-5] [3.1.1: MQTT-3.8.4-4] with one filter twice is as good as two, in %s: the second replaces the first',
+    async (kind) => {
+      const session =
+        kind === 'a session that is kept' ? lasting(version, fresh('twice')) : { protocolVersion: version }
+      const writer = await connectRaw(broker.port)
+      const topic = fresh('t')
+      await publish(writer, topic, 'kept', { qos: 2, retain: true })
+      const client = await connectRaw(broker.port, session)
+      client.sendBytes(packet(0x82, 0, 7, none, topic, 2, topic, 1))
+      expect(await client.next('suback')).toMatchObject({ granted: [2, 1] })
+      const kept = (await arrived(client)).map(({ payload, qos, retain }) => `${payload} at ${qos} ${retain}`)
+      expect(kept.toSorted()).toEqual(['kept at 1 true', 'kept at 2 true'])
+      await publish(writer, topic, 'live', { qos: 2 })
+      expect(await nextMessage(client)).toBe('live at 1')
+    },
+  )
 
   it.each(LEVELS)(
     '[MQTT-3.8.4-7, MQTT-3.9.3-2] [3.1.1: MQTT-3.8.4-5, MQTT-3.9.3-2] SUBACK says what is granted: QoS %i',
