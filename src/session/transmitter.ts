@@ -30,6 +30,8 @@ export class Transmitter {
   persistent = false
   carrier: Carrier | null = null
   readonly #parts: TransmitterParts
+  /** Messages that wait for the store before they are sent. */
+  #held = 0
   /** QoS 0 deliveries whose bytes the socket has not taken yet; null: there never was one. */
   #leaving: Set<Delivery> | null = null
 
@@ -52,20 +54,32 @@ export class Transmitter {
     return this.#write(carrier, message, 0, OPTIONS_0)
   }
 
-  /** Send what it is the turn of: at once, or when the store has the state that it leads to. */
+  /**
+   * Send what it is the turn of: at once, or when the store has the state that it leads to. Messages behind one that waits
+   * for the store wait with it, whatever their QoS: they keep the order in which they were published.
+   */
   send(carrier: Carrier, delivery: Delivery): void {
-    if (delivery.safe) {
+    const { state, safe } = delivery
+    const isMessage = state !== RELEASED
+    if (safe && (this.#held === 0 || !isMessage)) {
       this.#sendNow(carrier, delivery)
       return
     }
-    const { state } = delivery
-    const send = (): void => {
-      if (delivery.state !== state) return
+    if (isMessage) {
+      this.#held++
+      delivery.message!.keep()
+    }
+    const end = (isSafe: boolean): void => {
+      if (isMessage) this.#held--
+      if (!isSafe || delivery.state !== state) return
       delivery.safe = true
       if (this.carrier === carrier) this.#sendNow(carrier, delivery)
     }
     // What could not be written is sent when the client comes back; the store has told of its trouble.
-    this.#parts.durable().then(send, () => {})
+    this.#parts.durable().then(
+      () => end(true),
+      () => end(safe),
+    )
   }
 
   #sendNow(carrier: Carrier, delivery: Delivery): void {

@@ -188,6 +188,24 @@ describe.each(VERSIONS)('what the broker sends on MQTT $name', ({ version }) => 
     expect((await again.next('publish')).payload.toString()).toBe('new')
   })
 
+  it('[MQTT-4.6.0-6] [3.1.1: MQTT-4.6.0-6] comes in the order in which it was published, also where QoS 1 and 2 take turns', async () => {
+    const { client, writer, topic, back } = await scene(version)
+    const all = Array.from({ length: 12 }, (_, i) => String(i))
+    const sendAll = (): void => {
+      for (const [i, payload] of all.entries()) {
+        writer.sendBytes(packet(i % 2 === 0 ? 0x34 : 0x32, topic, 0, i + 1, none, Buffer.from(payload)))
+      }
+    }
+    sendAll()
+    for (const payload of all) expect((await client.next('publish')).payload.toString()).toBe(payload)
+    await leave(client)
+    for (let id = 1; id <= 12; id += 2) writer.send({ cmd: 'pubrel', messageId: id })
+    sendAll()
+    await writer.settled()
+    const again = await back()
+    for (const payload of [...all, ...all]) expect((await again.next('publish')).payload.toString()).toBe(payload)
+  })
+
   it('[MQTT-4.6.0-4] [3.1.1: MQTT-4.6.0-4, MQTT-4.6.0-6] PUBREL goes out in the order of PUBREC', async () => {
     const { client, writer, topic } = await scene(version)
     const identifiers: number[] = []
