@@ -93,7 +93,7 @@ export class PubSub implements Namespace {
         match = match.forOwn
       }
       const { session, identifiers } = match
-      if (retainedUnderWay) this.#delivery.before(session, message.topic)
+      if (retainedUnderWay) this.#delivery.before(session, message)
       const retain = match.retainAsPublished && message.retain
       const qos = message.qos < match.qos ? message.qos : match.qos
       if (qos === 0) {

@@ -5,7 +5,7 @@
  * The tree is read as it goes. A live message does not overtake the retained one of its topic: `before()` sends that first.
  */
 
-import type { Message } from '../core/message.ts'
+import type { Message, QoS } from '../core/message.ts'
 import type { Subscription } from '../kernel/plugin-contract.ts'
 import { Fifo } from '../session/fifo.ts'
 import type { Retained } from './retained.ts'
@@ -31,7 +31,7 @@ interface Wanted {
   readonly subscription: Subscription
   readonly identifiers: readonly number[] | null
   readonly cursor: TopicCursor<Message>
-  /** Topics whose message was sent before its turn. */
+  /** Topics of which nothing is to come in its turn: what there was has been sent before. */
   early: Set<string> | null
 }
 
@@ -72,16 +72,19 @@ export class RetainedDelivery {
     this.#run()
   }
 
-  /** A live message on `topic` is about to be given to `session`: the retained one it would overtake goes first. */
-  before(session: Subscriber, topic: string): void {
+  /**
+   * A live message is about to be given to `session`: the retained one that it would overtake goes first, and if it is
+   * retained in its turn it does not come again.
+   */
+  before(session: Subscriber, { topic, qos }: Message): void {
     const feed = this.#feeds.get(session)
     if (feed === undefined) return
     for (const wanted of feed.wanted.slice(0, MAX_HELD_AGAINST)) {
       if (wanted.early?.has(topic)) continue
       const message = wanted.cursor.ahead(topic)
       // Where there is no room now the live one is dropped as well, and this one comes in its turn.
-      if (message === null || !hasRoom(session, wanted, message)) continue
-      if (!this.#send(session, wanted.subscription, message, wanted.identifiers)) continue
+      if (message === undefined || !hasRoom(session, wanted, message?.qos ?? qos)) continue
+      if (message !== null && !this.#send(session, wanted.subscription, message, wanted.identifiers)) continue
       wanted.early ??= new Set()
       wanted.early.add(topic)
     }
@@ -174,6 +177,6 @@ export class RetainedDelivery {
   }
 }
 
-function hasRoom(session: Subscriber, { subscription }: Wanted, message: Message): boolean {
-  return Math.min(message.qos, subscription.qos) > 0 || session.outbox.writable
+function hasRoom(session: Subscriber, { subscription }: Wanted, qos: QoS): boolean {
+  return Math.min(qos, subscription.qos) > 0 || session.outbox.writable
 }

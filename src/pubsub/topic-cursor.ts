@@ -71,22 +71,22 @@ export class TopicCursor<T> {
     return null
   }
 
-  /** The value of `topic` if the walk has yet to come to it, else null. */
-  ahead(topic: string): T | null {
-    if (!matches(this.#filter, topic)) return null
+  /** The value of `topic`, or null, if the walk has yet to come to its place in the tree; undefined when it comes there no more. */
+  ahead(topic: string): T | null | undefined {
+    if (!matches(this.#filter, topic)) return undefined
     let node = this.#root
     let passing = true
     for (const [depth, level] of topic.split('/').entries()) {
       const child = node.children?.get(level)
-      if (child === undefined || child.order > this.#newest) return null
+      if (child === undefined || child.order > this.#newest) return undefined
       if (passing) {
         const frame = this.#stack[depth]
-        if (frame === undefined || child.order < frame.last) return null
+        if (frame === undefined || child.order < frame.last) return undefined
         if (child.order > frame.last) passing = false
       }
       node = child
     }
-    return passing ? null : node.value
+    return passing ? undefined : node.value
   }
 
   #enter(node: TopicNode<T>, position: number): void {

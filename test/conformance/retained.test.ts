@@ -135,6 +135,23 @@ describe('a retained message on MQTT 5.0', () => {
     expect(told(await arrived(client))).toEqual(['x at 0 retained'])
   })
 
+  it('[MQTT-3.3.1-9] that comes live while others are still being sent is not sent a second time', async () => {
+    const { client, topic } = await scene(5)
+    for (const name of ['1', '2', '3', 'late/4'])
+      await publish(client, `${topic}/${name}`, name, { qos: 1, retain: true })
+    const slow = await connectRaw(broker.port, { protocolVersion: 5, properties: { receiveMaximum: 1 } })
+    await subscribe(slow, `${topic}/#`)
+    await publish(client, `${topic}/late`, 'late', { qos: 1, retain: true })
+    const came: string[] = []
+    while (came.length < 5) {
+      const { payload, messageId } = await slow.next('publish')
+      came.push(payload.toString())
+      slow.send({ cmd: 'puback', messageId: messageId! })
+    }
+    expect(came.toSorted()).toEqual(['1', '2', '3', 'late', 'late/4'])
+    expect(await arrived(slow)).toEqual([])
+  })
+
   it('[MQTT-3.3.1-10, MQTT-3.8.4-5] with retain handling 1 is sent once for a filter that one SUBSCRIBE has twice', async () => {
     const { client, topic, retain } = await scene(5)
     await retain('x')

@@ -61,7 +61,7 @@ describe('a walk through a tree of topics', () => {
             known.add(step.topic)
           } else tree.delete(step.topic)
         }
-        const ahead = [...known].filter((one) => cursor.ahead(one) !== null)
+        const ahead = [...known].filter((one) => (cursor.ahead(one) ?? null) !== null)
         expect(drain(cursor).sort()).toEqual(ahead.sort())
       }),
       { numRuns: 3_000 },
