@@ -61,7 +61,7 @@ const path = z
   .string({ error: 'a path that begins with /' })
   .regex(/^\/[^?#\s]*$/, { error: 'a path that begins with /, without ? or #' })
   .prefault('/mqtt')
-  .describe('Path that WebSocket clients ask for.')
+  .describe('Path that WebSocket clients ask for; / is taken as well.')
 
 const origins = z
   .union([z.array(z.string({ error: originExpected }).regex(isOrigin, { error: originExpected })), z.null()], {

@@ -24,6 +24,12 @@ it('a program publishes and subscribes over ws://, large messages too', async ()
   expect(got.map((text) => Number.parseInt(text, 10))).toEqual(Array.from({ length: 20 }, (_, i) => i))
 })
 
+it('a client that was told no path is served', async () => {
+  const { wsPort } = await start()
+  const client = await connectClient(wsPort, { protocol: 'ws', path: '/' })
+  await client.mqtt.publishAsync('a', 'x', { qos: 1 })
+})
+
 it('and over wss://', async () => {
   const files = await tlsFiles()
   const broker = await startBroker({ listeners: { tcp: { port: 0 }, wss: files.options } })

@@ -103,8 +103,10 @@ export class WebSocketLayer implements Layer {
     else this.#refuse(request.socket, 426, 'it asks for no WebSocket', 'Upgrade: websocket\r\n')
   }
 
+  /** Clients that were told no path ask for `/`. */
   #isOurs({ url }: IncomingMessage): boolean {
-    return url?.split('?', 1)[0] === this.#parts.path
+    const path = url?.split('?', 1)[0]
+    return path === this.#parts.path || path === '/'
   }
 
   #refuse(stream: Duplex, status: number, reason: string, header = ''): void {
