@@ -51,6 +51,7 @@ const EXCEPTIONS = new Set([
   'src/cli/commands/passwd.ts → plugins/access/password-file.ts',
   'src/cli/commands/check.ts → plugins/queue/policies.ts',
   'src/cli/access-question.ts → plugins/index.ts',
+  'src/cli/dry-run.ts → plugins/index.ts',
 ])
 
 const STATEMENT =
