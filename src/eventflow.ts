@@ -16,6 +16,7 @@ import type { PublishOptions } from './embedded/local-clients.ts'
 import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
 import { chooseAuthenticators } from './kernel/listener-chains.ts'
 import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
+import { keepingOf } from './reload/limits.ts'
 import { isLive, optionsOf, partsOf } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
@@ -78,9 +79,9 @@ export class Eventflow {
     this.#open = options.openStore ?? openStore
     const onFault = (error: unknown): void => this.#log.error({ error }, 'an event listener failed')
     this.#bus = new EventBus(onFault)
-    const { node, status } = this.config
-    const { recent: keep, recentMessages: keepMessages } = status
-    this.#chronicle = new Chronicle({ events: this.#bus, now: systemClock.now, node, keep, keepMessages, onFault })
+    const { node } = this.config
+    const keeping = keepingOf(this.config)
+    this.#chronicle = new Chronicle({ events: this.#bus, now: systemClock.now, node, ...keeping, onFault })
   }
 
   /** The configuration in force. What is to be another one at the next start has its old value. */
@@ -114,6 +115,7 @@ export class Eventflow {
     if (this.#running !== null) return
     this.#config = this.#wanted
     const { config } = this
+    this.#chronicle.keep(keepingOf(config))
     const log = this.#log
     const events = this.#bus
     const since = systemClock.now()
@@ -130,7 +132,7 @@ export class Eventflow {
         this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
         (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
       )
-      chooseAuthenticators(kernel.access, config.listeners)
+      chooseAuthenticators(kernel.access, config.listeners)()
       const { configFile } = this.#options
       events.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
       await kernel.loadSessions()
@@ -244,6 +246,7 @@ export class Eventflow {
       applied: (config, wanted) => {
         this.#config = config
         this.#wanted = wanted
+        this.#chronicle.keep(keepingOf(config))
       },
       since,
       clock: systemClock,

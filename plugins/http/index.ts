@@ -23,7 +23,7 @@ export const http = definePlugin<HttpOptions>({
   name: 'http',
   async setup(context) {
     const { port, tokenFile } = context.options
-    if (port === null) return undefined
+    if (port === null) return null
     return new Http(context, port, await tokensOf(tokenFile))
   },
 })

@@ -24,7 +24,6 @@ export const statusFile = definePlugin<StatusFileOptions>({
   name: 'status-file',
   setup({ options, chronicle, clock, events, log, node }) {
     const { path, maxSize, maxFiles } = options
-    const types = typesOf(options.types)
     const since = chronicle.sequence
     const file = new LineFile({
       ...{ path, maxBytes: maxSize, maxFiles, clock },
@@ -42,8 +41,14 @@ export const statusFile = definePlugin<StatusFileOptions>({
           throw new EventflowError('PLUGIN_FAILED', `${cause.message} (status.file.path)`, { cause })
         })
         // What happened before the file was there, as far as it is remembered: the configuration, the store.
+        const types = typesOf(options.types)
         for (const event of chronicle.recent({ type: types, since })) file.write(JSON.stringify(event))
         ignore = chronicle.follow(types, (record) => file.write(record))
+      },
+      fixed: ['path', 'maxSize', 'maxFiles'],
+      reload: (next) => () => {
+        ignore()
+        ignore = chronicle.follow(typesOf((next as StatusFileOptions).types), (record) => file.write(record))
       },
       async stop() {
         ignore()

@@ -39,6 +39,7 @@ export class StatusFeed implements Namespace {
   /** It is shown the filters of shared subscriptions, to refuse them. */
   readonly sharing = true
   readonly #parts: FeedParts
+  #topic: string
   readonly #interest: Interest
   readonly #backlog = new Backlog((record) => this.#tell(record))
   readonly #losses: Losses
@@ -46,6 +47,7 @@ export class StatusFeed implements Namespace {
 
   constructor(parts: FeedParts) {
     this.#parts = parts
+    this.#topic = parts.topic
     const { chronicle, clock, events } = parts
     this.#interest = new Interest(chronicle, (record) => this.#note(record))
     this.#losses = new Losses({ clock, emit: (data) => events.emit('status.dropped', data) })
@@ -100,6 +102,14 @@ export class StatusFeed implements Namespace {
     this.#listenFor(reader)
   }
 
+  /** Another topic for all events, from the next on. */
+  change(topic: string): void {
+    if (topic === this.#topic) return
+    this.#backlog.flush()
+    this.#topic = topic
+    for (const reader of this.#readers.values()) this.#listenFor(reader)
+  }
+
   /** Tell what happened until now, and nothing any more. */
   stop(): void {
     this.#interest.stop()
@@ -115,7 +125,7 @@ export class StatusFeed implements Namespace {
 
   #listenFor(reader: Reader): void {
     const before = reader.listening
-    reader.listening = reader.wants(this.#parts.topic)
+    reader.listening = reader.wants(this.#topic)
     this.#interest.add(reader.listening) // first, or what both have would be given up and taken up again
     this.#interest.remove(before)
   }
@@ -134,7 +144,7 @@ export class StatusFeed implements Namespace {
   }
 
   #topicsOf({ type }: EventRecord): readonly string[] {
-    return [this.#parts.topic, eventTopic(type)]
+    return [this.#topic, eventTopic(type)]
   }
 
   /** Null: the reader does not read it. */

@@ -16,6 +16,8 @@ export const status = definePlugin<StatusOptions>({
     const feed = new StatusFeed({ topic: options.topic, clock, events, chronicle, log })
     context.namespace(PREFIX, feed)
     return {
+      // How many events are kept is for the broker, which keeps them without a reader of status too.
+      reload: (options) => () => feed.change((options as StatusOptions).topic),
       stop() {
         feed.stop()
         if (feed.dropped > 0) log.info({ dropped: feed.dropped }, 'readers of status were too slow for some messages')

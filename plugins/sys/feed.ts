@@ -23,7 +23,7 @@ import type { Board, Posted } from './board.ts'
 import { Reader } from './reader.ts'
 
 export interface FeedParts {
-  /** Milliseconds from tick to tick. */
+  /** Milliseconds from tick to tick; 0: nothing is told, whoever subscribes. */
   intervalMs: number
   clock: Clock
   log: Logger
@@ -37,18 +37,30 @@ export class SysFeed implements Namespace {
   readonly sharing = true
   readonly #parts: FeedParts
   readonly #readers = new Map<SessionView, Reader>()
+  #intervalMs: number
   #timer: Timer | null = null
 
   constructor(parts: FeedParts) {
     this.#parts = parts
+    this.#intervalMs = parts.intervalMs
   }
 
   start(): void {
-    const { clock, intervalMs } = this.#parts
+    const { clock } = this.#parts
+    const intervalMs = this.#intervalMs
+    if (intervalMs === 0) return
     this.#timer = clock.after(intervalMs, () => {
       this.start()
       this.#tick()
     })
+  }
+
+  /** Another interval from now on. */
+  change(intervalMs: number): void {
+    if (intervalMs === this.#intervalMs) return
+    this.#intervalMs = intervalMs
+    this.#timer?.cancel()
+    this.start()
   }
 
   stop(): void {
@@ -70,7 +82,7 @@ export class SysFeed implements Namespace {
     this.#readers.set(session, reader)
     const isNew = reader.subscribe(subscription)
     // After a restart every value counts as changed.
-    if (restored) return undefined
+    if (restored || this.#intervalMs === 0) return undefined
     for (const posted of board.recent(clock.now())) if (reader.route(posted.topic) !== null) reader.begin(posted)
     const { retainHandling } = subscription
     if (retainHandling === 2 || (retainHandling === 1 && !isNew)) return undefined // [MQTT-3.3.1-9..11]

@@ -1,7 +1,7 @@
 /** `$SYS`: the broker's counters under the names that Mosquitto has for them. */
 
 import { getHeapStatistics } from 'node:v8'
-import { definePlugin, type Namespace, type PluginContext, ReasonCode, Refusal } from '../../src/plugin.ts'
+import { definePlugin, type PluginContext } from '../../src/plugin.ts'
 import { Board } from './board.ts'
 import { SysFeed } from './feed.ts'
 import { LoadAverages } from './load-averages.ts'
@@ -15,13 +15,13 @@ export interface SysOptions {
 export const sys = definePlugin<SysOptions>({
   name: 'sys',
   setup(context) {
-    if (context.options.interval === 0) {
-      context.namespace(PREFIX, SILENCE)
-      return undefined
-    }
     const feed = feedOf(context)
     context.namespace(PREFIX, feed)
-    return { start: () => feed.start(), stop: () => feed.stop() }
+    return {
+      start: () => feed.start(),
+      stop: () => feed.stop(),
+      reload: (options) => () => feed.change((options as SysOptions).interval),
+    }
   },
 })
 
@@ -42,13 +42,4 @@ function feedOf({ options, clock, log, counters, gauges, version }: PluginContex
     measure()
   }
   return new SysFeed({ intervalMs: options.interval, clock, log, board, tick })
-}
-
-/** Who subscribes is let to, and hears nothing. */
-const SILENCE: Namespace = {
-  accept() {
-    throw new Refusal(ReasonCode.NotAuthorized, 'only the broker publishes on $SYS')
-  },
-  subscribe: () => undefined,
-  unsubscribe() {},
 }

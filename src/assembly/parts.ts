@@ -19,9 +19,10 @@ import type { OutboxLimits } from '../session/outbox.ts'
 import { Backups } from '../store/backups.ts'
 import type { Store } from '../store/store.ts'
 import { Broker } from '../transport/broker.ts'
+import { Gate } from '../transport/gate.ts'
 import { HttpDoor } from '../transport/listeners/http-door.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
-import { makeGate, makeListeners, ownLimits } from '../transport/listeners/make.ts'
+import { gateLimits, makeListeners, ownLimits } from '../transport/listeners/make.ts'
 import { VERSION } from '../version.ts'
 import { TopicTable } from '../wire/topic-table.ts'
 import { WriteScheduler } from '../wire/write-buffer.ts'
@@ -33,6 +34,7 @@ export interface Parts {
   kernel: Kernel
   pubsub: PubSub
   broker: Broker
+  gate: Gate
   /** The one on TCP first. */
   listeners: [Listener, ...Listener[]]
   local: LocalClients
@@ -54,7 +56,7 @@ export interface Means {
 }
 
 export function makeParts(config: Config, { store, events, chronicle, log, reload }: Means): Parts {
-  const { node, mqtt } = config
+  const { node } = config
   const clock = systemClock
   const counters = new Counters()
   const limits = sessionLimits(config)
@@ -66,12 +68,13 @@ export function makeParts(config: Config, { store, events, chronicle, log, reloa
   const writing = { scheduler: new WriteScheduler(counters), topics: new TopicTable() }
   const lane = { ...shared, clients, intake, subscriptions, store, ...writing, limits: transportLimits(config) }
   const broker = new Broker(lane, ownLimits(config))
-  const entrance = { gate: makeGate(config, clock), attach: broker.attach.bind(broker) }
+  const gate = new Gate(gateLimits(config), clock)
+  const entrance = { gate, attach: broker.attach.bind(broker) }
   const listeners = makeListeners(config, { ...shared, ...entrance })
   const door = new HttpDoor(config, { ...entrance, events })
-  const local = new LocalClients({ kernel, maxTopicLevels: mqtt.maxTopicLevels, now: clock.now, log })
+  const local = new LocalClients({ kernel, now: clock.now, log })
   const watch = new OverloadWatch({ ...shared, uptime: () => performance.now(), ...overloadLimits(config) })
   const notices = new Notices(shared)
   const backups = new Backups({ store, clock, folder: config.store.backupPath, onEnd: tellBackup(log, events) })
-  return { store, backups, kernel, pubsub, broker, listeners, door, local, watch, notices, limits }
+  return { store, backups, kernel, pubsub, broker, gate, listeners, door, local, watch, notices, limits }
 }

@@ -1,21 +1,11 @@
-/**
- * May somebody do something, and by which rule? Asked of a broker that is put together from the configuration and never
- * started: it is open to nobody, and keeps nothing but in memory.
- */
+/** May somebody do something, and by which rule? Asked of a broker that is put together and never started. */
 
-import { type AccessControl, builtInPlugins } from '../../plugins/index.ts'
+import type { AccessControl } from '../../plugins/index.ts'
 import type { Config } from '../config/schema.ts'
-import { systemClock } from '../core/clock.ts'
-import { Counters } from '../core/counters.ts'
-import { EventBus } from '../core/event-bus.ts'
 import type { Action } from '../core/grants.ts'
 import { Refusal } from '../core/reason-codes.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
-import { Chronicle } from '../kernel/chronicle.ts'
-import { Kernel } from '../kernel/kernel.ts'
-import { NEVER_EXPIRES } from '../session/session.ts'
-import { openStore } from '../store/open.ts'
-import { VERSION } from '../version.ts'
+import { kernelFor, setUpPlugins } from './dry-run.ts'
 
 export interface Question {
   user: string | null
@@ -65,27 +55,7 @@ export async function ask(config: Config, question: Question): Promise<Answer> {
 }
 
 async function controlOf(config: Config): Promise<AccessControl> {
-  const events = new EventBus(() => {})
-  const quiet = { keep: 0, keepMessages: false, onFault() {} }
-  const store = await openStore({ kind: 'memory', path: '', onFault: () => {}, onRecovered: () => {} })
-  const kernel = new Kernel({
-    store,
-    clock: systemClock,
-    events,
-    chronicle: new Chronicle({ events, now: systemClock.now, node: config.node, ...quiet }),
-    counters: new Counters(),
-    log: { debug() {}, info() {}, warn() {}, error() {} },
-    node: config.node,
-    version: VERSION,
-    maxTopicLevels: config.mqtt.maxTopicLevels,
-    limits: config.session,
-    maxExpirySeconds: NEVER_EXPIRES,
-  })
-  // Publish/subscribe owns what no other does; nothing is ever published here.
-  kernel.namespaces.claim('', { accept() {}, subscribe: () => undefined, unsubscribe() {} })
-  const plugins = builtInPlugins.filter(({ name }) => ASKED.has(name))
-  const options = config as Record<string, unknown>
-  await kernel.plugins.setUp(plugins, (plugin) => kernel.contextOf(plugin, options[plugin.name] ?? {}))
-  await store.close()
+  const kernel = await kernelFor(config)
+  await setUpPlugins(kernel, config, (name) => ASKED.has(name))
   return kernel.plugins.api('access') as AccessControl
 }

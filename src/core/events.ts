@@ -32,7 +32,7 @@ export type RefusalReason =
   | 'client-identifier' // an identifier that cannot be taken
   | 'credentials' // the user name or password is not right, or they are given in a way that is not known
   | 'not-authorized' // it has none, or may not connect
-  | 'limit' // too many connections
+  | 'limit' // too many connections: it, or those that were to be let in, so that the oldest gave way; or too fast
   | 'redirected' // it was sent to another server
   | 'shutdown' // the broker stops
   | 'unavailable' // the broker could not do its part

@@ -21,6 +21,11 @@ const REASONS: ReadonlyMap<number, RefusalReason> = new Map<number, RefusalReaso
   [ReasonCode.ServerShuttingDown, 'shutdown'],
 ])
 
+/** Of a connection that was given up before it was let in: that it was slow, or why it had to give way. */
+export function givenUpReasonOf(reasonCode: number): RefusalReason {
+  return reasonCode === ReasonCode.ServerBusy ? 'timeout' : refusalReasonOf(reasonCode)
+}
+
 /** Of a code that is not in the table the client is innocent. */
 export function refusalReasonOf(reasonCode: number): RefusalReason {
   return REASONS.get(reasonCode) ?? 'unavailable'

@@ -17,21 +17,19 @@ export interface PublishOptions {
 
 export class LocalClients {
   readonly #kernel: Kernel
-  readonly #maxTopicLevels: number
   readonly #now: () => number
   readonly #log: Logger
   readonly #iterators = new Set<JobIterator>()
   #count = 0
 
-  constructor(parts: { kernel: Kernel; maxTopicLevels: number; now: () => number; log: Logger }) {
+  constructor(parts: { kernel: Kernel; now: () => number; log: Logger }) {
     this.#kernel = parts.kernel
-    this.#maxTopicLevels = parts.maxTopicLevels
     this.#now = parts.now
     this.#log = parts.log
   }
 
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<void> {
-    const problem = topicProblem(topic, this.#maxTopicLevels)
+    const problem = topicProblem(topic, this.#kernel.subscriptions.limits.maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
     // A copy: the program may write to its own buffer as soon as we return.
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
@@ -69,7 +67,7 @@ export class LocalClients {
   }
 
   async #subscribe(filter: string, qos: QoS, handler: LocalHandler): Promise<() => void> {
-    const problem = filterProblem(filter, this.#maxTopicLevels)
+    const problem = filterProblem(filter, this.#kernel.subscriptions.limits.maxTopicLevels)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
     const client = new LocalClient(`local-${++this.#count}`, handler)
     const { namespace, filter: shown } = this.#kernel.namespaces.placeOf(filter)

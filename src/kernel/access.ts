@@ -71,13 +71,11 @@ export class Access {
     return this.#epoch
   }
 
-  /**
-   * Of those who come by `listener`, ask these authenticators only, in this order.
-   * @returns a name that is nobody's, or null
-   */
-  setChain(listener: string, names: readonly string[]): string | null {
-    const unknown = names.find((name) => !this.authenticators.includes(name))
-    if (unknown !== undefined) return unknown
+  /** Of those who come by `listener`, ask the authenticators of these names only, in this order; null: all. */
+  setChain(listener: string, names: readonly string[] | null): void {
+    this.#chosen.delete(listener)
+    this.#chains.delete(listener)
+    if (names === null) return
     const byName = new Map(this.#authenticators.map((authenticator) => [authenticator.name, authenticator]))
     this.#chosen.set(listener, names)
     // A method of enhanced authentication is asked for by the client, never in a chain.
@@ -85,7 +83,6 @@ export class Access {
       listener,
       names.flatMap((name) => byName.get(name) ?? []),
     )
-    return null
   }
 
   /** Names of the authenticators there are, methods of enhanced authentication among them. */

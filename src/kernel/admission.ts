@@ -40,6 +40,11 @@ export class Admissions {
     this.#slowDown = new SlowDown(slowDown, clock)
   }
 
+  /** What becomes of those who guess, from now on. */
+  changeSlowDown(limits: SlowDownLimits): void {
+    this.#slowDown.change(limits)
+  }
+
   /**
    * Resolves with who the client is when it may connect; rejects with a Refusal 0x86 (wrong credentials), 0x87 (none
    * given), 0x9F (too many failures from its address), or that of an authenticator.

@@ -35,33 +35,48 @@ export interface EventChronicle {
   follow(types: readonly EventType[], follower: Follower): () => void
 }
 
-export interface ChronicleParts {
+export interface ChronicleParts extends Keeping {
   events: Events
   now: () => number
   /** Name of this node: any text. */
   node: string
+  /** Told what a follower threw. */
+  onFault: (error: unknown) => void
+}
+
+export interface Keeping {
   /** How many events are kept; 0: none. */
   keep: number
   /** Whether those that happen as often as messages do are kept too. */
   keepMessages: boolean
-  /** Told what a follower threw. */
-  onFault: (error: unknown) => void
 }
 
 export class Chronicle implements EventChronicle {
   readonly #parts: ChronicleParts
   readonly #origin: EventOrigin
   readonly #followers = new Map<EventType, { followers: readonly Follower[]; ignore: () => void }>()
-  /** A ring: the next place to be written is `#count % keep`. */
-  readonly #kept: EventRecord[] = []
+  /** A ring: the next place to be written is `#count % #size`. */
+  #kept: EventRecord[] = []
+  #size = 0
   #count = 0
+  #endKeeping = (): void => {}
   #sequence = 0
 
   constructor(parts: ChronicleParts) {
     this.#parts = parts
-    const { node, now, keep, keepMessages } = parts
+    const { node, now } = parts
     this.#origin = { source: `/eventflow/${encodeURIComponent(node)}`, runId: String(now()) }
-    if (keep > 0) this.follow(keepMessages ? EVENT_TYPES : RARE_EVENT_TYPES, (record) => this.#keep(record))
+    this.keep(parts)
+  }
+
+  /** Keep so many events from now on, or others; of those that are kept the last ones stay. */
+  keep({ keep, keepMessages }: Keeping): void {
+    this.#endKeeping()
+    this.#kept = keep === 0 ? [] : this.#inOrder.slice(-keep)
+    this.#size = keep
+    this.#count = this.#kept.length
+    const types = keepMessages ? EVENT_TYPES : RARE_EVENT_TYPES
+    this.#endKeeping = keep === 0 ? () => {} : this.follow(types, (record) => this.#keep(record))
   }
 
   get sequence(): number {
@@ -79,8 +94,7 @@ export class Chronicle implements EventChronicle {
 
   recent({ area, type, since = 0, limit = Number.POSITIVE_INFINITY }: RecentQuery = {}): CloudEvent[] {
     const types = type === undefined ? null : new Set<string>(typeof type === 'string' ? [type] : type)
-    const oldest = this.#count % Math.max(this.#kept.length, 1)
-    const found = [...this.#kept.slice(oldest), ...this.#kept.slice(0, oldest)].filter(
+    const found = this.#inOrder.filter(
       (record) =>
         record.sequence > since &&
         (types === null || types.has(record.type)) &&
@@ -88,6 +102,12 @@ export class Chronicle implements EventChronicle {
     )
     const start = since > 0 ? 0 : Math.max(found.length - limit, 0)
     return found.slice(start, start + limit).map((record) => record.toCloudEvent())
+  }
+
+  /** Those that are kept, the oldest first. */
+  get #inOrder(): EventRecord[] {
+    const oldest = this.#count % Math.max(this.#kept.length, 1)
+    return [...this.#kept.slice(oldest), ...this.#kept.slice(0, oldest)]
   }
 
   readonly #tell = <T extends EventType>(type: T, data: EventMap[T]): void => {
@@ -120,6 +140,6 @@ export class Chronicle implements EventChronicle {
   }
 
   #keep(record: EventRecord): void {
-    this.#kept[this.#count++ % this.#parts.keep] = record
+    this.#kept[this.#count++ % this.#size] = record
   }
 }

@@ -65,11 +65,17 @@ export class Clients {
     return found === null ? null : new Exchange(found, credentials, admissions)
   }
 
-  /** A connected client has proved anew who it is. @throws Refusal 0x87 when it is somebody else now */
+  /**
+   * A connected client has proved anew who it is. What its rights of now do not allow is taken from it.
+   * @throws Refusal 0x87 when it is somebody else now
+   */
   renewed(session: Session, { username, grants, expiresAt }: Admission): void {
     if (username !== session.username) throw new Refusal(ReasonCode.NotAuthorized, 'this is another user')
+    const { access, subscriptions, sessions } = this.#parts
     session.grants = grants
-    this.#parts.access.forget(session)
+    sessions.save(session) // its will is judged by them too
+    access.forget(session)
+    subscriptions.review(session)
     this.expireAt(session, expiresAt)
   }
 

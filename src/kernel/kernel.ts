@@ -18,10 +18,10 @@ import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
 import { NEVER_SLOWED, type SlowDownLimits } from './slow-down.ts'
-import { Subscriptions } from './subscriptions.ts'
+import { type SubscriptionLimits, Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
 
-export interface KernelParts {
+export interface KernelParts extends KernelLimits {
   store: Store
   clock: Clock
   events: Events
@@ -32,16 +32,20 @@ export interface KernelParts {
   node: string
   /** Version of this program. */
   version: string
+  limits: OutboxLimits
+  /** Read the configuration again, if it can be. */
+  reload?: () => Promise<ReloadResult>
+}
+
+/** What may change while the broker runs. */
+export interface KernelLimits {
   maxTopicLevels: number
   /** Bytes of the longest filter. Default: what MQTT can say. */
   maxTopicBytes?: number
   /** Subscriptions of one session, and sessions. Default of each: any number. */
   maxSubscriptions?: number
   maxSessions?: number
-  limits: OutboxLimits
   maxExpirySeconds: number
-  /** Read the configuration again, if it can be. */
-  reload?: () => Promise<ReloadResult>
   /** What becomes of those who guess; left out: nothing. */
   slowDown?: SlowDownLimits
 }
@@ -55,12 +59,12 @@ export class Kernel {
   readonly intake: Intake
   readonly clients: Clients
   readonly #wills: Wills
+  readonly #admissions: Admissions
   readonly #parts: KernelParts
 
   constructor(parts: KernelParts) {
     this.#parts = parts
-    const { store, clock, events, counters, log, limits, maxExpirySeconds, maxTopicLevels } = parts
-    const { maxTopicBytes = MAX_TOPIC_BYTES, maxSubscriptions = Infinity, maxSessions = Infinity } = parts
+    const { store, clock, events, counters, log, limits, maxExpirySeconds, maxSessions = Infinity } = parts
     const { access, namespaces } = this
     this.plugins = new PluginHost(events)
     this.sessions = new Sessions({
@@ -78,14 +82,23 @@ export class Kernel {
       },
     })
     const { sessions } = this
-    const most = { maxTopicLevels, maxTopicBytes, maxSubscriptions }
-    this.subscriptions = new Subscriptions({ access, namespaces, sessions, store, events, log, ...most })
+    const ofSubscriptions = { access, namespaces, sessions, store, events, log, limits: subscriptionLimits(parts) }
+    this.subscriptions = new Subscriptions(ofSubscriptions)
     this.intake = new Intake({ access, namespaces, events })
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
     const admissions = new Admissions({ access, events, clock, slowDown: parts.slowDown ?? NEVER_SLOWED })
+    this.#admissions = admissions
     this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store, clock, admissions })
+  }
+
+  /** Other limits from now on. What is there stays, though it goes beyond them. */
+  change(limits: KernelLimits): void {
+    this.sessions.maxSessions = limits.maxSessions ?? Infinity
+    this.sessions.maxExpirySeconds = limits.maxExpirySeconds
+    this.subscriptions.limits = subscriptionLimits(limits)
+    this.#admissions.changeSlowDown(limits.slowDown ?? NEVER_SLOWED)
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
@@ -157,4 +170,9 @@ export class Kernel {
       },
     }
   }
+}
+
+function subscriptionLimits(limits: KernelLimits): SubscriptionLimits {
+  const { maxTopicLevels, maxTopicBytes = MAX_TOPIC_BYTES, maxSubscriptions = Infinity } = limits
+  return { maxTopicLevels, maxTopicBytes, maxSubscriptions }
 }

@@ -3,18 +3,22 @@
 import type { Config } from '../config/schema.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Access } from './access.ts'
+import type { Apply } from './plugin-contract.ts'
 
 /**
- * Whether there are authenticators of these names is known only once the plugins have joined.
+ * Whether there are authenticators of these names is known only once the plugins have joined. Returns what puts them in force.
  * @throws EventflowError CONFIG_INVALID when there is none of a name
  */
-export function chooseAuthenticators(access: Access, listeners: Config['listeners']): void {
-  for (const [name, listener] of Object.entries(listeners)) {
-    const names = listener?.authenticators ?? null
-    const unknown = names === null ? null : access.setChain(name, names)
-    if (unknown === null) continue
-    const known = access.authenticators.join(', ')
-    const text = `listeners.${name}.authenticators: expected names out of ${known}, found ${JSON.stringify(unknown)}`
-    throw new EventflowError('CONFIG_INVALID', text)
+export function chooseAuthenticators(access: Access, listeners: Config['listeners']): Apply {
+  const chosen = Object.entries(listeners).map(([name, listener]) => [name, listener?.authenticators ?? null] as const)
+  const known = access.authenticators
+  for (const [name, names] of chosen) {
+    const unknown = names?.find((one) => !known.includes(one))
+    if (unknown === undefined) continue
+    const expected = `expected names out of ${known.join(', ')}, found ${JSON.stringify(unknown)}`
+    throw new EventflowError('CONFIG_INVALID', `listeners.${name}.authenticators: ${expected}`)
+  }
+  return () => {
+    for (const [name, names] of chosen) access.setChain(name, names)
   }
 }

@@ -10,12 +10,15 @@ import type { Clock, Timer } from '../core/clock.ts'
 import type { Events } from '../core/events.ts'
 import type { Logger } from './plugin-contract.ts'
 
-export interface OverloadParts {
+export interface OverloadParts extends OverloadLimits {
   clock: Clock
   /** Milliseconds that only go forward, whatever becomes of the time of day. */
   uptime: () => number
   events: Events
   log: Logger
+}
+
+export interface OverloadLimits {
   /** How late is too late, in milliseconds; 0: nobody watches. */
   limitMs: number
   /** For how long, in milliseconds. */
@@ -26,7 +29,7 @@ export interface OverloadParts {
 const LOOK_MS = 100
 
 export class OverloadWatch {
-  readonly #parts: OverloadParts
+  #parts: OverloadParts
   #timer: Timer | null = null
   #dueAt = 0
   /** Since when it is as it would have to be for a change to be told; null: it is not. */
@@ -53,6 +56,14 @@ export class OverloadWatch {
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null
+  }
+
+  /** Watch by other limits, if it watches at all; what has begun is told the end of by these. */
+  change(limits: OverloadLimits): void {
+    this.#parts = { ...this.#parts, ...limits }
+    this.#since = null
+    this.stop()
+    this.start()
   }
 
   #look(now: number): void {

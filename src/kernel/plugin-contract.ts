@@ -147,8 +147,11 @@ export interface PluginInstance {
 export interface Plugin<Options = unknown> {
   /** Lower-case name; its options stand under this key of the configuration. */
   readonly name: string
-  /** Claim namespaces, join chains, listen to events. No I/O yet but reading files. */
-  setup(context: PluginContext<Options>): PluginInstance | undefined | Promise<PluginInstance | undefined>
+  /**
+   * Claim namespaces, join chains, listen to events. No I/O yet but reading files. Null: with these options there is nothing for
+   * it to do, and it counts as not there.
+   */
+  setup(context: PluginContext<Options>): PluginInstance | null | undefined | Promise<PluginInstance | null | undefined>
 }
 
 /** Declare a plugin: types its context, and is the one word to search for. */

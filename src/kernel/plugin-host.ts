@@ -23,7 +23,7 @@ export class PluginHost {
       const instance = await this.#guarded(plugin.name, 'set up', () =>
         plugin.setup(contextOf(plugin) as PluginContext<never>),
       )
-      this.#running.push({ name: plugin.name, instance: instance ?? {} })
+      if (instance !== null) this.#running.push({ name: plugin.name, instance: instance ?? {} })
     }
   }
 

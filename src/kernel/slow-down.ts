@@ -7,6 +7,7 @@
  * guesses of others do not keep that user out, nor do that user's own let others guess.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { sourceOf } from '../core/addresses.ts'
 import type { Clock } from '../core/clock.ts'
@@ -34,7 +35,7 @@ interface Record {
 }
 
 export class SlowDown {
-  readonly #limits: SlowDownLimits
+  #limits: SlowDownLimits
   readonly #clock: Clock
   readonly #addresses = new LRUCache<string, Record>({ max: MAX_REMEMBERED })
   /** Users who came in, each at an address. */
@@ -43,6 +44,14 @@ export class SlowDown {
   constructor(limits: SlowDownLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
+  }
+
+  /** Other limits. Who was not heard by the old ones has a new beginning. */
+  change(limits: SlowDownLimits): void {
+    if (isDeepStrictEqual(limits, this.#limits)) return
+    this.#limits = limits
+    this.#addresses.clear()
+    this.#users.clear()
   }
 
   /**
@@ -97,8 +106,9 @@ export class SlowDown {
 
   /** The record of somebody who has failed too often already. */
   #slowed(address: string, username: string | null): Record | null {
-    const record = this.#recordOf(sourceOf(address) ?? address, username)
-    if (record === undefined || record.failures < this.#limits.after!) return null
+    const { after } = this.#limits
+    const record = after === null ? undefined : this.#recordOf(sourceOf(address) ?? address, username)
+    if (record === undefined || record.failures < after!) return null
     return this.#isForgotten(record, this.#clock.now()) ? null : record
   }
 

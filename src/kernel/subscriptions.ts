@@ -23,18 +23,25 @@ export interface SubscriptionsParts {
   store: Store
   events: Events
   log: Logger
+  limits: SubscriptionLimits
+}
+
+export interface SubscriptionLimits {
   maxTopicLevels: number
-  /** Bytes of the longest filter. Default: what MQTT can say. */
-  maxTopicBytes?: number
-  /** How many one session may have. Default: any number. */
-  maxSubscriptions?: number
+  /** Bytes of the longest filter. */
+  maxTopicBytes: number
+  /** How many one session may have. */
+  maxSubscriptions: number
 }
 
 export class Subscriptions {
   readonly #parts: SubscriptionsParts
+  /** For what is asked for from now on. */
+  limits: SubscriptionLimits
 
   constructor(parts: SubscriptionsParts) {
     this.#parts = parts
+    this.limits = parts.limits
   }
 
   /**
@@ -180,7 +187,8 @@ export class Subscriptions {
   }
 
   #check(session: Session, filter: string): void {
-    const { access, events, maxTopicLevels, maxTopicBytes } = this.#parts
+    const { access, events } = this.#parts
+    const { maxTopicLevels, maxTopicBytes } = this.limits
     const problem = filterProblem(filter, maxTopicLevels, maxTopicBytes)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
     if (this.#isFull(session, filter)) throw this.#full()
@@ -192,12 +200,11 @@ export class Subscriptions {
 
   /** Whether the session has as many as it may, and this one is not among them. */
   #isFull({ subscriptions }: Session, filter: string): boolean {
-    const { maxSubscriptions = Infinity } = this.#parts
-    return subscriptions.size >= maxSubscriptions && !subscriptions.has(filter)
+    return subscriptions.size >= this.limits.maxSubscriptions && !subscriptions.has(filter)
   }
 
   #full(): Refusal {
-    return new Refusal(ReasonCode.QuotaExceeded, `a client has at most ${this.#parts.maxSubscriptions} subscriptions`)
+    return new Refusal(ReasonCode.QuotaExceeded, `a client has at most ${this.limits.maxSubscriptions} subscriptions`)
   }
 
   /** The rules have changed while the namespace was asked. */

@@ -60,6 +60,11 @@ export class PubSub implements Namespace {
     return this.#retained.size
   }
 
+  /** How much may be retained from now on; what is there stays. */
+  set retainedLimits(limits: RetainedLimits) {
+    this.#retained.limits = limits
+  }
+
   /** Goes through the retained messages that `filter` matches; null: all, also those on topics with `$`. */
   retained(filter: string | null): TopicCursor<Message> {
     return filter === null ? this.#retained.everything() : this.#retained.cursor(filter)

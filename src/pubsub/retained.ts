@@ -16,14 +16,15 @@ const LEVEL_BYTES = 200
 
 export class Retained {
   readonly #tree = new TopicTree<Message>()
-  readonly #limits: RetainedLimits
+  /** What `hasRoomFor` goes by. */
+  limits: RetainedLimits
   #expiring = 0
   #bytes = 0
   #topicBytes = 0
 
-  /** @param limits what `hasRoomFor` goes by; default: none */
+  /** @param limits default: none */
   constructor(limits: RetainedLimits = { maxMessages: Infinity, maxBytes: Infinity }) {
-    this.#limits = limits
+    this.limits = limits
   }
 
   get size(): number {
@@ -47,7 +48,7 @@ export class Retained {
 
   /** Whether the message fits, in the place of the one that its topic has. */
   hasRoomFor({ topic, payloadLength }: Message): boolean {
-    const { maxMessages, maxBytes } = this.#limits
+    const { maxMessages, maxBytes } = this.limits
     const { memory } = this
     if (this.size < maxMessages && memory + payloadLength + topic.length <= maxBytes) return true
     const before = this.#tree.get(topic)

@@ -1,13 +1,14 @@
 /** Which options differ between two configurations, and what takes effect while the broker runs. Pure. */
 
 import { isDeepStrictEqual } from 'node:util'
+import { namesWithin } from '../config/options.ts'
 import type { Config } from '../config/schema.ts'
 
 /** Options of a TLS listener that new connections get. */
 const OF_CERTIFICATES = ['cert', 'key', 'passphraseFile', 'ca', 'crl', 'minVersion']
 
 /** Options of any listener that its new clients get. */
-const OF_CLIENTS = ['maxPacketSize', 'messageRate', 'byteRate']
+const OF_CLIENTS = ['maxPacketSize', 'messageRate', 'byteRate', 'authenticators']
 
 /**
  * Options outside of plugins that take effect while the broker runs: those of `mqtt` and of listeners for connections that
@@ -20,21 +21,8 @@ export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   ...['tcp', 'tls', 'ws', 'wss', 'unix'].flatMap((name) => OF_CLIENTS.map((option) => `listeners.${name}.${option}`)),
   'log.level',
   'shutdownTimeout',
-  'mqtt.maxPacketSize',
-  'mqtt.maxConnectSize',
-  'mqtt.connectTimeout',
-  'mqtt.maxKeepAlive',
-  'mqtt.checkPayloadFormat',
-  'mqtt.receiveMaximum',
-  'mqtt.topicAliasMaximum',
-  'session.maxInflight',
-  'session.maxQueued',
-  'session.maxQueuedBytes',
-  'session.maxSocketBuffer',
-  'session.maxExpiry',
-  'limits.messageRate',
-  'limits.byteRate',
-  'limits.overRate',
+  // All of these groups is handed to those who go by it: see partsOf.
+  ...['limits', 'mqtt', 'session', 'overload'].flatMap((group) => namesWithin(group).map((name) => `${group}.${name}`)),
 ])
 
 type Group = Record<string, unknown>

@@ -32,13 +32,13 @@ export function sessionLimits({ session }: Config): OutboxLimits {
 }
 
 /** What becomes of those who guess passwords. */
-export function slowDownLimits({ access }: Config): SlowDownLimits {
+function slowDownLimits({ access }: Config): SlowDownLimits {
   const { after, initial, max } = access.slowDown
   return { after, initialMs: initial, maxMs: max }
 }
 
 /** The longest that a session may outlive its connection. */
-export function maxExpirySeconds({ session }: Config): number {
+function maxExpirySeconds({ session }: Config): number {
   return session.maxExpiry === 'never' ? NEVER_EXPIRES : Math.floor(session.maxExpiry / 1000)
 }
 
@@ -56,6 +56,11 @@ export function kernelLimits(config: Config) {
 
 export function retainedLimits({ limits: { maxRetained, maxRetainedBytes } }: Config) {
   return { maxMessages: maxRetained ?? Infinity, maxBytes: maxRetainedBytes ?? Infinity }
+}
+
+/** How many of the last events are kept, and which. */
+export function keepingOf({ status }: Config) {
+  return { keep: status.recent, keepMessages: status.recentMessages }
 }
 
 /** How late is too late, and for how long. */

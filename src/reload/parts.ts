@@ -2,30 +2,40 @@
 
 import type { Config } from '../config/schema.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { chooseAuthenticators } from '../kernel/listener-chains.ts'
+import type { OverloadWatch } from '../kernel/overload-watch.ts'
 import type { PluginHost } from '../kernel/plugin-host.ts'
+import type { PubSub } from '../pubsub/pubsub.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import type { Broker } from '../transport/broker.ts'
+import type { Gate } from '../transport/gate.ts'
 import type { HttpDoor } from '../transport/listeners/http-door.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
-import { ownLimits } from '../transport/listeners/make.ts'
+import { gateLimits, ownLimits } from '../transport/listeners/make.ts'
 import { LIVE_OPTIONS } from './changes.ts'
-import { maxExpirySeconds, sessionLimits, transportLimits } from './limits.ts'
+import { kernelLimits, overloadLimits, retainedLimits, sessionLimits, transportLimits } from './limits.ts'
 import type { ReloadPart } from './part.ts'
 
 export interface Reloadable {
   kernel: Kernel
   broker: Broker
+  gate: Gate
+  pubsub: PubSub
+  watch: OverloadWatch
   listeners: readonly Listener[]
   door: HttpDoor
   /** The object that all sessions look at. */
   limits: OutboxLimits
 }
 
-export function partsOf({ kernel, broker, listeners, door, limits }: Reloadable): ReloadPart[] {
+export function partsOf({ kernel, broker, gate, pubsub, watch, listeners, door, limits }: Reloadable): ReloadPart[] {
   const applyLimits = (config: Config) => (): void => {
     Object.assign(limits, sessionLimits(config))
-    kernel.sessions.maxExpirySeconds = maxExpirySeconds(config)
+    kernel.change(kernelLimits(config))
     broker.change(transportLimits(config), ownLimits(config))
+    gate.change(gateLimits(config))
+    pubsub.retainedLimits = retainedLimits(config)
+    watch.change(overloadLimits(config))
   }
   return [
     ...listeners.map((listener) => ({
@@ -35,6 +45,11 @@ export function partsOf({ kernel, broker, listeners, door, limits }: Reloadable)
     })),
     { name: 'http', files: () => [], prepare: (config) => door.prepare(config) },
     { name: 'mqtt', files: () => [], prepare: applyLimits },
+    {
+      name: 'authenticators',
+      files: () => [],
+      prepare: ({ listeners }) => chooseAuthenticators(kernel.access, listeners),
+    },
     // Access is the last of the built-in ones: rules take effect when nothing can come in between any more.
     ...kernel.plugins.reloadable.map(({ name, instance }) => ({
       name,

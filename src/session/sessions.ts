@@ -60,12 +60,15 @@ export class Sessions {
   readonly #parts: SessionsParts
   /** The longest that those who connect from now on may have their sessions outlive their connections. */
   maxExpirySeconds: number
+  /** How many there may be; those that are there stay. */
+  maxSessions: number
   readonly #sessions = new Map<string, Session>()
   readonly #expiries = new Map<string, Timer>()
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
     this.maxExpirySeconds = parts.maxExpirySeconds
+    this.maxSessions = parts.maxSessions ?? Infinity
   }
 
   get size(): number {
@@ -111,8 +114,7 @@ export class Sessions {
   open(opening: Opening): Opened {
     const { clientId, clean } = opening
     let session = this.#sessions.get(clientId)
-    const { maxSessions = Infinity } = this.#parts
-    if (session === undefined && this.#sessions.size >= maxSessions) {
+    if (session === undefined && this.#sessions.size >= this.maxSessions) {
       throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another session')
     }
     const known = session?.stored ?? false

@@ -6,7 +6,7 @@ import { EventflowError, faultCode } from '../core/errors.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { EmptyPersistence } from './aedes-persistence.ts'
 import { type Desk, Desks } from './desk.ts'
-import { HalfOpen } from './half-open.ts'
+import { HalfOpen, TOO_LATE } from './half-open.ts'
 import { Lane, type LaneHost } from './lane.ts'
 import type { LaneParts, OwnLimits, TransportLimits } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
@@ -106,6 +106,7 @@ export class Broker implements LaneHost {
   /** Other limits for the connections that are made from now on: those that are there were told the old ones. */
   change(limits: TransportLimits, own: OwnLimits = new Map()): void {
     this.#parts = { ...this.#parts, limits }
+    this.#halfOpen.max = limits.maxHalfOpen
     this.#partsOf = partsByListener(this.#parts, own)
   }
 
@@ -157,7 +158,7 @@ export class Broker implements LaneHost {
 
   #sweep(): void {
     const now = this.#parts.clock.now()
-    this.#halfOpen.giveUpBefore(now - this.#parts.limits.connectTimeoutMs, 'the handshake took too long')
+    this.#halfOpen.giveUpBefore(now - this.#parts.limits.connectTimeoutMs, TOO_LATE)
     for (const lane of this.#lanes) {
       if (lane.keepAliveMs > 0 && !lane.paused && now - lane.lastSeenAt > lane.keepAliveMs) {
         lane.close(ReasonCode.KeepAliveTimeout, 'keep-alive', 'nothing was heard of the client')

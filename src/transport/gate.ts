@@ -29,14 +29,13 @@ const MIN_REMEMBERED = 1_024
 
 interface Source {
   connections: number
-  readonly rate: TokenBucket | null
+  rate: TokenBucket | null
 }
 
 export class Gate {
-  readonly #limits: GateLimits
+  #limits: GateLimits
   readonly #clock: Clock
-  readonly #isOpen: boolean
-  readonly #rate: TokenBucket | null
+  #rate: TokenBucket | null
   readonly #sources = new Map<string, Source>()
   #forgetAt = MIN_REMEMBERED
   #connections = 0
@@ -45,11 +44,10 @@ export class Gate {
   constructor(limits: GateLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    this.#isOpen = Object.values(limits).every((limit) => limit === null)
     this.#rate = bucket(limits.connectRate, clock.now())
   }
 
-  /** Connections that were let in; where nothing is limited they are not counted. */
+  /** Connections that were let in. */
   get connections(): number {
     return this.#connections
   }
@@ -59,12 +57,21 @@ export class Gate {
     return this.#sources.size
   }
 
+  /** Other limits for those who come from now on; who is there counts, and stays. Rates begin anew. */
+  change(limits: GateLimits): void {
+    const now = this.#clock.now()
+    if (limits.connectRate !== this.#limits.connectRate) this.#rate = bucket(limits.connectRate, now)
+    if (limits.connectRatePerAddress !== this.#limits.connectRatePerAddress) {
+      for (const source of this.#sources.values()) source.rate = bucket(limits.connectRatePerAddress, now)
+    }
+    this.#limits = limits
+  }
+
   /**
    * Let a connection in until its socket closes, or say why not: 0x97 for too many, 0x9f for too fast.
    * @param address address and port
    */
   admit(socket: Duplex, address: string): Refusal | null {
-    if (this.#isOpen) return null
     const source = this.#sourceOf(address)
     const refusal = this.#refusal(source)
     if (refusal !== null) return refusal
@@ -107,10 +114,9 @@ export class Gate {
     return null
   }
 
-  /** What is known of an address; null: nothing is limited by it. */
+  /** What is known of an address; null: it is none. Counted without a limit too, for there may be one later. */
   #sourceOf(address: string): Source | null {
-    const { maxConnectionsPerAddress, connectRatePerAddress } = this.#limits
-    if (maxConnectionsPerAddress === null && connectRatePerAddress === null) return null
+    const { connectRatePerAddress } = this.#limits
     const name = sourceOf(address)
     if (name === null) return null
     let source = this.#sources.get(name)

@@ -5,25 +5,31 @@
  * milliseconds, so the oldest is hardly ever one; and whoever keeps connections open to no purpose only shuts out himself.
  */
 
+import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+
 /** Bytes that all of them together may have sent: a hundred thousand usual CONNECTs, or 128 of the largest. */
 const MAX_BYTES = 64 * 1024 * 1024
+
+/** To be told of a handshake that took too long. */
+export const TOO_LATE = new Refusal(ReasonCode.ServerBusy, 'the handshake took too long')
+const TOO_MANY = new Refusal(ReasonCode.QuotaExceeded, 'too many connections are waiting to be let in')
 
 export interface Unknown {
   /** When it was opened, in milliseconds. */
   readonly openedAt: number
-  /** Its connection is to end. */
-  giveUp(reason: string): void
+  /** Its connection is to end, for this reason. */
+  giveUp(refusal: Refusal): void
 }
 
 export class HalfOpen<T extends Unknown> {
-  readonly #max: number
+  /** How many there may be. */
+  max: number
   /** The oldest first, each with the bytes that it sent. */
   readonly #bytesOf = new Map<T, number>()
   #bytes = 0
 
-  /** @param max how many there may be */
   constructor(max: number) {
-    this.#max = max
+    this.max = max
   }
 
   get size(): number {
@@ -36,7 +42,7 @@ export class HalfOpen<T extends Unknown> {
   }
 
   add(one: T): void {
-    if (this.size >= this.#max) this.#oldestGivesWay()
+    while (this.size >= this.max) this.#oldestGivesWay()
     this.#bytesOf.set(one, 0)
   }
 
@@ -56,20 +62,20 @@ export class HalfOpen<T extends Unknown> {
   }
 
   /** Give those up that were opened before `time`. */
-  giveUpBefore(time: number, reason: string): void {
+  giveUpBefore(time: number, refusal: Refusal): void {
     for (const one of this.#bytesOf.keys()) {
       if (one.openedAt >= time) return
-      this.#giveUp(one, reason)
+      this.#giveUp(one, refusal)
     }
   }
 
   #oldestGivesWay(): void {
     const [oldest] = this.#bytesOf.keys()
-    if (oldest !== undefined) this.#giveUp(oldest, 'too many connections are waiting to be let in')
+    if (oldest !== undefined) this.#giveUp(oldest, TOO_MANY)
   }
 
-  #giveUp(one: T, reason: string): void {
+  #giveUp(one: T, refusal: Refusal): void {
     this.delete(one)
-    one.giveUp(reason)
+    one.giveUp(refusal)
   }
 }

@@ -9,6 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { DisconnectReason } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { givenUpReasonOf } from '../core/refusal-reason.ts'
 import type { Departure } from '../kernel/clients.ts'
 import type { Carrier } from '../session/carrier.ts'
 import type { Session } from '../session/session.ts'
@@ -159,8 +160,8 @@ export class Lane implements ConversationHost {
   }
 
   /** No CONNECT came in time, or it was not decided on in time, or others need the room. */
-  giveUp(reason: string): void {
-    if (!this.#closed) this.conversation.reject(new Refusal(ReasonCode.ServerBusy, reason), 'timeout')
+  giveUp(refusal: Refusal): void {
+    if (!this.#closed) this.conversation.reject(refusal, givenUpReasonOf(refusal.code))
   }
 
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */

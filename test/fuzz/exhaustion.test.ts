@@ -35,7 +35,7 @@ it('thousands of connections that send nothing: the oldest give way, and who mea
       if (i % 100 === 99) (await connectRaw(arena.port)).socket.destroy()
     }
     await until('all but a hundred are given up', () => events.all.length >= 1_900)
-    expect(events.of('client.connecting-refused')[0]).toMatchObject({ clientId: '', reasonCode: 0x89 })
+    expect(events.of('client.connecting-refused')[0]).toMatchObject({ clientId: '', reason: 'limit', reasonCode: 0x97 })
     for (const attacker of silent) attacker.end('destroy')
     await Promise.all(silent.map(({ closed }) => closed))
   })

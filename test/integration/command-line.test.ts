@@ -196,6 +196,10 @@ describe('eventflow check', () => {
     const { code, stdout, stderr } = await finish(['check', '--port', 'many', '--config', '/no/such/file'])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain('/no/such/file: there is no such file')
+    const env = { EVENTFLOW_ACCESS_PASSWORD_FILE: '/no/such/users', EVENTFLOW_STATUS_FILE_PATH: '/dev/null/events' }
+    const files = await finish(['check', '--store', 'memory'], { env })
+    expect(files).toMatchObject({ code: 2, stdout: '' })
+    expect(files.stderr).toMatch(/^.*\/no\/such\/users.*\nstatus\.file\.path: \/dev\/null\/events cannot be .*\n$/)
   })
 })
 

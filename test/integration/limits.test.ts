@@ -160,7 +160,7 @@ describe('connections that are not let in yet', () => {
     const silent = [await openRaw(broker.port), await openRaw(broker.port), await openRaw(broker.port)]
     await connectRaw(broker.port)
     await silent[0]!.end()
-    expect(events.of('client.connecting-refused')).toMatchObject([{ clientId: '', reasonCode: 0x89 }])
+    expect(events.of('client.connecting-refused')).toMatchObject([{ clientId: '', reason: 'limit', reasonCode: 0x97 }])
     for (const client of silent.slice(1)) await greet(client)
   })
 
@@ -174,7 +174,7 @@ describe('connections that are not let in yet', () => {
     const { port } = broker.listeners[1]!
     const [first] = [await openRaw(port), await openRaw(port), await openRaw(port)]
     await first.end()
-    expect(events.of('client.connecting-refused')).toMatchObject([{ clientId: '', reasonCode: 0x89 }])
+    expect(events.of('client.connecting-refused')).toMatchObject([{ clientId: '', reason: 'limit', reasonCode: 0x97 }])
   })
 
   it('send no CONNECT larger than it may be', async () => {

@@ -236,22 +236,22 @@ describe('a program that embeds the broker', () => {
       listeners: { tcp: { port: 0 } },
       store: { kind: 'memory' },
       session: { maxQueued: 2 },
-      sys: { interval: 0 },
+      http: { mqtt: false },
     }
     const result = await broker.reload(next)
-    expect(result).toEqual({ changed: ['session.maxQueued'], needRestart: ['sys.interval'], files: [] })
+    expect(result).toEqual({ changed: ['session.maxQueued'], needRestart: ['http.mqtt'], files: [] })
     expect(events.of('config.reloaded')).toEqual([result])
-    expect([broker.config.session.maxQueued, broker.config.sys.interval]).toEqual([2, 10_000])
+    expect([broker.config.session.maxQueued, broker.config.http.mqtt]).toEqual([2, true])
     for (const payload of ['1', '2', '3']) await broker.publish('news', payload, { qos: 1 })
     const back = await connectRaw(broker.port, away)
     await back.next('publish')
     await back.next('publish')
     await back.settled()
     expect(back.received).toEqual([])
-    expect(await broker.reload()).toEqual({ changed: [], needRestart: ['sys.interval'], files: [] })
+    expect(await broker.reload()).toEqual({ changed: [], needRestart: ['http.mqtt'], files: [] })
     await broker.stop()
     await broker.start()
-    expect(broker.config.sys.interval).toBe(0)
+    expect(broker.config.http.mqtt).toBe(false)
     expect(await broker.reload()).toEqual({ changed: [], needRestart: [], files: [] })
   })
 

@@ -198,6 +198,48 @@ describe('on a connection that stands', () => {
     expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x82 })
   })
 
+  it('who has less rights than before keeps no subscription that these do not allow, nor what it was to get by it', async () => {
+    const reader = { username: 'ada', roles: ['reader'] }
+    const answers = [reader, reader, { username: 'ada', roles: [] }]
+    const method: AuthenticationMethod = {
+      name: 'once',
+      method: 'ONCE',
+      begin: () => ({ next: () => ({ data: null, identity: answers.shift()! }) }),
+    }
+    const plugin = definePlugin({ name: 'once', setup: (context) => void context.authenticationMethod(method) })
+    const rules = [
+      { allow: ['publish' as const, 'subscribe' as const], topics: ['public'] },
+      { allow: 'subscribe' as const, role: 'reader', topics: ['secret'] },
+    ]
+    const broker = await startBroker({ access: { rules }, session: { maxInflight: 1 } }, { plugins: [plugin as never] })
+    const log = listenTo(broker, 'subscription.removed', 'message.dropped')
+    const client = await openRaw(broker.port, 5)
+    connect(client, null, { properties: { authenticationMethod: 'ONCE', sessionExpiryInterval: 60 } })
+    await client.next('connack')
+    const subscriptions = ['secret', 'public'].map((topic) => ({ topic, qos: 1 as const }))
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions })
+    expect((await client.next('suback')).granted).toEqual([1, 1])
+    const renew = async () => {
+      auth(client, 0x19, null, 'ONCE')
+      expect(await client.next('auth')).toMatchObject({ reasonCode: 0 })
+    }
+    await renew()
+    expect(log.all).toEqual([])
+
+    // The first fills the window, so the second waits.
+    for (const topic of ['public', 'secret']) await broker.publish(topic, 'x', { qos: 1 })
+    await renew()
+    expect(log.of('subscription.removed')).toEqual([{ clientId: 'c', filter: 'secret', reason: 'not-authorized' }])
+    expect(log.of('message.dropped')).toMatchObject([{ topic: 'secret', reason: 'not-authorized' }])
+    await broker.publish('secret', 'x', { qos: 1 })
+    const { messageId } = await client.next('publish')
+    client.send({ cmd: 'puback', messageId: messageId! })
+    await client.settled()
+    expect(client.received).toEqual([])
+    client.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'secret', qos: 1 }] })
+    expect((await client.next('suback')).granted).toEqual([0x87])
+  })
+
   it('a method of a plugin may give a longer time, and not another name', async () => {
     const firstEnd = Date.now() + 1_000
     const answers = [

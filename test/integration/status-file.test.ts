@@ -118,7 +118,7 @@ describe('a broker with a file of events', () => {
     const started = broker.status
       .recent({ type: 'plugin.started' })
       .map(({ data }) => (data as { plugin: string }).plugin)
-    expect(started).toEqual(['queue', 'delayed', 'status', 'sys', 'access', 'http'])
+    expect(started).toEqual(['queue', 'delayed', 'status', 'sys', 'access'])
   })
 })
 

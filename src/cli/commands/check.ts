@@ -1,5 +1,5 @@
 /**
- * `eventflow check`: what a start would run with, or all that keeps it from starting; with `--queue`, which policy the
+ * `eventflow check`: what a start would run with, or all that keeps it from starting, wrong files included; with `--queue`, which policy the
  * queue of that name would have; with `--publish` or `--subscribe`, whether a client may, and by which rule. Opens and
  * writes nothing.
  */
@@ -39,9 +39,12 @@ export const check: Command = {
         const { ask } = await import('../access-question.ts') // which loads half a broker
         return tell(located(await ask(config, question), originOf), json)
       }
-      // The sentence is a comment, so that what is printed is a configuration file itself.
-      process.stdout.write(own.queue === undefined ? valid(config) : policyOf(config, own.queue))
-      return 0
+      if (own.queue !== undefined) return print(policyOf(config, own.queue))
+      const { problemsOf } = await import('../dry-run.ts')
+      const problems = await problemsOf(config)
+      if (problems.length === 0) return print(valid(config))
+      process.stderr.write(`${problems.join('\n')}\n`)
+      return 2
     } catch (error) {
       const misconfigured = error instanceof EventflowError && error.code === 'ACCESS_FILE_INVALID'
       if (!misconfigured && !isConfigError(error)) throw error
@@ -93,6 +96,12 @@ function inWords({ user, clientId, action, topic, asked, allowed, reason }: Answ
   return `${allowed ? 'allowed' : 'denied'}: ${who} ${allowed ? 'may' : 'may not'} ${what}${meant}\n${reason}\n`
 }
 
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+/** The sentence is a comment, so that what is printed is a configuration file itself. */
 function valid(config: Config): string {
   return `# the configuration is valid; durations in milliseconds, sizes in bytes\n${stringify(config)}`
 }

@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../../core/clock.ts'
-import { ReasonCode } from '../../core/reason-codes.ts'
-import type { Unknown } from '../half-open.ts'
+import { ReasonCode, type Refusal } from '../../core/reason-codes.ts'
+import { TOO_LATE, type Unknown } from '../half-open.ts'
 import type { Arrival, Layer, Passage } from './layer.ts'
 
 export interface EntryParts {
@@ -32,7 +32,7 @@ export class Entry implements Passage, Unknown {
     this.#socket = socket
     this.#parts = parts
     this.openedAt = parts.clock.now()
-    this.#deadline = parts.clock.after(parts.timeoutMs, () => this.giveUp('the handshake took too long'))
+    this.#deadline = parts.clock.after(parts.timeoutMs, () => this.giveUp(TOO_LATE))
     // Whoever serves the connection has an ear of its own; until then there is nobody to be told.
     socket.on('error', () => {})
     socket.once('close', this.#over)
@@ -50,8 +50,8 @@ export class Entry implements Passage, Unknown {
     this.#parts.arrived(arrival)
   }
 
-  giveUp(reason: string): void {
-    this.#refuse(reason, ReasonCode.ServerBusy)
+  giveUp({ message, code }: Refusal): void {
+    this.#refuse(message, code)
     this.#socket.destroy()
   }
 

@@ -11,8 +11,8 @@ import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Events } from '../../core/events.ts'
-import { ReasonCode, type Refusal } from '../../core/reason-codes.ts'
-import { refusalReasonOf } from '../../core/refusal-reason.ts'
+import { ReasonCode, Refusal } from '../../core/reason-codes.ts'
+import { givenUpReasonOf } from '../../core/refusal-reason.ts'
 import type { Apply } from '../../kernel/plugin-contract.ts'
 import type { Gate } from '../gate.ts'
 import { HalfOpen } from '../half-open.ts'
@@ -42,6 +42,8 @@ export interface ListenerParts {
   clock: Clock
   events: Events
 }
+
+const STOPPING = new Refusal(ReasonCode.ServerShuttingDown, 'the listener is being closed')
 
 export class Listener {
   readonly #parts: ListenerParts
@@ -113,6 +115,7 @@ export class Listener {
       for (const apply of applies) apply()
       this.#maxConnections = maxConnections
       this.#handshakeTimeoutMs = config.mqtt.connectTimeout
+      this.#arriving.max = config.limits.maxHalfOpen
       if (this.#server !== null) this.#server.maxConnections = maxConnections ?? Number.POSITIVE_INFINITY
     }
   }
@@ -124,7 +127,7 @@ export class Listener {
     this.#server = null
     server.close()
     this.#stopLayers()
-    this.#arriving.giveUpBefore(Number.POSITIVE_INFINITY, 'the listener is being closed')
+    this.#arriving.giveUpBefore(Number.POSITIVE_INFINITY, STOPPING)
     this.#parts.events.emit('listener.closed', this.#description)
   }
 
@@ -177,8 +180,7 @@ export class Listener {
 
   /** Of a layer all that is known is that the client did not get through it. */
   #refused(address: string, message: string, reasonCode: number): void {
-    const known = reasonCode === ReasonCode.UnspecifiedError ? 'handshake' : refusalReasonOf(reasonCode)
-    const reason = reasonCode === ReasonCode.ServerBusy ? 'timeout' : known
+    const reason = reasonCode === ReasonCode.UnspecifiedError ? 'handshake' : givenUpReasonOf(reasonCode)
     this.#parts.events.emit('client.connecting-refused', { clientId: '', address, reason, reasonCode, message })
   }
 

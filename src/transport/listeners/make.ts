@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Events } from '../../core/events.ts'
 import type { Refusal } from '../../core/reason-codes.ts'
 import type { Logger } from '../../kernel/plugin-contract.ts'
-import { Gate } from '../gate.ts'
+import type { Gate, GateLimits } from '../gate.ts'
 import type { OwnLimits, TransportLimits } from '../lane-parts.ts'
 import type { Peer } from '../peer.ts'
 import { GateLayer } from './gate-layer.ts'
@@ -26,10 +26,10 @@ export interface MakingParts {
   log: Logger
 }
 
-/** The one gate, for all listeners together. */
-export function makeGate({ limits }: Config, clock: Clock): Gate {
+/** Of the one gate, for all listeners together. */
+export function gateLimits({ limits }: Config): GateLimits {
   const { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress } = limits
-  return new Gate({ maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }, clock)
+  return { maxConnections, maxConnectionsPerAddress, connectRate, connectRatePerAddress }
 }
 
 /** The one on TCP first: it is always there. */

@@ -20,7 +20,7 @@ async function make() {
     store,
     events,
     log: SILENT,
-    maxTopicLevels: 4,
+    limits: { maxTopicLevels: 4, maxTopicBytes: 65_535, maxSubscriptions: Infinity },
   })
   const rules = (decide: (filter: string) => Decision) =>
     access.addAuthorizer({ name: 'rules', authorize: (_session, _action, filter) => decide(filter) })

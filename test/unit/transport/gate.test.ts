@@ -59,8 +59,9 @@ it('addresses that came and went are forgotten, those that have connections or c
   expect(come('10.8.8.8')).toBe(0x9f)
 })
 
-it('keeps nothing of any address where nothing is limited by it', () => {
-  const { gate, come } = make({ maxConnections: 10 })
-  come('10.0.0.1')
-  expect(gate.sources).toBe(0)
+it('counts where nothing is limited too, for there may be a limit later', () => {
+  const { gate, come } = make({})
+  for (let i = 0; i < 3; i++) come('10.0.0.1')
+  gate.change({ ...NONE, maxConnectionsPerAddress: 3 })
+  expect([come('10.0.0.1'), come('10.0.0.2')]).toEqual([0x97, 0])
 })

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { ReasonCode, Refusal } from '../../../src/core/reason-codes.ts'
 import { HalfOpen } from '../../../src/transport/half-open.ts'
 
 const MEGABYTE = 1024 * 1024
@@ -8,7 +9,7 @@ function make(max: number) {
   const halfOpen = new HalfOpen<ReturnType<typeof one>>(max)
   const one = (name: string, openedAt = 0) => ({
     openedAt,
-    giveUp: (reason: string) => void given.push(`${name}: ${reason}`),
+    giveUp: ({ message }: Refusal) => void given.push(`${name}: ${message}`),
   })
   return { given, halfOpen, one }
 }
@@ -49,6 +50,6 @@ it('those whose time is up are given up, and no other', () => {
     ['c', 3],
   ] as const)
     halfOpen.add(one(name, openedAt))
-  halfOpen.giveUpBefore(3, 'late')
+  halfOpen.giveUpBefore(3, new Refusal(ReasonCode.ServerBusy, 'late'))
   expect([given, halfOpen.size]).toEqual([['a: late', 'b: late'], 1])
 })
