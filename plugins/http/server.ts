@@ -4,9 +4,8 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Registry } from 'prom-client'
-import type { PluginContext } from '../../src/plugin.ts'
 import { backupRoutes } from './api/backup.ts'
-import { brokerRoutes } from './api/broker.ts'
+import { type BrokerParts, brokerRoutes } from './api/broker.ts'
 import { clientRoutes } from './api/clients.ts'
 import { eventRoutes } from './api/events.ts'
 import { messageRoutes } from './api/messages.ts'
@@ -15,7 +14,6 @@ import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
 import { addMqtt, isForMqtt } from './mqtt.ts'
-import type { Ports } from './ports.ts'
 import { errorHandler, Problem, sendProblem } from './problem.ts'
 import { addRoute } from './route.ts'
 
@@ -23,17 +21,13 @@ import { addRoute } from './route.ts'
 const MAX_BODY = 16 * 1024 * 1024
 const API = '/api/v1'
 
-export interface ServerParts {
-  context: PluginContext<never>
-  ports: Ports
+export interface ServerParts extends BrokerParts {
   guard: Guard
   metrics: Registry
   /** Whether clients are let in: not before all has started, nor once the broker stops. */
   isServing: () => boolean
   /** Answers that go on until they are ended. */
   streams: Set<FastifyReply>
-  /** Where MQTT over WebSocket is; null: it is not. */
-  mqttUrl: () => string | null
   mqtt: boolean
 }
 
@@ -75,7 +69,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   await server.register(
     async (scope) => {
       const routes = [
-        ...brokerRoutes(context, ports, parts.mqttUrl),
+        ...brokerRoutes(parts),
         ...backupRoutes(ports),
         ...clientRoutes(context),
         ...queueRoutes(ports),

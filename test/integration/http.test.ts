@@ -64,7 +64,23 @@ describe('HTTP', () => {
       listeners: [{ name: 'tcp', url: `mqtt://127.0.0.1:${broker.port}` }, { name: 'http' }],
       store: { kind: 'memory', fault: null },
       counters: { clientsConnected: 1 },
-      queues: { count: 1, messages: 1, inFlight: 0 },
+      rates: { connects: expect.any(Number), publishReceived: 0 },
+      queues: { count: 1, messages: 1, inFlight: 0, rates: { in: expect.any(Number), out: 0 } },
+    })
+  })
+
+  it('tells how many messages a second come and go, of each queue and in all', async () => {
+    const { broker, get } = await start()
+    const { mqtt: client } = await connectClient(broker.port)
+    await client.subscribeAsync('queue/jobs', { qos: 1 })
+    const isMoving = ({ rates }: Json) => Object.values(rates as object).every((rate) => rate > 0)
+    await eventually(async () => {
+      await client.publishAsync('queue/jobs', 'x', { qos: 1 })
+      const { queues, rates } = (await get('/api/v1/overview')).json
+      const [listed] = (await get('/api/v1/queues')).json.items as Json[]
+      const shown = (await get('/api/v1/queues/jobs')).json
+      const { publishReceived } = rates as { publishReceived: number }
+      return [queues as Json, listed!, shown].every(isMoving) && publishReceived > 0
     })
   })
 
