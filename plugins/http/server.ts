@@ -3,7 +3,6 @@
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import type { Registry } from 'prom-client'
 import { backupRoutes } from './api/backup.ts'
 import { type BrokerParts, brokerRoutes } from './api/broker.ts'
 import { clientRoutes } from './api/clients.ts'
@@ -13,6 +12,7 @@ import { queueRoutes } from './api/queues.ts'
 import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { addMqtt, isForMqtt } from './mqtt.ts'
 import { errorHandler, Problem, sendProblem } from './problem.ts'
 import { addRoute } from './route.ts'
@@ -23,7 +23,7 @@ const API = '/api/v1'
 
 export interface ServerParts extends BrokerParts {
   guard: Guard
-  metrics: Registry
+  metrics: Metrics
   /** Whether clients are let in: not before all has started, nor once the broker stops. */
   isServing: () => boolean
   /** Answers that go on until they are ended. */
@@ -62,7 +62,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   await server.register(async (scope) => {
     for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
     scope.get('/metrics', { onRequest: async (request) => guard.checkRole(request, 'read') }, async (_request, reply) =>
-      reply.type(metrics.contentType).send(await metrics.metrics()),
+      reply.type(metrics.contentType).send(await metrics.text()),
     )
   })
   await server.register(dashboardRoutes)

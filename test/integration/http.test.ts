@@ -234,6 +234,12 @@ describe('HTTP', () => {
     expect(text).toContain('\neventflow_queue_messages{queue="jobs",state="ready"} 1\n')
     expect(text).toContain('\neventflow_store_writable 1\n')
     expect(text).toMatch(/\nnodejs_eventloop_lag_seconds [\d.e-]+\n/)
+    const buckets = [...text.matchAll(/^eventflow_store_commit_duration_seconds_bucket\{le="(.+)"\} (\d+)$/gm)]
+    expect([buckets[0]![1], buckets.at(-2)![1], buckets.at(-1)![1]]).toEqual(['0.00005', '10', '+Inf'])
+    const [count] = /(?<=^eventflow_store_commit_duration_seconds_count )\d+$/m.exec(text)!
+    expect(buckets.at(-1)![2]).toBe(count)
+    expect(Number(count)).toBeGreaterThan(0)
+    expect(text).toMatch(/^eventflow_store_commit_duration_seconds_sum [\d.e-]+$/m)
     for (const line of text.trim().split('\n')) {
       expect(line).toMatch(/^(# (HELP|TYPE) |$|[a-z0-9_]+(\{[^}]*\})? [-+\d.eNaInf]+$)/)
     }
