@@ -215,6 +215,18 @@ describe('HTTP', () => {
     expect(await get('/api/v1/events?type=nothing')).toMatchObject({ status: 400, json: { code: 'EVENT_UNKNOWN' } })
   })
 
+  it('tells an event once, however often its type is named', async () => {
+    const { broker, url, get } = await start()
+    const type = 'client.connected,client.*,client.connected'
+    const stream = await fetch(`${url}/api/v1/events/stream?type=${type}`)
+    for (const clientId of ['c1', 'c2']) await connectClient(broker.port, { clientId })
+    const clients = (await get(`/api/v1/events?type=${type}`)).json.items.map(({ data }) => (data as Json).clientId)
+    expect(clients).toEqual(['c1', 'c2'])
+    const text = stream.text()
+    await broker.stop()
+    expect((await text).match(/^event: client\.connected$/gm)).toHaveLength(2)
+  })
+
   it('ends streams when the broker stops, which does not wait for them', async () => {
     const { broker, url } = await start()
     const stream = await fetch(`${url}/api/v1/events/stream`)

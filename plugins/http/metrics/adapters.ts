@@ -1,6 +1,6 @@
 /** Numbers that are counted elsewhere, as metrics of prom-client, which would count itself. */
 
-import { Counter, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Store } from '../../../src/plugin.ts'
 
 /** Its counters know only how to add. */
@@ -14,6 +14,17 @@ export function addGrowing(registry: Registry, name: string, help: string, read:
       const now = read()
       if (now > told) this.inc(now - told)
       told = now
+    },
+  })
+}
+
+export function addPresent(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read())
     },
   })
 }

@@ -4,9 +4,9 @@
  */
 
 import { Gauge, Registry } from 'prom-client'
-import type { Counter, Gauges, PluginContext } from '../../../src/plugin.ts'
+import type { Counter, PluginContext } from '../../../src/plugin.ts'
 import type { Ports } from '../ports.ts'
-import { addGrowing, addHistogram } from './adapters.ts'
+import { addGrowing, addHistogram, addPresent } from './adapters.ts'
 import { processMetrics } from './process.ts'
 import { addQueues } from './queues.ts'
 
@@ -45,60 +45,28 @@ const PRESENT: Numbers = {
   eventflow_retained_bytes: ['retainedBytes', 'Bytes of payload of retained messages.'],
   eventflow_session_messages: ['queuedMessages', 'Messages that are kept for persistent sessions.'],
   eventflow_session_bytes: ['queuedBytes', 'Bytes of payload that are kept for persistent sessions.'],
+  eventflow_subscriptions: ['subscriptions', 'Subscriptions, without the shared ones.'],
+  eventflow_shared_subscriptions: ['sharedSubscriptions', 'Shared subscriptions.'],
+  eventflow_inflight_messages: ['inflight', 'QoS 1 and 2 messages that were sent and are not settled.'],
 }
 
 export function makeMetrics(context: PluginContext<never>, ports: Ports): Metrics {
   const registry = new Registry()
-  const registers = [registry]
   const { counters, version, node, store } = context
   for (const [name, [key, help]] of Object.entries(GROWING)) addGrowing(registry, name, help, () => counters[key])
-  for (const [name, [key, help]] of Object.entries(PRESENT)) {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(counters[key])
-      },
-    })
-  }
-  // Metrics are read in the order in which they are made here: the first of these asks every session, once for all of them.
-  let gauges: Gauges
-  for (const [place, [name, key, help]] of GAUGES.entries()) {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        if (place === 0) gauges = context.gauges()
-        this.set(gauges[key])
-      },
-    })
-  }
+  for (const [name, [key, help]] of Object.entries(PRESENT)) addPresent(registry, name, help, () => counters[key])
+  addPresent(registry, 'eventflow_sessions', 'Sessions, connected or not.', () => context.gauges().sessions)
   new Gauge({
     name: 'eventflow_info',
     help: 'Version and name of this node.',
     labelNames: ['version', 'node'],
-    registers,
+    registers: [registry],
   }).set({ version, node }, 1)
-  new Gauge({
-    name: 'eventflow_store_writable',
-    help: '1 while what is published can be made safe, else 0.',
-    registers,
-    collect() {
-      this.set(store.fault === null ? 1 : 0)
-    },
-  })
+  const writable = '1 while what is published can be made safe, else 0.'
+  addPresent(registry, 'eventflow_store_writable', writable, () => (store.fault === null ? 1 : 0))
   const help = 'How long it took until a batch was on disk that somebody waited for.'
   addHistogram(registry, 'eventflow_store_commit_duration_seconds', help, () => store.commitTimes)
   addQueues(registry, ports, context)
   const own = { contentType: registry.contentType }
   return { ...own, text: async () => `${await processMetrics().metrics()}\n${await registry.metrics()}` }
 }
-
-const GAUGES = [
-  ['eventflow_sessions', 'sessions', 'Sessions, connected or not.'],
-  ['eventflow_subscriptions', 'subscriptions', 'Subscriptions, without the shared ones.'],
-  ['eventflow_shared_subscriptions', 'sharedSubscriptions', 'Shared subscriptions.'],
-  ['eventflow_inflight_messages', 'inflight', 'QoS 1 and 2 messages that were sent and are not settled.'],
-] as const
