@@ -55,6 +55,8 @@ export type { LogEntry, LogSummary, MessageLog, Store, StoredMessage } from './s
 export {
   allUserProperties,
   correlationDataIn,
+  type MadeProperties,
+  madeProperties,
   userProperties,
   userPropertiesIn,
   withoutUserProperties,

@@ -7,15 +7,17 @@ import { backupRoutes } from './api/backup.ts'
 import { type BrokerParts, brokerRoutes } from './api/broker.ts'
 import { clientRoutes } from './api/clients.ts'
 import { eventRoutes } from './api/events.ts'
-import { messageRoutes } from './api/messages.ts'
+import { publishRoutes } from './api/publish.ts'
 import { queueRoutes } from './api/queues.ts'
+import { retainedRoutes } from './api/retained.ts'
 import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
-import type { Metrics } from './metrics/metrics.ts'
+import { type Metrics, metricsRoute } from './metrics/metrics.ts'
 import { addMqtt, isForMqtt } from './mqtt.ts'
-import { errorHandler, Problem, sendProblem } from './problem.ts'
-import { addRoute } from './route.ts'
+import { errorHandler, Problem, refuseConnection, sendProblem } from './problem.ts'
+import { addRoute, type Route, refuseOtherMethods } from './route.ts'
+import { makeValidators } from './validation.ts'
 
 /** Bytes of a request's body: a payload in base64, and some. */
 const MAX_BODY = 16 * 1024 * 1024
@@ -33,12 +35,17 @@ export interface ServerParts extends BrokerParts {
 
 export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   const { context, ports, guard, metrics, isServing, streams } = parts
+  const handleError = errorHandler(context.log)
   const server = fastify({
     bodyLimit: MAX_BODY,
     forceCloseConnections: true,
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    // Names of clients and queues are parts of paths, and as long as MQTT lets them be.
+    routerOptions: { maxParamLength: 3 * 65_535 },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
   })
-  server.setErrorHandler(errorHandler(context.log))
+  server.setErrorHandler(handleError)
+  server.setValidatorCompiler(makeValidators())
   server.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
@@ -60,10 +67,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   if (parts.mqtt) addMqtt(server, { guard, ports, isServing })
   await server.register(swagger, { openapi: DOCUMENT(context.version) })
   await server.register(async (scope) => {
-    for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
-    scope.get('/metrics', { onRequest: async (request) => guard.checkRole(request, 'read') }, async (_request, reply) =>
-      reply.type(metrics.contentType).send(await metrics.text()),
-    )
+    addRoutes(scope, guard, [...healthRoutes(context, isServing), metricsRoute(metrics)])
   })
   await server.register(dashboardRoutes)
   await server.register(
@@ -73,15 +77,21 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
         ...backupRoutes(ports),
         ...clientRoutes(context),
         ...queueRoutes(ports),
-        ...messageRoutes(context, ports),
+        ...retainedRoutes(context, ports),
+        ...publishRoutes(context),
         ...eventRoutes(context, streams),
       ]
-      for (const route of routes) addRoute(scope, guard, route)
+      addRoutes(scope, guard, routes)
       scope.get('/openapi.json', { schema: { hide: true } as object }, async () => server.swagger())
     },
     { prefix: API },
   )
   return server
+}
+
+function addRoutes(server: FastifyInstance, guard: Guard, routes: readonly Route[]): void {
+  for (const route of routes) addRoute(server, guard, route)
+  refuseOtherMethods(server, routes)
 }
 
 /** What a page from here may load and do: what is here, in files of its own. */

@@ -58,6 +58,8 @@ export function eventRoutes(context: PluginContext<never>, streams: Set<FastifyR
         ...read,
         path: '/events/stream',
         summary: 'Events as they happen: server-sent events, the data of each is the event as JSON.',
+        answer: z.string(),
+        type: 'text/event-stream',
         handle: ({ query }, reply, request) => stream(context, typesOf(query.type), reply, request, streams),
       },
     ),

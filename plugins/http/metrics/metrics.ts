@@ -4,8 +4,10 @@
  */
 
 import { Gauge, Registry } from 'prom-client'
+import * as z from 'zod'
 import type { Counter, PluginContext } from '../../../src/plugin.ts'
 import type { Ports } from '../ports.ts'
+import { type Route, route } from '../route.ts'
 import { addGrowing, addHistogram, addPresent } from './adapters.ts'
 import { processMetrics } from './process.ts'
 import { addQueues } from './queues.ts'
@@ -48,6 +50,22 @@ const PRESENT: Numbers = {
   eventflow_subscriptions: ['subscriptions', 'Subscriptions, without the shared ones.'],
   eventflow_shared_subscriptions: ['sharedSubscriptions', 'Shared subscriptions.'],
   eventflow_inflight_messages: ['inflight', 'QoS 1 and 2 messages that were sent and are not settled.'],
+}
+
+export function metricsRoute(metrics: Metrics): Route {
+  return route(
+    {},
+    {
+      method: 'GET',
+      role: 'read',
+      tag: 'health',
+      path: '/metrics',
+      summary: 'Metrics for Prometheus.',
+      answer: z.string(),
+      type: 'text/plain',
+      handle: async (_input, reply) => reply.type(metrics.contentType).send(await metrics.text()),
+    },
+  )
 }
 
 export function makeMetrics(context: PluginContext<never>, ports: Ports): Metrics {
