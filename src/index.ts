@@ -7,7 +7,9 @@ export type {
   QueueDetails,
   QueueOptions,
   QueuePolicy,
+  QueueRates,
   QueueSummary,
+  QueueTotals,
   RedriveOptions,
   RedriveResult,
 } from '../plugins/queue/index.ts'

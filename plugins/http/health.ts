@@ -19,6 +19,7 @@ export function healthRoutes({ store }: PluginContext<never>, isServing: () => b
         ...open,
         path: '/ready',
         summary: 'Whether clients are served: 200, or 503 with the reason.',
+        otherwise: 503,
         handle: (_input, reply) => {
           if (isServing() && store.fault === null) return { status: 'ok' }
           const reason = isServing() ? 'the store cannot write' : 'the broker is starting or stopping'

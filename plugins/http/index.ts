@@ -4,10 +4,11 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Apply, definePlugin, EventflowError, type PluginContext, type PluginInstance } from '../../src/plugin.ts'
 import { Guard } from './guard.ts'
-import { makeMetrics } from './metrics.ts'
+import { makeMetrics } from './metrics/metrics.ts'
 import { MQTT_PATH } from './mqtt.ts'
 import type { HttpOptions } from './options.ts'
 import { Ports } from './ports.ts'
+import { Rates } from './rates.ts'
 import { makeServer } from './server.ts'
 import { Tokens } from './tokens.ts'
 
@@ -39,6 +40,7 @@ class Http implements PluginInstance, HttpControl {
   readonly #guard: Guard
   #tokenFile: string | null
   readonly #streams = new Set<FastifyReply>()
+  readonly #rates: Rates
   #server: FastifyInstance | null = null
   #serving = false
   #ignore = (): void => {}
@@ -47,6 +49,7 @@ class Http implements PluginInstance, HttpControl {
     this.#context = context
     this.#port = port
     this.#tokenFile = context.options.tokenFile
+    this.#rates = new Rates(context)
     this.#guard = new Guard(context.options, tokens, () => new Ports(context as never).broker.isOpen())
   }
 
@@ -84,6 +87,7 @@ class Http implements PluginInstance, HttpControl {
       ports,
       guard,
       metrics,
+      rates: this.#rates,
       isServing,
       streams: this.#streams,
       mqttUrl,
@@ -97,6 +101,7 @@ class Http implements PluginInstance, HttpControl {
         cause,
       })
     }
+    this.#rates.start()
     const { host, port } = this.#place
     log.info({ host, port }, `HTTP on ${this.url}`)
     if (options.mqtt) context.events.emit('listener.listening', { listener: 'http', host, port })
@@ -118,6 +123,7 @@ class Http implements PluginInstance, HttpControl {
 
   async stop(): Promise<void> {
     this.#ignore()
+    this.#rates.stop()
     const server = this.#server
     if (server === null) return
     const place = this.#context.options.mqtt && server.server.listening ? this.#place : null

@@ -45,9 +45,17 @@ export interface QueueNumbers {
   readonly consumers: number
 }
 
+export interface QueueTotals extends Omit<QueueNumbers, 'name' | 'consumers'> {
+  readonly count: number
+  /** Messages a second. */
+  readonly rates: { readonly in: number; readonly out: number }
+}
+
 /** What the plugin `queue` lets programs call, as far as it is called here. */
 export interface QueuesPort {
   list(): QueueNumbers[]
+  longest(limit: number): QueueNumbers[]
+  totals(): QueueTotals
   show(name: string): Promise<object>
   peek(name: string, limit: number): Promise<Array<{ payload: Buffer }>>
   pause(name: string): Promise<void>

@@ -3,48 +3,49 @@
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import type { Registry } from 'prom-client'
-import type { PluginContext } from '../../src/plugin.ts'
 import { backupRoutes } from './api/backup.ts'
-import { brokerRoutes } from './api/broker.ts'
+import { type BrokerParts, brokerRoutes } from './api/broker.ts'
 import { clientRoutes } from './api/clients.ts'
 import { eventRoutes } from './api/events.ts'
-import { messageRoutes } from './api/messages.ts'
+import { publishRoutes } from './api/publish.ts'
 import { queueRoutes } from './api/queues.ts'
+import { retainedRoutes } from './api/retained.ts'
 import { dashboardRoutes } from './dashboard.ts'
 import type { Guard } from './guard.ts'
 import { healthRoutes } from './health.ts'
+import { type Metrics, metricsRoute } from './metrics/metrics.ts'
 import { addMqtt, isForMqtt } from './mqtt.ts'
-import type { Ports } from './ports.ts'
-import { errorHandler, Problem, sendProblem } from './problem.ts'
-import { addRoute } from './route.ts'
+import { errorHandler, Problem, refuseConnection, sendProblem } from './problem.ts'
+import { addRoute, type Route, refuseOtherMethods } from './route.ts'
+import { makeValidators } from './validation.ts'
 
 /** Bytes of a request's body: a payload in base64, and some. */
 const MAX_BODY = 16 * 1024 * 1024
 const API = '/api/v1'
 
-export interface ServerParts {
-  context: PluginContext<never>
-  ports: Ports
+export interface ServerParts extends BrokerParts {
   guard: Guard
-  metrics: Registry
+  metrics: Metrics
   /** Whether clients are let in: not before all has started, nor once the broker stops. */
   isServing: () => boolean
   /** Answers that go on until they are ended. */
   streams: Set<FastifyReply>
-  /** Where MQTT over WebSocket is; null: it is not. */
-  mqttUrl: () => string | null
   mqtt: boolean
 }
 
 export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   const { context, ports, guard, metrics, isServing, streams } = parts
+  const handleError = errorHandler(context.log)
   const server = fastify({
     bodyLimit: MAX_BODY,
     forceCloseConnections: true,
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    // Names of clients and queues are parts of paths, and as long as MQTT lets them be.
+    routerOptions: { maxParamLength: 3 * 65_535 },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
   })
-  server.setErrorHandler(errorHandler(context.log))
+  server.setErrorHandler(handleError)
+  server.setValidatorCompiler(makeValidators())
   server.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
@@ -66,28 +67,31 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   if (parts.mqtt) addMqtt(server, { guard, ports, isServing })
   await server.register(swagger, { openapi: DOCUMENT(context.version) })
   await server.register(async (scope) => {
-    for (const route of healthRoutes(context, isServing)) addRoute(scope, guard, route)
-    scope.get('/metrics', { onRequest: async (request) => guard.checkRole(request, 'read') }, async (_request, reply) =>
-      reply.type(metrics.contentType).send(await metrics.metrics()),
-    )
+    addRoutes(scope, guard, [...healthRoutes(context, isServing), metricsRoute(metrics)])
   })
   await server.register(dashboardRoutes)
   await server.register(
     async (scope) => {
       const routes = [
-        ...brokerRoutes(context, ports, parts.mqttUrl),
+        ...brokerRoutes(parts),
         ...backupRoutes(ports),
         ...clientRoutes(context),
         ...queueRoutes(ports),
-        ...messageRoutes(context, ports),
+        ...retainedRoutes(context, ports),
+        ...publishRoutes(context),
         ...eventRoutes(context, streams),
       ]
-      for (const route of routes) addRoute(scope, guard, route)
+      addRoutes(scope, guard, routes)
       scope.get('/openapi.json', { schema: { hide: true } as object }, async () => server.swagger())
     },
     { prefix: API },
   )
   return server
+}
+
+function addRoutes(server: FastifyInstance, guard: Guard, routes: readonly Route[]): void {
+  for (const route of routes) addRoute(server, guard, route)
+  refuseOtherMethods(server, routes)
 }
 
 /** What a page from here may load and do: what is here, in files of its own. */

@@ -11,7 +11,9 @@ import { pause, unpause } from './pause.ts'
 import { type PeekedMessage, peek } from './peek.ts'
 import { empty, purge, readWanted } from './purge.ts'
 import type { Queue } from './queue.ts'
+import type { QueueRates, Rates } from './rates.ts'
 import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts'
+import { longestOf, type QueueTotals, totalsOf } from './totals.ts'
 
 export interface QueueSummary {
   name: string
@@ -32,6 +34,7 @@ export interface QueueSummary {
   paused: boolean
   /** What became of its messages since it came to be, or was found in the store. */
   counters: Readonly<QueueCounters>
+  rates: QueueRates
 }
 
 export interface ConsumerSummary {
@@ -56,7 +59,12 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
 
 /** Queues go by their names, without `queue/`. What is told to be done is safe when the promise resolves. */
 export interface QueueControl {
+  /** By name. */
   list(): QueueSummary[]
+  /** The same of those `limit` that hold the most messages, the longest first: without a look at the rest but for its length. */
+  longest(limit: number): QueueSummary[]
+  /** What all queues hold together: quick, however many they are. */
+  totals(): QueueTotals
   /**
    * When the oldest message of each queue was received, milliseconds since the epoch; those whose delay is not over do not
    * count, and queues that have no other are left out. Reads a message of each queue: for every few seconds at most.
@@ -100,14 +108,24 @@ export interface QueueControl {
 export class Control implements QueueControl {
   readonly #engine: Engine
   readonly #context: PluginContext<QueueOptions>
+  readonly #rates: Rates
 
-  constructor(engine: Engine, context: PluginContext<QueueOptions>) {
+  constructor(engine: Engine, context: PluginContext<QueueOptions>, rates: Rates) {
     this.#engine = engine
     this.#context = context
+    this.#rates = rates
   }
 
   list(): QueueSummary[] {
-    return this.#engine.queues.map(summaryOf).sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#engine.queues.map((queue) => summaryOf(queue, this.#rates)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  longest(limit: number): QueueSummary[] {
+    return longestOf(this.#engine.queues, limit).map((queue) => summaryOf(queue, this.#rates))
+  }
+
+  totals(): QueueTotals {
+    return { ...totalsOf(this.#engine.queues), rates: this.#rates.ofAll }
   }
 
   async oldest(): Promise<ReadonlyMap<string, number>> {
@@ -123,7 +141,7 @@ export class Control implements QueueControl {
     const queue = this.#find(name)
     const oldestAt = await oldestOf(queue)
     const { match, policy } = this.#engine.policyOf(name)
-    return { ...summaryOf(queue), consumers: consumersOf(queue), oldestAt, match, policy }
+    return { ...summaryOf(queue, this.#rates), consumers: consumersOf(queue), oldestAt, match, policy }
   }
 
   async peek(name: string, limit = 10): Promise<PeekedMessage[]> {
@@ -173,7 +191,7 @@ export class Control implements QueueControl {
   }
 }
 
-function summaryOf({ name, state, ledger }: Queue): QueueSummary {
+function summaryOf({ name, state, ledger }: Queue, rates: Rates): QueueSummary {
   const { contents, seats, paused } = state
   const { ready, backlog, aside, resting, held } = contents.counts
   let consumers = 0
@@ -189,6 +207,7 @@ function summaryOf({ name, state, ledger }: Queue): QueueSummary {
     consumers,
     paused,
     counters: { ...ledger.counters },
+    rates: rates.of(ledger),
   }
 }
 

@@ -5,12 +5,15 @@ import { Control, type QueueControl } from './control.ts'
 import { Engine } from './engine.ts'
 import { PREFIX } from './names.ts'
 import type { QueueOptions } from './options.ts'
+import { Rates } from './rates.ts'
 import { RECEIPTS } from './receipts.ts'
 
 export type { ConsumerSummary, QueueControl, QueueDetails, QueueSummary } from './control.ts'
 export type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
 export type { PeekedMessage } from './peek.ts'
+export type { QueueRates } from './rates.ts'
 export type { RedriveOptions, RedriveResult } from './redrive.ts'
+export type { QueueTotals } from './totals.ts'
 
 export const queue = definePlugin<QueueOptions>({
   name: 'queue',
@@ -20,11 +23,18 @@ export const queue = definePlugin<QueueOptions>({
     context.namespace(RECEIPTS, engine.receipts)
     // What queues are called by EMQX and FluxMQ, for clients that come from there.
     for (const alias of ['$queue/', '$q/']) context.alias(alias, PREFIX)
-    const api: QueueControl = new Control(engine, context)
+    const rates = new Rates(engine, context)
+    const api: QueueControl = new Control(engine, context, rates)
     return {
       api,
-      start: () => engine.start(),
-      stop: () => engine.stop(),
+      async start() {
+        await engine.start()
+        rates.start()
+      },
+      stop() {
+        rates.stop()
+        engine.stop()
+      },
       reload: (options: QueueOptions) => () => engine.change(options),
     }
   },

@@ -3,7 +3,7 @@
  * told to their publishers, where those want a receipt. Nothing is done here to any message.
  */
 
-import { type PluginContext, QueueCounters } from '../../src/plugin.ts'
+import { Mark, type PluginContext, QueueCounters } from '../../src/plugin.ts'
 import type { Entry, Seat } from './consumer.ts'
 import type { DeadReason, ReturnReason } from './effects.ts'
 import type { QueueOptions } from './options.ts'
@@ -19,6 +19,8 @@ export interface LedgerParts {
 export class Ledger {
   /** Since the queue came to be, or was found in the store. */
   readonly counters = new QueueCounters()
+  /** For the rates: of those that were enqueued, and of those that were acknowledged. */
+  readonly marks = { in: new Mark(), out: new Mark() }
   /** Whether publishers may be told: what becomes of a dead letter is not their business any more. */
   tellsPublishers = true
   readonly #name: string

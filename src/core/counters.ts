@@ -69,12 +69,17 @@ export class Counters {
   /** Messages that are kept for persistent sessions (one for three of them: three), and bytes of their payloads. */
   queuedMessages = 0
   queuedBytes = 0
+  /** Subscriptions of all sessions, without the shared ones; and these. */
+  subscriptions = 0
+  sharedSubscriptions = 0
+  /** QoS 1 and 2 messages that were sent to clients and are not settled. */
+  inflight = 0
 }
 
 /** Those that are one number. */
 export type Counter = Exclude<keyof Counters, 'queues'>
 
-/** What there is now and is not counted as it changes: asked of every session, so for every few seconds at most. */
+/** What sessions there are now, and what of theirs. */
 export interface Gauges {
   /** Sessions, connected or not. */
   sessions: number

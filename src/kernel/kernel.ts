@@ -1,7 +1,7 @@
 /** The kernel put together: access, namespaces, intake, sessions, subscriptions, wills and the plugins on top. */
 
 import type { Clock } from '../core/clock.ts'
-import type { Counters } from '../core/counters.ts'
+import type { Counters, Gauges } from '../core/counters.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { MAX_TOPIC_BYTES } from '../core/topics.ts'
@@ -12,7 +12,6 @@ import { Access } from './access.ts'
 import { Admissions } from './admission.ts'
 import type { EventChronicle } from './chronicle.ts'
 import { Clients } from './clients.ts'
-import { gaugesOf } from './gauges.ts'
 import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
@@ -128,6 +127,11 @@ export class Kernel {
     await this.subscriptions.reviewAll()
   }
 
+  #gauges(): Gauges {
+    const { subscriptions, sharedSubscriptions, inflight } = this.#parts.counters
+    return { sessions: this.sessions.size, subscriptions, sharedSubscriptions, inflight }
+  }
+
   /** What a plugin is given. */
   contextOf(plugin: Plugin<never>, options: unknown): PluginContext {
     const { log, clock, events, chronicle, counters, store, node, version, reload } = this.#parts
@@ -145,7 +149,7 @@ export class Kernel {
       events,
       chronicle,
       counters,
-      gauges: () => gaugesOf(this.sessions),
+      gauges: () => this.#gauges(),
       store,
       node,
       version,

@@ -53,7 +53,7 @@ export interface PluginContext<Options = unknown> {
   readonly node: string
   /** Version of this program: 0.1.0. */
   readonly version: string
-  /** What there is now beside the counters. Asks every session, so call it every few seconds, not for every message. */
+  /** Sessions that there are now, and what of theirs. */
   gauges(): Gauges
   /**
    * Claim a prefix of the topic space: `queue/`. Topics and filters that start with it are the namespace's. In `setup`

@@ -1,11 +1,17 @@
 /** The window of one client: what was sent at QoS 1 or 2 and is not settled, by packet identifier, in the order of sending. */
 
+import type { Counters } from '../core/counters.ts'
 import { type Delivery, SENT } from './delivery.ts'
 
 export class Inflight {
   /** Made when there is something to put in, like its neighbours': thousands of sessions never have anything. */
   #deliveries: Map<number, Delivery> = NONE
   #lastPacketId = 0
+  readonly #counters: Counters
+
+  constructor(counters: Counters) {
+    this.#counters = counters
+  }
 
   get size(): number {
     return this.#deliveries.size
@@ -34,12 +40,13 @@ export class Inflight {
   }
 
   delete(delivery: Delivery): void {
-    this.#deliveries.delete(delivery.packetId)
+    if (this.#deliveries.delete(delivery.packetId)) this.#counters.inflight--
   }
 
   #put(delivery: Delivery): void {
     if (this.#deliveries === NONE) this.#deliveries = new Map()
     this.#deliveries.set(delivery.packetId, delivery)
+    this.#counters.inflight++
   }
 }
 

@@ -41,7 +41,7 @@ export class Sending {
   readonly parts: OutboxParts
   readonly transmitter: Transmitter
   readonly ledger: Ledger
-  readonly inflight = new Inflight()
+  readonly inflight: Inflight
   readonly waiting = new Waiting()
   /** Those in flight that the present connection has not been sent yet. */
   readonly again = new Fifo<Delivery>()
@@ -49,6 +49,7 @@ export class Sending {
   constructor(parts: OutboxParts) {
     this.parts = parts
     this.ledger = new Ledger(parts)
+    this.inflight = new Inflight(parts.counters)
     const { clientId, events, now, durable } = parts
     this.transmitter = new Transmitter({
       clientId,

@@ -1,12 +1,14 @@
 /** Session: what the broker knows of one client, on a connection or between two of them. */
 
+import type { Counters } from '../core/counters.ts'
 import { type Grants, NO_GRANTS } from '../core/grants.ts'
 import type { KnownTopic } from '../core/known-topic.ts'
 import type { Will } from '../core/will.ts'
-import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
+import type { SessionRecord } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
 import type { Inbox } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
+import { Subscribed } from './subscribed.ts'
 
 /** Session Expiry Interval of a session that never expires [MQTT 5.0, 3.1.2.11.2]. */
 export const NEVER_EXPIRES = 0xffff_ffff
@@ -21,7 +23,7 @@ export class Session {
   readonly clientId: string
   readonly inbox: Inbox
   readonly outbox: Outbox
-  readonly subscriptions = new Map<string, SubscriptionRecord>()
+  readonly subscriptions: Subscribed
   username: string | null = null
   /** Whether the user has proved the name, so that the session is this user's. */
   proved = false
@@ -39,10 +41,11 @@ export class Session {
   publishRights: PublishRights | null = null
   #carrier: Carrier | null = null
 
-  constructor(clientId: string, inbox: Inbox, outbox: Outbox) {
+  constructor(clientId: string, inbox: Inbox, outbox: Outbox, counters: Counters) {
     this.clientId = clientId
     this.inbox = inbox
     this.outbox = outbox
+    this.subscriptions = new Subscribed(counters)
   }
 
   get connected(): boolean {

@@ -205,7 +205,7 @@ export class Sessions {
     const { store, durable, limits, events, counters, clock } = this.#parts
     const log = store.outgoing
     const outbox = new Outbox({ clientId, limits, events, counters, now: clock.now, log, durable })
-    const session = new Session(clientId, new Inbox(clientId, store, received), outbox)
+    const session = new Session(clientId, new Inbox(clientId, store, received), outbox, counters)
     this.#sessions.set(clientId, session)
     return session
   }

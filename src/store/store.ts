@@ -8,6 +8,7 @@
  */
 
 import type { Grants } from '../core/grants.ts'
+import type { Histogram } from '../core/histogram.ts'
 import type { Message, QoS } from '../core/message.ts'
 import type { Will } from '../core/will.ts'
 
@@ -25,6 +26,8 @@ export interface Store {
    * same is kept, so ask before a message is accepted, not before one is moved.
    */
   readonly accepting: boolean
+  /** How long it took, in seconds, until what somebody waited for was on disk: a number for each batch, retries included. */
+  readonly commitTimes: Histogram
   /**
    * Resolves when all that was written before this call is on disk (fsync). That may take long: a disk that fails is
    * tried again and again. Rejects with EventflowError STORE_FAILED only when the store was closed and the last attempt

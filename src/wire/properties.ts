@@ -4,6 +4,8 @@
  */
 
 const PAYLOAD_FORMAT = 0x01
+const CONTENT_TYPE = 0x03
+const RESPONSE_TOPIC = 0x08
 const CORRELATION_DATA = 0x09
 const USER_PROPERTY = 0x26
 
@@ -77,4 +79,27 @@ function blockEnd(properties: Buffer, at: number): number {
 
 function textAt(properties: Buffer, at: number): string {
   return properties.toString('utf8', at + 2, blockEnd(properties, at))
+}
+
+/** What a message that is made here may carry, as its receivers see it on MQTT 5.0. Text is well-formed, without U+0000. */
+export interface MadeProperties {
+  contentType?: string | undefined
+  responseTopic?: string | undefined
+  correlationData?: Buffer | undefined
+  userProperties?: ReadonlyArray<readonly [name: string, value: string]>
+}
+
+/** These as `Message.properties`; null: there are none. Each is at most 65,535 bytes long. */
+export function madeProperties(made: MadeProperties): Buffer | null {
+  const { contentType, responseTopic, correlationData, userProperties: pairs = [] } = made
+  const parts: Buffer[] = []
+  if (contentType !== undefined) parts.push(block(CONTENT_TYPE, Buffer.from(contentType)))
+  if (responseTopic !== undefined) parts.push(block(RESPONSE_TOPIC, Buffer.from(responseTopic)))
+  if (correlationData !== undefined) parts.push(block(CORRELATION_DATA, correlationData))
+  if (pairs.length > 0) parts.push(userProperties(pairs))
+  return parts.length === 0 ? null : Buffer.concat(parts)
+}
+
+function block(id: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([id, bytes.length >> 8, bytes.length & 0xff]), bytes])
 }

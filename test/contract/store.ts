@@ -41,6 +41,15 @@ export function storeContract(kind: string, harness: StoreHarness): void {
       await first
     })
 
+    test('tells how long commits take, one time for all who wait for the same', async () => {
+      const before = store.commitTimes.count
+      appendAll(store.queues, 'a', ['1', '2', '3'])
+      await Promise.all([store.durable(), store.durable()])
+      await store.durable() // there is nothing more to write
+      expect(store.commitTimes.count).toBe(before + 1)
+      expect(store.commitTimes.sum).toBeGreaterThan(0)
+    })
+
     test('is durable when all that was written was taken back', async () => {
       const [id] = appendAll(store.queues, 'a', ['1'])
       store.queues.remove('a', id!)

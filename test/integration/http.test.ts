@@ -64,7 +64,23 @@ describe('HTTP', () => {
       listeners: [{ name: 'tcp', url: `mqtt://127.0.0.1:${broker.port}` }, { name: 'http' }],
       store: { kind: 'memory', fault: null },
       counters: { clientsConnected: 1 },
-      queues: { count: 1, messages: 1, inFlight: 0 },
+      rates: { connects: expect.any(Number), publishReceived: 0 },
+      queues: { count: 1, messages: 1, inFlight: 0, rates: { in: expect.any(Number), out: 0 } },
+    })
+  })
+
+  it('tells how many messages a second come and go, of each queue and in all', async () => {
+    const { broker, get } = await start()
+    const { mqtt: client } = await connectClient(broker.port)
+    await client.subscribeAsync('queue/jobs', { qos: 1 })
+    const isMoving = ({ rates }: Json) => Object.values(rates as object).every((rate) => rate > 0)
+    await eventually(async () => {
+      await client.publishAsync('queue/jobs', 'x', { qos: 1 })
+      const { queues, rates } = (await get('/api/v1/overview')).json
+      const [listed] = (await get('/api/v1/queues')).json.items as Json[]
+      const shown = (await get('/api/v1/queues/jobs')).json
+      const { publishReceived } = rates as { publishReceived: number }
+      return [queues as Json, listed!, shown].every(isMoving) && publishReceived > 0
     })
   })
 
@@ -199,6 +215,18 @@ describe('HTTP', () => {
     expect(await get('/api/v1/events?type=nothing')).toMatchObject({ status: 400, json: { code: 'EVENT_UNKNOWN' } })
   })
 
+  it('tells an event once, however often its type is named', async () => {
+    const { broker, url, get } = await start()
+    const type = 'client.connected,client.*,client.connected'
+    const stream = await fetch(`${url}/api/v1/events/stream?type=${type}`)
+    for (const clientId of ['c1', 'c2']) await connectClient(broker.port, { clientId })
+    const clients = (await get(`/api/v1/events?type=${type}`)).json.items.map(({ data }) => (data as Json).clientId)
+    expect(clients).toEqual(['c1', 'c2'])
+    const text = stream.text()
+    await broker.stop()
+    expect((await text).match(/^event: client\.connected$/gm)).toHaveLength(2)
+  })
+
   it('ends streams when the broker stops, which does not wait for them', async () => {
     const { broker, url } = await start()
     const stream = await fetch(`${url}/api/v1/events/stream`)
@@ -218,6 +246,12 @@ describe('HTTP', () => {
     expect(text).toContain('\neventflow_queue_messages{queue="jobs",state="ready"} 1\n')
     expect(text).toContain('\neventflow_store_writable 1\n')
     expect(text).toMatch(/\nnodejs_eventloop_lag_seconds [\d.e-]+\n/)
+    const buckets = [...text.matchAll(/^eventflow_store_commit_duration_seconds_bucket\{le="(.+)"\} (\d+)$/gm)]
+    expect([buckets[0]![1], buckets.at(-2)![1], buckets.at(-1)![1]]).toEqual(['0.00005', '10', '+Inf'])
+    const [count] = /(?<=^eventflow_store_commit_duration_seconds_count )\d+$/m.exec(text)!
+    expect(buckets.at(-1)![2]).toBe(count)
+    expect(Number(count)).toBeGreaterThan(0)
+    expect(text).toMatch(/^eventflow_store_commit_duration_seconds_sum [\d.e-]+$/m)
     for (const line of text.trim().split('\n')) {
       expect(line).toMatch(/^(# (HELP|TYPE) |$|[a-z0-9_]+(\{[^}]*\})? [-+\d.eNaInf]+$)/)
     }

@@ -3,7 +3,9 @@
 import * as z from 'zod'
 import type { PluginContext } from '../../../src/plugin.ts'
 import type { Ports } from '../ports.ts'
+import type { Rates } from '../rates.ts'
 import { type Route, route } from '../route.ts'
+import { rates as queueRates } from './queues.ts'
 
 const overview = z.object({
   node: z.string(),
@@ -16,7 +18,10 @@ const overview = z.object({
     .looseObject({ queues: z.record(z.string(), z.number()) })
     .describe('Since the start, or now; `queues`: what became of the messages of all queues.'),
   gauges: z.record(z.string(), z.number()),
-  queues: z.object({ count: z.int(), messages: z.int(), inFlight: z.int() }),
+  rates: z
+    .record(z.string(), z.number())
+    .describe('How much those counters grow in a second that only grow, in the last five to ten seconds.'),
+  queues: z.object({ count: z.int(), messages: z.int(), inFlight: z.int(), rates: queueRates }),
 })
 
 const reloaded = z
@@ -24,7 +29,16 @@ const reloaded = z
   .loose()
   .describe('Options that have changed, and those that keep their old values until the broker is started again.')
 
-export function brokerRoutes(context: PluginContext<never>, ports: Ports, mqttUrl: () => string | null): Route[] {
+export interface BrokerParts {
+  context: PluginContext<never>
+  ports: Ports
+  rates: Rates
+  /** Where MQTT over WebSocket is; null: it is not. */
+  mqttUrl: () => string | null
+}
+
+export function brokerRoutes(parts: BrokerParts): Route[] {
+  const { context, ports } = parts
   return [
     route(
       {},
@@ -35,7 +49,7 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports, mqttUr
         path: '/overview',
         summary: 'What this broker is, and how it does.',
         answer: overview,
-        handle: () => overviewOf(context, ports, mqttUrl()),
+        handle: () => overviewOf(parts),
       },
     ),
     route(
@@ -66,25 +80,20 @@ export function brokerRoutes(context: PluginContext<never>, ports: Ports, mqttUr
   ]
 }
 
-function overviewOf(context: PluginContext<never>, ports: Ports, mqttUrl: string | null): z.output<typeof overview> {
+function overviewOf({ context, ports, rates, mqttUrl }: BrokerParts): z.output<typeof overview> {
   const { node, version, clock, store, counters } = context
   const { startedAt, listeners } = ports.broker
-  const queues = ports.queues.list()
+  const { count, length, inFlight, rates: queueRates } = ports.queues.totals()
+  const url = mqttUrl()
   return {
     ...{ node, version },
     startedAt: new Date(startedAt).toISOString(),
     uptimeSeconds: Math.round((clock.now() - startedAt) / 1000),
-    listeners: [
-      ...listeners.map(({ name, url }) => ({ name, url })),
-      ...(mqttUrl === null ? [] : [{ name: 'http', url: mqttUrl }]),
-    ],
+    listeners: [...listeners.map(({ name, url }) => ({ name, url })), ...(url === null ? [] : [{ name: 'http', url }])],
     store: { kind: store.kind, fault: store.fault?.message ?? null },
     counters: { ...counters, queues: { ...counters.queues } },
     gauges: { ...context.gauges() },
-    queues: {
-      count: queues.length,
-      messages: queues.reduce((sum, { length }) => sum + length, 0),
-      inFlight: queues.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    },
+    rates: rates.now,
+    queues: { count, messages: length, inFlight, rates: queueRates },
   }
 }

@@ -58,6 +58,8 @@ export function eventRoutes(context: PluginContext<never>, streams: Set<FastifyR
         ...read,
         path: '/events/stream',
         summary: 'Events as they happen: server-sent events, the data of each is the event as JSON.',
+        answer: z.string(),
+        type: 'text/event-stream',
         handle: ({ query }, reply, request) => stream(context, typesOf(query.type), reply, request, streams),
       },
     ),
@@ -96,11 +98,12 @@ function stream(
 /** @throws Problem 400 for a type that there is none of */
 function typesOf(text: string | undefined): readonly EventType[] {
   if (text === undefined) return EVENT_TYPES
-  return text.split(',').flatMap((name) => {
+  const named = text.split(',').flatMap((name) => {
     const found = EVENT_TYPES.filter(
       (type) => type === name || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
     )
     if (found.length === 0) throw new Problem(400, 'EVENT_UNKNOWN', `there is no event '${name}'`)
     return found
   })
+  return [...new Set(named)]
 }

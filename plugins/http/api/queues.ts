@@ -6,6 +6,11 @@ import type { Ports } from '../ports.ts'
 import { type Route, route } from '../route.ts'
 import { after, limit, page, payload, payloadOf, queueName, timeOf } from './common.ts'
 
+/** How many messages a second came and went. */
+export const rates = z
+  .object({ in: z.number().describe('Put into the queue.'), out: z.number().describe('Acknowledged by consumers.') })
+  .describe('Messages a second, in the last five to ten seconds.')
+
 const summary = z
   .object({
     name: z.string(),
@@ -20,6 +25,7 @@ const summary = z
     counters: z
       .record(z.string(), z.int())
       .describe('What became of its messages since it came to be, or was found in the store.'),
+    rates,
   })
   .loose()
 

@@ -33,6 +33,7 @@ interface Queue {
   delayed: number
   resting: number
   paused: boolean
+  rates: { in: number; out: number }
 }
 
 interface Details extends Queue {
@@ -102,9 +103,9 @@ export const queues: Command = {
 function list({ api, search, json }: Call): Promise<void> {
   return printList(api.list<Queue & { consumers: number }>('/queues', { search }), {
     json,
-    head: ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'CONSUMERS', 'PAUSED'],
-    row: ({ name, length, ready, inFlight, delayed, resting, consumers, paused }) => {
-      return [name, length, ready, inFlight, delayed, resting, consumers, paused]
+    head: ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'IN/S', 'OUT/S', 'CONSUMERS', 'PAUSED'],
+    row: ({ name, length, ready, inFlight, delayed, resting, rates, consumers, paused }) => {
+      return [name, length, ready, inFlight, delayed, resting, rates.in, rates.out, consumers, paused]
     },
   })
 }
@@ -112,8 +113,9 @@ function list({ api, search, json }: Call): Promise<void> {
 async function show({ api, name, json }: Call): Promise<void> {
   const queue = (await api.call('GET', pathOf('queues', name))) as Details
   if (json) return printJson(queue)
-  const { length, ready, inFlight, delayed, resting, paused, oldestAt, match, policy, consumers } = queue
-  const fields = { queue: queue.name, messages: length, ready, 'in flight': inFlight, delayed, resting, paused }
+  const { length, ready, inFlight, delayed, resting, rates, paused, oldestAt, match, policy, consumers } = queue
+  const places = { messages: length, ready, 'in flight': inFlight, delayed, resting }
+  const fields = { queue: queue.name, ...places, 'in a second': rates.in, 'out a second': rates.out, paused }
   writeFields(process.stdout, {
     ...fields,
     'oldest message': oldestAt,

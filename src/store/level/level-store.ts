@@ -2,6 +2,7 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
+import type { Histogram } from '../../core/histogram.ts'
 import type { BackupOptions, BackupResult, MessageLog, RetainedStore, SessionStore, Store } from '../store.ts'
 import { writeBackup } from './backup.ts'
 import { Commit } from './commit.ts'
@@ -83,6 +84,10 @@ export class LevelStore implements Store {
 
   get fault(): Error | null {
     return this.#writer.fault
+  }
+
+  get commitTimes(): Histogram {
+    return this.#writer.times
   }
 
   get accepting(): boolean {

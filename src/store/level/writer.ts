@@ -9,6 +9,7 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { EventflowError } from '../../core/errors.ts'
+import { Histogram } from '../../core/histogram.ts'
 import { sealed } from './checksum.ts'
 import type { Database } from './database.ts'
 import { SYNC_KEY } from './keys.ts'
@@ -21,6 +22,8 @@ export interface WriterContext {
   onFault: (error: Error) => void
   /** What waited is on disk. */
   onRecovered: (durationMs: number) => void
+  /** Milliseconds, finer than the clock's. Default: the machine's. */
+  uptime?: () => number
 }
 
 const FIRST_PAUSE_MS = 100
@@ -32,10 +35,19 @@ export const SLOW_MS = 5_000
 /** What may be lost with the power, and is kept in memory. Only what nobody waits for: removals and marks. */
 const MAX_UNSYNCED = 4_096
 
+/** Seconds: from a disk that only says that it has written, to one that is about to fail. */
+const COMMIT_TIMES = [
+  ...[0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02],
+  ...[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10],
+]
+
 const EMPTY = Buffer.alloc(0)
 
 export class Writer {
+  /** How long a write took that was synced, in seconds. */
+  readonly times = new Histogram(COMMIT_TIMES)
   readonly #context: WriterContext
+  readonly #uptime: () => number
   /** Handed to the database since the last sync. */
   #unsynced = new Operations()
   /** The database has to be opened anew. */
@@ -47,6 +59,7 @@ export class Writer {
 
   constructor(context: WriterContext) {
     this.#context = context
+    this.#uptime = context.uptime ?? (() => performance.now())
   }
 
   /** Why nothing can be written; null when all is well. */
@@ -65,6 +78,8 @@ export class Writer {
    */
   async write(operations: Operations, sync: boolean): Promise<void> {
     const slow = this.#context.clock.after(SLOW_MS, this.#slow)
+    const isCommit = sync && (operations.length > 0 || this.unsynced)
+    const since = isCommit ? this.#uptime() : 0
     try {
       for (let attempt = 0; ; attempt++) {
         const last = this.#stopped
@@ -77,6 +92,7 @@ export class Writer {
     } finally {
       slow.cancel()
     }
+    if (isCommit) this.times.add((this.#uptime() - since) / 1000)
     this.#recovered()
   }
 

@@ -395,7 +395,7 @@ describe('the messages of a persistent session', () => {
     expect(await connection.received()).toEqual(['PUBLISH DUP 1 a', 'PUBLISH DUP 3 c', 'PUBLISH 2 new'])
   })
 
-  it('are counted while they are stored, in any course of events', async () => {
+  it('are counted while they are stored or in flight, in any course of events', async () => {
     const steps = fc.array(
       fc.oneof(
         fc.record({ do: fc.constant('enqueue' as const), qos: fc.constantFrom<QoS>(1, 2), size: fc.nat(40) }),
@@ -431,9 +431,11 @@ describe('the messages of a persistent session', () => {
           const entries = await made.entries()
           const bytes = entries.reduce((sum, entry) => sum + entry.message.payloadLength, 0)
           expect([made.counters.queuedMessages, made.counters.queuedBytes]).toEqual([entries.length, bytes])
+          expect(made.counters.inflight).toBe(made.outbox.inflight)
         }
         made.outbox.detach(true)
-        expect([made.counters.queuedMessages, made.counters.queuedBytes]).toEqual([0, 0])
+        const { queuedMessages, queuedBytes, inflight } = made.counters
+        expect([queuedMessages, queuedBytes, inflight]).toEqual([0, 0, 0])
       }),
       { numRuns: 100 },
     )

@@ -135,3 +135,29 @@ test('what nobody waits for is synced all the same once there is much of it', as
   for (let n = 0; n < 5_000; n++) await write(`${n}`, false)
   expect(database.batches.filter(({ sync }) => sync)).toHaveLength(1)
 })
+
+describe('the time that commits take', () => {
+  test('is measured of those that are synced, with all that had to be tried again', async () => {
+    let now = 7
+    const quiet = () => {}
+    writer = new Writer({ database, clock, onFault: quiet, onRecovered: quiet, uptime: () => now })
+    await write('a', false)
+    expect(writer.times.count).toBe(0)
+    await write('b', true)
+    expect([writer.times.count, writer.times.sum]).toEqual([1, 0])
+    database.failing = true
+    const written = write('c', true)
+    await turns(1)
+    now += 1_500
+    database.failing = false
+    clock.advance(100)
+    await written
+    expect([writer.times.count, writer.times.sum]).toEqual([2, 1.5])
+    expect(writer.times.counts[writer.times.bounds.indexOf(2)]).toBe(1)
+  })
+
+  test('is not that of a commit with nothing in it', async () => {
+    await writer.write(new Operations(), true)
+    expect(writer.times.count).toBe(0)
+  })
+})

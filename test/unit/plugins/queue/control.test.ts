@@ -56,6 +56,43 @@ describe('looking at queues', () => {
     })
   })
 
+  it('tells how many messages a second come and go, of each and of all', async () => {
+    const bench = await Bench.open()
+    bench.rates.start()
+    const client = bench.consumer('a', 'queue/jobs')
+    for (let second = 0; second < 20; second++) {
+      await bench.publish('queue/jobs', 'a', 'b')
+      client.acknowledge('a')
+      await bench.publish('queue/idle', 'c')
+      bench.clock.advance(1_000)
+    }
+    const [idle, jobs] = bench.control.list()
+    expect([idle!.rates, jobs!.rates]).toEqual([
+      { in: 1, out: 0 },
+      { in: 2, out: 1 },
+    ])
+    expect((await bench.control.show('jobs')).rates).toEqual(jobs!.rates)
+    expect(bench.control.totals().rates).toEqual({ in: 3, out: 1 })
+    bench.clock.advance(10_000)
+    expect(bench.control.totals().rates).toEqual({ in: 0, out: 0 })
+    bench.rates.stop()
+  })
+
+  it('adds up all queues, and finds the longest', async () => {
+    const { bench } = await everywhere()
+    await bench.publish('queue/short', '1')
+    for (let n = 0; n < 3_000; n++) await bench.publish(`queue/many/${n}`, 'x')
+    await bench.publish('queue/many/77', '2', '3')
+    expect(bench.control.totals()).toMatchObject({ count: 3_002, length: 3_010, delayed: 1, resting: 1, inFlight: 2 })
+    const longest = bench.control.longest(3).map(({ name, length }) => [name, length])
+    expect(longest).toEqual([
+      ['jobs', 7],
+      ['many/77', 3],
+      ['many/0', 1],
+    ])
+    expect(bench.control.longest(10_000)).toHaveLength(3_002)
+  })
+
   it('takes nothing away: peek shows messages in the order of delivery, wherever they are', async () => {
     const { bench } = await everywhere()
     const peeked = await bench.control.peek('jobs')

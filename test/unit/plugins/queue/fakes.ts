@@ -4,6 +4,7 @@ import type { Budget } from '../../../../plugins/queue/budget.ts'
 import { Control } from '../../../../plugins/queue/control.ts'
 import { Engine } from '../../../../plugins/queue/engine.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
+import { Rates } from '../../../../plugins/queue/rates.ts'
 import { resolveConfig } from '../../../../src/config/load.ts'
 import { Counters } from '../../../../src/core/counters.ts'
 import { EventBus } from '../../../../src/core/event-bus.ts'
@@ -115,6 +116,8 @@ export class Bench {
   readonly store: Store
   readonly engine: Engine
   readonly control: Control
+  /** Not started: time passes in many tests. */
+  readonly rates: Rates
   readonly options: QueueOptions
   readonly counters = new Counters()
   /** Clients as the kernel would know them. */
@@ -157,7 +160,8 @@ export class Bench {
       publish: silent,
     }
     this.engine = new Engine(context, budget)
-    this.control = new Control(this.engine, context)
+    this.rates = new Rates(this.engine, context)
+    this.control = new Control(this.engine, context, this.rates)
   }
 
   static async open(options: Partial<QueueOptions> = {}, store?: Store, budget?: Budget): Promise<Bench> {

@@ -1,14 +1,14 @@
-/** Retained messages, and publishing. */
+/** Retained messages: looking at them, and clearing one. */
 
 import * as z from 'zod'
-import { filterProblem, Message, type PluginContext, topicProblem } from '../../../src/plugin.ts'
+import { filterProblem, Message, type PluginContext } from '../../../src/plugin.ts'
 import { pageOf } from '../page.ts'
 import type { Ports } from '../ports.ts'
 import { Problem } from '../problem.ts'
 import { type Route, route } from '../route.ts'
 import { after, limit, page, payload, payloadOf, timeOf } from './common.ts'
+import { checkTopic, MAX_LEVELS } from './publish.ts'
 
-const MAX_LEVELS = 256
 /** Places of the tree that are looked at in one go. */
 const SLICE = 10_000
 
@@ -22,15 +22,7 @@ const retained = z.object({
   expiresAt: z.string().nullable(),
 })
 
-const publication = z.strictObject({
-  topic: z.string(),
-  payload: z.string().default(''),
-  encoding: z.enum(['utf8', 'base64']).default('utf8').describe('How the payload is written here.'),
-  qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(0),
-  retain: z.boolean().default(false),
-})
-
-export function messageRoutes(context: PluginContext<never>, ports: Ports): Route[] {
+export function retainedRoutes(context: PluginContext<never>, ports: Ports): Route[] {
   const topic = { params: z.object({ topic: z.string().describe('`/` written as `%2F`.') }) }
   return [
     route(
@@ -58,39 +50,13 @@ export function messageRoutes(context: PluginContext<never>, ports: Ports): Rout
       path: '/retained/:topic',
       summary: 'Clear the retained message of a topic. Its subscribers get the empty message that clears it.',
       handle: async ({ params }) => {
-        check(params.topic)
-        await context.publish(
-          messageOf(context, { topic: params.topic, payload: Buffer.alloc(0), qos: 0, retain: true }),
-        )
+        const { topic } = params
+        checkTopic(topic)
+        const receivedAt = context.clock.now()
+        await context.publish(Message.of({ topic, payload: Buffer.alloc(0), retain: true, receivedAt }))
       },
     }),
-    route(
-      { body: publication },
-      {
-        method: 'POST',
-        role: 'operate',
-        tag: 'messages',
-        path: '/publish',
-        summary: 'Publish a message as the broker itself. Answered when it is as safe as a PUBACK says.',
-        handle: async ({ body }) => {
-          check(body.topic)
-          const bytes = Buffer.from(body.payload, body.encoding)
-          await context.publish(messageOf(context, { ...body, payload: bytes }))
-        },
-      },
-    ),
   ]
-}
-
-function check(topic: string): void {
-  const problem = topicProblem(topic, MAX_LEVELS)
-  if (problem !== null) throw new Problem(400, 'TOPIC_INVALID', problem)
-}
-
-type Publication = { topic: string; payload: Buffer; qos: 0 | 1 | 2; retain: boolean }
-
-function messageOf({ clock }: PluginContext<never>, { topic, payload, qos, retain }: Publication): Message {
-  return Message.of({ topic, payload, qos, retain, receivedAt: clock.now() })
 }
 
 /** All that match, gathered between turns of the event loop: others go on while a million are looked at. */
