@@ -4,6 +4,7 @@
  */
 
 import { type AccessControl, builtInPlugins } from '../../plugins/index.ts'
+import { SILENT } from '../assembly/telling.ts'
 import type { Config } from '../config/schema.ts'
 import { systemClock } from '../core/clock.ts'
 import { Counters } from '../core/counters.ts'
@@ -74,7 +75,7 @@ async function controlOf(config: Config): Promise<AccessControl> {
     events,
     chronicle: new Chronicle({ events, now: systemClock.now, node: config.node, ...quiet }),
     counters: new Counters(),
-    log: { debug() {}, info() {}, warn() {}, error() {} },
+    log: SILENT,
     node: config.node,
     version: VERSION,
     maxTopicLevels: config.mqtt.maxTopicLevels,
