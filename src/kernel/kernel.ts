@@ -17,6 +17,7 @@ import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
+import { Review } from './review.ts'
 import { NEVER_SLOWED, type SlowDownLimits } from './slow-down.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
@@ -55,6 +56,7 @@ export class Kernel {
   readonly intake: Intake
   readonly clients: Clients
   readonly #wills: Wills
+  readonly #review: Review
   readonly #parts: KernelParts
 
   constructor(parts: KernelParts) {
@@ -84,8 +86,11 @@ export class Kernel {
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
+    const review = new Review({ access, sessions, subscriptions })
+    this.#review = review
     const admissions = new Admissions({ access, events, clock, slowDown: parts.slowDown ?? NEVER_SLOWED })
-    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store, clock, admissions })
+    const shared = { access, sessions, events, counters, store, clock }
+    this.clients = new Clients({ ...shared, subscriptions, review, wills, admissions })
   }
 
   /** Take up the sessions that the store holds, with their subscriptions. Namespaces must have been claimed. */
@@ -112,7 +117,7 @@ export class Kernel {
 
   async #accessChanged(): Promise<void> {
     this.access.changed()
-    await this.subscriptions.reviewAll()
+    await this.#review.all()
   }
 
   /** What a plugin is given. */
