@@ -1,10 +1,13 @@
-/** The composition root: every part and the built-in plugins. `start()` and `stop()` are lists to read from the top. */
+/**
+ * The broker as programs see it: a configuration, a start, a stop, and what can be asked of it in between. The parts are made in
+ * `src/assembly`, where lifecycle.ts says in which order they start and stop.
+ */
 
 import { existsSync } from 'node:fs'
 import { type AccessControl, builtInPlugins, type HttpControl, type QueueControl } from '../plugins/index.ts'
+import { type Starting, settle, startUp, takeDown } from './assembly/lifecycle.ts'
 import { makeParts, type Parts } from './assembly/parts.ts'
-import { provide } from './assembly/provided.ts'
-import { tellingStore, tellWhere } from './assembly/telling.ts'
+import { SILENT, tellingStore, tellWhere } from './assembly/telling.ts'
 import { resolveConfig } from './config/load.ts'
 import type { Config, ConfigInput } from './config/schema.ts'
 import { systemClock } from './core/clock.ts'
@@ -14,10 +17,9 @@ import type { Events } from './core/events.ts'
 import type { JobIterator } from './embedded/job.ts'
 import type { PublishOptions } from './embedded/local-clients.ts'
 import { Chronicle, type EventChronicle } from './kernel/chronicle.ts'
-import { chooseAuthenticators } from './kernel/listener-chains.ts'
 import type { Logger, Plugin, ReloadResult } from './kernel/plugin-contract.ts'
 import { keepingOf } from './reload/limits.ts'
-import { isLive, optionsOf, partsOf } from './reload/parts.ts'
+import { isLive, partsOf } from './reload/parts.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type OpenStoreOptions, openStore } from './store/open.ts'
 import type { BackupResult, Store } from './store/store.ts'
@@ -116,35 +118,15 @@ export class Eventflow {
     this.#config = this.#wanted
     const { config } = this
     this.#chronicle.keep(keepingOf(config))
-    const log = this.#log
-    const events = this.#bus
+    const [log, events] = [this.#log, this.#bus]
     const since = systemClock.now()
     const store = await this.#open(tellingStore(log, events, config))
     const reload = (): Promise<ReloadResult> => this.reload()
     const parts = makeParts(config, { store, events, chronicle: this.#chronicle, log, reload })
-    const { kernel, pubsub, broker, listeners, watch, notices } = parts
-    if (log !== SILENT) notices.start()
     try {
-      await pubsub.load()
-      kernel.namespaces.claim('', pubsub)
-      provide(parts, () => this.config)
-      await kernel.plugins.setUp(
-        this.#plugins.filter(({ name }) => optionsOf(config, name) !== null),
-        (plugin) => kernel.contextOf(plugin, optionsOf(config, plugin.name)),
-      )
-      chooseAuthenticators(kernel.access, config.listeners)()
-      const { configFile } = this.#options
-      events.emit('config.loaded', { file: configFile && existsSync(configFile) ? configFile : null })
-      await kernel.loadSessions()
-      const sessions = kernel.sessions.size
-      events.emit('store.opened', { kind: store.kind, sessions, retained: pubsub.retainedCount })
-      await kernel.plugins.start()
-      kernel.start()
-      await broker.start()
-      for (const listener of listeners) await listener.start()
-      watch.start()
+      await startUp(parts, this.#starting)
     } catch (error) {
-      await this.#takeDown(parts)
+      await takeDown(parts, log)
       throw error
     }
     const reloads = this.#makeReloads(since, parts)
@@ -152,7 +134,7 @@ export class Eventflow {
     this.#stopping = null
     reloads.start()
     events.emit('broker.started', { version: VERSION, node: config.node })
-    tellWhere(log, config, listeners)
+    tellWhere(log, config, parts.listeners)
   }
 
   /**
@@ -234,6 +216,19 @@ export class Eventflow {
     return this.#running
   }
 
+  get #starting(): Starting {
+    const { config } = this
+    const { configFile } = this.#options
+    return {
+      config,
+      configuration: () => this.config,
+      configFile: configFile && existsSync(configFile) ? configFile : null,
+      plugins: this.#plugins,
+      events: this.#bus,
+      log: this.#log,
+    }
+  }
+
   #makeReloads(since: number, reloadable: Parts): Reloads {
     const { readConfig = null, configFile = null } = this.#options
     const plugins = this.#plugins.map(({ name }) => name)
@@ -258,41 +253,9 @@ export class Eventflow {
   async #stop(running: Running): Promise<void> {
     running.reloads.stop()
     this.#bus.emit('broker.stopping', {})
-    for (const listener of running.listeners) await listener.stop()
-    // What clients have sent is made safe and acknowledged before they are sent away, as far as time allows.
-    await Promise.race([running.store.durable().catch(() => {}), pause(this.config.shutdownTimeout)])
-    await pause(0)
-    await this.#takeDown(running)
+    await settle(running, this.config.shutdownTimeout)
+    await takeDown(running, this.#log)
     this.#bus.emit('broker.stopped', {})
     this.#log.info({}, 'stopped')
   }
-
-  /** In reverse of how it was put up; each part even when another fails. */
-  async #takeDown({ store, kernel, pubsub, broker, listeners, local, watch, notices }: Parts): Promise<void> {
-    const steps = [
-      () => watch.stop(),
-      // Loops over jobs end first: what comes to a queue now, wills too, waits there. Subscriptions of the program hear them yet.
-      () => local.stop(),
-      ...listeners.map((listener) => () => listener.stop()),
-      () => broker.stop(),
-      () => kernel.plugins.stop(),
-      () => kernel.stop(),
-      () => pubsub.stop(),
-      () => store.close(),
-      () => notices.stop(),
-    ]
-    for (const step of steps) {
-      try {
-        await step()
-      } catch (error) {
-        this.#log.error({ error }, 'a part could not be stopped')
-      }
-    }
-  }
 }
-
-function pause(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs).unref())
-}
-
-const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }

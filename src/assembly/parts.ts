@@ -1,6 +1,6 @@
 /**
  * The parts of one broker, made from its configuration and joined: nothing is opened or started here but the store, which is
- * there already. What they do at a start and a stop, and in which order, is said in `src/eventflow.ts`.
+ * there already. In which order they start and stop, lifecycle.ts says.
  */
 
 import type { Config } from '../config/schema.ts'

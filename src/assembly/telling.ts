@@ -9,6 +9,9 @@ import type { OpenStoreOptions } from '../store/open.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
 import { VERSION } from '../version.ts'
 
+/** Where a broker logs to that was told of no other place. */
+export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
 /** A line for each listener, the one on TCP last: whoever waits for it finds all of them open. */
 export function tellWhere(log: Logger, { store }: Config, [tcp, ...others]: readonly [Listener, ...Listener[]]): void {
   for (const { name, host, port, url } of others) {

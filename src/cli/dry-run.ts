@@ -4,6 +4,7 @@
  */
 
 import { builtInPlugins } from '../../plugins/index.ts'
+import { SILENT } from '../assembly/telling.ts'
 import type { Config } from '../config/schema.ts'
 import { systemClock } from '../core/clock.ts'
 import { Counters } from '../core/counters.ts'
@@ -20,7 +21,6 @@ import { gateLimits, makeListeners } from '../transport/listeners/make.ts'
 import { VERSION } from '../version.ts'
 import { writeProblem } from './write-problem.ts'
 
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 const events = new EventBus(() => {})
 
 /** A kernel that has every topic, and no plugin yet. */

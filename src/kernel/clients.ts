@@ -12,6 +12,7 @@ import type { Access, Admission } from './access.ts'
 import type { Admissions } from './admission.ts'
 import { Exchange } from './exchange.ts'
 import type { Credentials } from './plugin-contract.ts'
+import type { Review } from './review.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Wills } from './wills.ts'
 
@@ -19,6 +20,7 @@ export interface ClientsParts {
   access: Access
   sessions: Sessions
   subscriptions: Subscriptions
+  review: Review
   wills: Wills
   events: Events
   counters: Counters
@@ -71,11 +73,11 @@ export class Clients {
    */
   renewed(session: Session, { username, grants, expiresAt }: Admission): void {
     if (username !== session.username) throw new Refusal(ReasonCode.NotAuthorized, 'this is another user')
-    const { access, subscriptions, sessions } = this.#parts
+    const { access, review, sessions } = this.#parts
     session.grants = grants
     sessions.save(session) // its will is judged by them too
     access.forget(session)
-    subscriptions.review(session)
+    review.one(session)
     this.expireAt(session, expiresAt)
   }
 
@@ -116,7 +118,7 @@ export class Clients {
 
   /** The client has its CONNACK: send what waits for it. */
   connected(session: Session, carrier: Carrier, connecting: Connecting, sessionPresent: boolean): void {
-    const { events, counters } = this.#parts
+    const { events, counters, review, subscriptions } = this.#parts
     counters.clientsConnected++
     if (counters.clientsConnected > counters.clientsMaximum) counters.clientsMaximum = counters.clientsConnected
     const { clientId, username, address } = session
@@ -124,9 +126,9 @@ export class Clients {
     const protocolVersion = carrier.version
     const data = { clientId, username, address, protocolVersion, cleanStart, keepAliveSeconds, sessionPresent }
     events.emit('client.connected', data)
-    this.#parts.subscriptions.review(session)
+    review.one(session)
     session.attach(carrier)
-    this.#parts.subscriptions.attach(session)
+    subscriptions.attach(session)
     if (connecting.expiresAt != null) this.expireAt(session, connecting.expiresAt)
   }
 

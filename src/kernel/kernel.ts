@@ -16,6 +16,7 @@ import { Intake } from './intake.ts'
 import { Namespaces } from './namespaces.ts'
 import type { Logger, Plugin, PluginContext, ReloadResult } from './plugin-contract.ts'
 import { PluginHost } from './plugin-host.ts'
+import { Review } from './review.ts'
 import { NEVER_SLOWED, type SlowDownLimits } from './slow-down.ts'
 import { type SubscriptionLimits, Subscriptions } from './subscriptions.ts'
 import { Wills } from './wills.ts'
@@ -59,6 +60,7 @@ export class Kernel {
   readonly clients: Clients
   readonly #wills: Wills
   readonly #admissions: Admissions
+  readonly #review: Review
   readonly #parts: KernelParts
 
   constructor(parts: KernelParts) {
@@ -87,9 +89,12 @@ export class Kernel {
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
     this.#wills = wills
+    const review = new Review({ access, sessions, subscriptions })
+    this.#review = review
     const admissions = new Admissions({ access, events, clock, slowDown: parts.slowDown ?? NEVER_SLOWED })
     this.#admissions = admissions
-    this.clients = new Clients({ access, sessions, subscriptions, wills, events, counters, store, clock, admissions })
+    const shared = { access, sessions, events, counters, store, clock }
+    this.clients = new Clients({ ...shared, subscriptions, review, wills, admissions })
   }
 
   /** Other limits from now on. What is there stays, though it goes beyond them. */
@@ -124,7 +129,7 @@ export class Kernel {
 
   async #accessChanged(): Promise<void> {
     this.access.changed()
-    await this.subscriptions.reviewAll()
+    await this.#review.all()
   }
 
   #gauges(): Gauges {

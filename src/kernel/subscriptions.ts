@@ -13,9 +13,6 @@ import type { AfterGrant, Logger, Namespace, Subscription } from './plugin-contr
 
 type RemovalReason = EventMap['subscription.removed']['reason']
 
-/** Subscriptions and messages that are looked at in one turn when the rules change: a few milliseconds. */
-const SLICE = 1_000
-
 export interface SubscriptionsParts {
   access: Access
   namespaces: Namespaces
@@ -50,33 +47,11 @@ export class Subscriptions {
    */
   async add(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
     const { filter, qos } = subscription
-    const { sessions, events } = this.#parts
+    const { events } = this.#parts
     const { clientId } = session
     try {
       this.#check(session, filter)
-      const place = this.#placeOf(filter)
-      const { namespace } = place
-      const { connected } = session
-      const { epoch } = this.#parts.access
-      const after = await namespace.subscribe(session, shownAt(place, subscription), false)
-      if (sessions.get(clientId) !== session) {
-        namespace.unsubscribe(session, place.filter)
-        throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
-      }
-      if (this.#isFull(session, filter)) {
-        this.#end(session, place) // others of the same packet were granted meanwhile
-        throw this.#full()
-      }
-      if (this.#parts.access.epoch !== epoch) this.#checkAgain(session, place, filter)
-      const before = session.subscriptions.get(filter)
-      session.subscriptions.set(filter, subscription)
-      sessions.save(session)
-      if (session.persistent) await this.#makeSafe(session, subscription, before)
-      // Another one in its place is of the same packet [MQTT-3.8.4-5].
-      if (sessions.get(clientId) === session && !session.subscriptions.has(filter)) {
-        throw new Refusal(ReasonCode.NotAuthorized, 'the rules have changed meanwhile')
-      }
-      if (connected && !session.connected) namespace.detach?.(session, false)
+      const after = await this.#grant(session, subscription)
       events.emit('subscription.added', { clientId, filter, qos })
       return after
     } catch (error) {
@@ -121,40 +96,6 @@ export class Subscriptions {
     for (const namespace of this.#ownersOf(session)) namespace.attach?.(session)
   }
 
-  /**
-   * Take from a session what its client may not read, by the rules of now: subscriptions, and messages that are on their way. To
-   * be done before a client that is back is sent anything.
-   */
-  review(session: Session): void {
-    const { access } = this.#parts
-    if (access.open) return
-    for (const filter of session.subscriptions.keys()) {
-      if (!access.maySubscribe(session, this.accessTopic(filter))) this.remove(session, filter, 'not-authorized')
-    }
-    if (session.outbox.size === 0) return
-    const known = new Map<string, boolean>()
-    session.outbox.revoke((topic) => {
-      const readable = known.get(topic) ?? access.maySubscribe(session, topic)
-      known.set(topic, readable)
-      return readable
-    })
-  }
-
-  /** The rules have changed: review every session, those of connected clients first, a slice a turn of the event loop. */
-  async reviewAll(): Promise<void> {
-    let left = SLICE
-    for (const connected of [true, false]) {
-      for (const session of this.#parts.sessions.values()) {
-        if (session.connected !== connected) continue
-        left -= 1 + session.subscriptions.size + session.outbox.size
-        this.review(session)
-        if (left > 0) continue
-        await new Promise(setImmediate)
-        left = SLICE
-      }
-    }
-  }
-
   /** What access is asked about when a client subscribes to `filter`: what it could receive. */
   accessTopic(filter: string): string {
     return this.#parts.namespaces.canonical(filterBehind(filter))
@@ -171,10 +112,35 @@ export class Subscriptions {
     session.subscriptions.clear()
   }
 
-  /**
-   * The client is told that it is subscribed once that is on disk; or it is not subscribed. What it asks for again waits
-   * for no disk that fails: a consumer that has come back goes on.
-   */
+  async #grant(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
+    const place = this.#placeOf(subscription.filter)
+    const { namespace } = place
+    const { connected } = session
+    const { epoch } = this.#parts.access
+    const after = await namespace.subscribe(session, shownAt(place, subscription), false)
+    this.#checkAgain(session, place, subscription.filter, epoch)
+    await this.#keep(session, subscription)
+    if (connected && !session.connected) namespace.detach?.(session, false)
+    return after
+  }
+
+  /** The client is told that it is subscribed once that is on disk; or it is not subscribed. */
+  async #keep(session: Session, subscription: Subscription): Promise<void> {
+    const { sessions } = this.#parts
+    const { clientId, subscriptions } = session
+    const { filter } = subscription
+    const before = subscriptions.get(filter)
+    subscriptions.set(filter, subscription)
+    sessions.save(session)
+    if (!session.persistent) return
+    await this.#makeSafe(session, subscription, before)
+    // Another one in its place is of the same packet [MQTT-3.8.4-5].
+    if (sessions.get(clientId) === session && !subscriptions.has(filter)) {
+      throw new Refusal(ReasonCode.NotAuthorized, 'the rules have changed meanwhile')
+    }
+  }
+
+  /** What a client asks for again waits for no disk that fails: a consumer that has come back goes on. */
   async #makeSafe(session: Session, subscription: Subscription, before: Subscription | undefined): Promise<void> {
     const { store } = this.#parts
     if (store.fault !== null && before !== undefined && isDeepStrictEqual(before, subscription)) return
@@ -207,8 +173,18 @@ export class Subscriptions {
     return new Refusal(ReasonCode.QuotaExceeded, `a client has at most ${this.limits.maxSubscriptions} subscriptions`)
   }
 
-  /** The rules have changed while the namespace was asked. */
-  #checkAgain(session: Session, place: Place, filter: string): void {
+  /** While the namespace was asked the session may have ended, other filters been granted, and rules changed since `epoch`. */
+  #checkAgain(session: Session, place: Place, filter: string, epoch: number): void {
+    const { sessions, access } = this.#parts
+    if (sessions.get(session.clientId) !== session) {
+      place.namespace.unsubscribe(session, place.filter)
+      throw new Refusal(ReasonCode.UnspecifiedError, 'the session has ended meanwhile')
+    }
+    if (this.#isFull(session, filter)) {
+      this.#end(session, place) // others of the same packet were granted
+      throw this.#full()
+    }
+    if (access.epoch === epoch) return
     try {
       this.#check(session, filter)
     } catch (error) {

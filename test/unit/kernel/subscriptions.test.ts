@@ -3,6 +3,7 @@ import { Refusal } from '../../../src/core/reason-codes.ts'
 import { Access } from '../../../src/kernel/access.ts'
 import { Namespaces } from '../../../src/kernel/namespaces.ts'
 import type { Decision } from '../../../src/kernel/plugin-contract.ts'
+import { Review } from '../../../src/kernel/review.ts'
 import { Subscriptions } from '../../../src/kernel/subscriptions.ts'
 import { makeSessions, RecordingNamespace, SILENT, subscription } from './support.ts'
 
@@ -24,7 +25,8 @@ async function make() {
   })
   const rules = (decide: (filter: string) => Decision) =>
     access.addAuthorizer({ name: 'rules', authorize: (_session, _action, filter) => decide(filter) })
-  return { access, subscriptions, pubsub, queues, store, sessions, heard, open, rules }
+  const review = new Review({ access, sessions, subscriptions })
+  return { access, subscriptions, review, pubsub, queues, store, sessions, heard, open, rules }
 }
 
 describe('a subscription', () => {
@@ -166,7 +168,7 @@ describe('a subscription, when the rules change,', () => {
   })
 
   it('is not granted when it was taken away while it was being stored', async () => {
-    const { access, subscriptions, pubsub, heard, store, open, rules } = await make()
+    const { access, subscriptions, review, pubsub, heard, store, open, rules } = await make()
     const session = open('me', 60)
     let decision: Decision = 'allow'
     rules(() => decision)
@@ -174,7 +176,7 @@ describe('a subscription, when the rules change,', () => {
     store.durable = async () => {
       decision = 'deny'
       access.changed()
-      await subscriptions.reviewAll()
+      await review.all()
       return durable()
     }
     await expect(subscriptions.add(session, subscription('a'))).rejects.toMatchObject({ code: 0x87 })
@@ -183,7 +185,7 @@ describe('a subscription, when the rules change,', () => {
   })
 
   it('is taken from every session that may not have it, of very many, and from those that are away', async () => {
-    const { access, subscriptions, heard, open, rules } = await make()
+    const { access, review, heard, open, rules } = await make()
     let decision: Decision = 'allow'
     rules((filter) => (filter === 'a' ? 'allow' : decision))
     const sessions = Array.from({ length: 3_000 }, (_, i) => open(`c${i}`, i % 2))
@@ -192,7 +194,7 @@ describe('a subscription, when the rules change,', () => {
     }
     decision = 'deny'
     access.changed()
-    await subscriptions.reviewAll()
+    await review.all()
     expect(sessions.every(({ subscriptions }) => [...subscriptions.keys()].join() === 'a')).toBe(true)
     const removed = heard.filter(({ type }) => type === 'subscription.removed')
     expect([removed.length, removed[0]]).toEqual([
@@ -212,13 +214,13 @@ describe('a session that comes back', () => {
   })
 
   it('loses what it may no longer read', async () => {
-    const { subscriptions, pubsub, open, rules } = await make()
+    const { subscriptions, review, pubsub, open, rules } = await make()
     const session = open('me')
     let allowed = true
     rules((filter) => (allowed || filter === 'a' ? 'allow' : 'deny'))
     for (const filter of ['secret/1', 'a', 'secret/2']) await subscriptions.add(session, subscription(filter))
     allowed = false
-    subscriptions.review(session)
+    review.one(session)
     subscriptions.attach(session)
     expect([...session.subscriptions.keys()]).toEqual(['a'])
     expect(pubsub.calls.slice(3)).toEqual(['unsubscribe me secret/1', 'unsubscribe me secret/2', 'attach me'])
@@ -274,13 +276,13 @@ describe('a shared subscription', () => {
   })
 
   it('is taken from a session that may no longer read what is behind it', async () => {
-    const { subscriptions, open, rules } = await make()
+    const { subscriptions, review, open, rules } = await make()
     const session = open('me')
     let allowed = true
     rules((filter) => (allowed || filter === 'a' ? 'allow' : 'deny'))
     for (const filter of ['$share/g/secret', '$share/g/a']) await subscriptions.add(session, subscription(filter))
     allowed = false
-    subscriptions.review(session)
+    review.one(session)
     expect([...session.subscriptions.keys()]).toEqual(['$share/g/a'])
   })
 })
