@@ -2,12 +2,15 @@
  * Message: what travels through the house, from intake to outbox.
  *
  * It does not own its bytes at first: they are a window on the chunk that the socket delivered. Whoever keeps a message
- * beyond the current turn of the event loop calls `keep()` first, or it would hold 64 KiB for every few bytes of payload.
+ * beyond the current turn of the event loop calls `keep()` first, or it could hold 64 KiB for a few bytes of payload.
  */
 
 import type { KnownTopic } from './known-topic.ts'
 
 export type QoS = 0 | 1 | 2
+
+/** Bytes that one message may hold for itself: as copies share memory by the 8 KiB, this is no worse than a copy. */
+const SMALL_CHUNK = 4_096
 
 export interface MessageFields {
   topic: string
@@ -137,9 +140,17 @@ export class Message {
     return this.bytes.subarray(this.payloadStart, this.end)
   }
 
-  /** Let go of the socket's chunk: copies the packet's bytes, once, to memory that it shares with few. Returns this. */
+  /**
+   * Let go of the socket's chunk, unless that is small: copies the packet's bytes, once, to memory that it shares with few.
+   * Returns this.
+   */
   keep(): this {
     if (this.kept) return this
+    if (this.bytes.buffer.byteLength <= SMALL_CHUNK) {
+      this.known = null
+      this.kept = true
+      return this
+    }
     const { start } = this
     const bytes = Buffer.allocUnsafe(this.end - start)
     this.bytes.copy(bytes, 0, start, this.end)

@@ -1,6 +1,7 @@
 /**
  * Group commit: what is written in one turn of the event loop is one atomic batch, and while one batch is being written
- * the next one fills. So a thousand publishers in a turn share one fsync, and nobody waits longer than two of them.
+ * the next one fills. So a thousand publishers in a turn share one fsync, and nobody waits longer than two of them. What nobody
+ * waits for (most removals, and marks) goes with the next batch that somebody does wait for, if one comes soon.
  */
 
 import { Operations } from './operations.ts'
@@ -29,12 +30,17 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
+/** How long what nobody waits for may wait for company: a batch of its own costs a hundred times what it holds. */
+const COMPANY_MS = 5
+
 const DONE = Promise.resolve()
 
 export class Commit {
   readonly #writer: Writer
   #open: Batch | null = null
   #running: Batch | null = null
+  /** Until the open batch is written though nobody waits for it; null: somebody does, or there is none. */
+  #company: NodeJS.Timeout | null = null
 
   constructor(writer: Writer) {
     this.#writer = writer
@@ -72,7 +78,10 @@ export class Commit {
       if (this.#running === null && !this.#writer.unsynced) return DONE
     }
     const batch = this.#filling()
-    batch.waiting ??= newWaiting()
+    if (batch.waiting === null) {
+      batch.waiting = newWaiting()
+      if (this.#running === null) setImmediate(this.#write)
+    }
     return batch.waiting.promise
   }
 
@@ -85,14 +94,16 @@ export class Commit {
   #filling(): Batch {
     if (this.#open === null) {
       this.#open = { writes: new Map(), parts: new Set(), bytes: 0, waiting: null }
-      if (this.#running === null) setImmediate(this.#write)
+      if (this.#running === null) this.#await()
     }
     return this.#open
   }
 
   readonly #write = (): void => {
     const batch = this.#open
-    if (batch === null) return
+    if (batch === null || this.#running !== null) return
+    if (this.#company !== null) clearTimeout(this.#company)
+    this.#company = null
     this.#open = null
     this.#running = batch
     const operations = new Operations()
@@ -111,7 +122,13 @@ export class Commit {
     this.#running = null
     for (const part of batch.parts) part.written?.()
     batch.waiting?.resolve()
-    if (this.#open !== null) this.#write()
+    if (this.#open === null) return
+    if (this.#open.waiting === null) this.#await()
+    else this.#write()
+  }
+
+  #await(): void {
+    this.#company ??= setTimeout(this.#write, COMPANY_MS)
   }
 
   /** The store is being closed, and could not write. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { Message } from '../../../src/core/message.ts'
 
 /** A message that is a window on a chunk of 64 KiB, as the decoder makes it: three bytes of head, then the payload. */
-function windowed({ at = 1000, payload = 'payload', properties = null as Buffer | null } = {}) {
-  const chunk = Buffer.alloc(65_536, 'x')
+function windowed({ at = 1000, payload = 'payload', properties = null as Buffer | null, size = 65_536 } = {}) {
+  const chunk = Buffer.alloc(size, 'x')
   chunk.write(`hhh${payload}`, at)
   const end = at + 3 + payload.length
   return { chunk, message: new Message('t', 1, false, properties, 'me', 5, 0, chunk, at, at + 3, end, 4, null) }
@@ -49,6 +49,15 @@ describe('a message that is kept', () => {
     message.keep()
     expect(message.bytes.buffer).not.toBe(chunk.buffer)
     expect(message.bytes).toHaveLength(10)
+  })
+
+  it('stays in a chunk that is small itself, and not in a small view of a large one', () => {
+    const { chunk, message } = windowed({ size: 2_048 })
+    expect(message.keep().bytes).toBe(chunk)
+    expect([message.payload.toString(), message.kept, message.known]).toEqual(['payload', true, null])
+    const { message: within } = windowed()
+    within.bytes = within.bytes.subarray(0, 2_048)
+    expect(within.keep().bytes).toHaveLength(10)
   })
 
   it('holds no more memory than its payload when it is copied', () => {

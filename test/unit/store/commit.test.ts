@@ -3,6 +3,7 @@ import { Commit } from '../../../src/store/level/commit.ts'
 import { Writer } from '../../../src/store/level/writer.ts'
 import { turns } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { until } from '../../helpers/until.ts'
 import { FakeDatabase } from './fake-database.ts'
 
 const VALUE = Buffer.from('value')
@@ -41,8 +42,10 @@ describe('group commit', () => {
   test('while one batch is written the next one fills, and goes at once when it is done', async () => {
     const release = database.hold()
     commit.put('a', VALUE)
+    void commit.durable()
     await turns(2)
     commit.put('b', VALUE)
+    void commit.durable()
     await turns(2)
     commit.put('c', VALUE)
     await turns(2)
@@ -52,12 +55,18 @@ describe('group commit', () => {
     expect(database.batches.map(({ keys }) => keys)).toEqual([['a'], ['b', 'c']])
   })
 
-  test('syncs only when somebody waits', async () => {
+  test('what nobody waits for goes with what somebody waits for', async () => {
     commit.put('a', VALUE)
     await turns(3)
     commit.put('b', VALUE)
     await commit.durable()
-    expect(database.batches.map(({ sync }) => sync)).toEqual([false, true])
+    expect(database.batches).toEqual([{ keys: ['a', 'b'], sync: true }])
+  })
+
+  test('what nobody waits for is written soon though nobody does, and is not synced', async () => {
+    commit.put('a', VALUE)
+    await until('it is handed over', () => database.batches.length === 1)
+    expect(database.batches).toEqual([{ keys: ['a'], sync: false }])
   })
 
   test('durable() shares one promise among all who ask about one batch, also while it is written', async () => {
@@ -77,7 +86,7 @@ describe('group commit', () => {
 
   test('durable() covers what was written before without sync, though nothing is waiting any more', async () => {
     commit.put('a', VALUE)
-    await turns(3)
+    await until('it is written', () => writer.unsynced)
     await commit.durable()
     await commit.durable()
     expect(database.batches).toEqual([
@@ -89,7 +98,7 @@ describe('group commit', () => {
   test('durable() covers a batch that is being written without sync', async () => {
     const release = database.hold()
     commit.put('a', VALUE)
-    await turns(2)
+    await until('it is handed over', () => database.batches.length === 1)
     let done = false
     const durable = commit.durable().then(() => {
       done = true
