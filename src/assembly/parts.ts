@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import { systemClock } from '../core/clock.ts'
 import { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
+import { SharedRoom } from '../core/shared-room.ts'
 import { LocalClients } from '../embedded/local-clients.ts'
 import type { EventChronicle } from '../kernel/chronicle.ts'
 import { Kernel } from '../kernel/kernel.ts'
@@ -14,7 +15,14 @@ import { Notices } from '../kernel/notices.ts'
 import { OverloadWatch } from '../kernel/overload-watch.ts'
 import type { Logger, ReloadResult } from '../kernel/plugin-contract.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
-import { kernelLimits, overloadLimits, retainedLimits, sessionLimits, transportLimits } from '../reload/limits.ts'
+import {
+  kernelLimits,
+  maxMemory,
+  overloadLimits,
+  retainedLimits,
+  sessionLimits,
+  transportLimits,
+} from '../reload/limits.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { Backups } from '../store/backups.ts'
 import type { Store } from '../store/store.ts'
@@ -26,7 +34,7 @@ import { gateLimits, makeListeners, ownLimits } from '../transport/listeners/mak
 import { VERSION } from '../version.ts'
 import { TopicTable } from '../wire/topic-table.ts'
 import { WriteScheduler } from '../wire/write-buffer.ts'
-import { tellBackup } from './telling.ts'
+import { tellBackup, tellShort } from './telling.ts'
 
 export interface Parts {
   store: Store
@@ -35,6 +43,8 @@ export interface Parts {
   pubsub: PubSub
   broker: Broker
   gate: Gate
+  /** Memory that all clients share. */
+  room: SharedRoom
   /** The one on TCP first. */
   listeners: [Listener, ...Listener[]]
   local: LocalClients
@@ -61,11 +71,13 @@ export function makeParts(config: Config, { store, events, chronicle, log, reloa
   const counters = new Counters()
   const limits = sessionLimits(config)
   const shared = { clock, events, log }
-  const about = { node, version: VERSION, reload, chronicle, limits, ...kernelLimits(config) }
+  const room = new SharedRoom(maxMemory(config))
+  room.onShort = tellShort(room, shared)
+  const about = { node, version: VERSION, reload, chronicle, limits, room, ...kernelLimits(config) }
   const kernel = new Kernel({ ...shared, store, counters, ...about })
-  const pubsub = new PubSub({ clock, events, store, counters, limits, retained: retainedLimits(config) })
+  const pubsub = new PubSub({ clock, events, store, counters, limits, room, retained: retainedLimits(config) })
   const { clients, intake, subscriptions } = kernel
-  const writing = { scheduler: new WriteScheduler(counters), topics: new TopicTable() }
+  const writing = { scheduler: new WriteScheduler(counters, room), topics: new TopicTable() }
   const lane = { ...shared, clients, intake, subscriptions, store, ...writing, limits: transportLimits(config) }
   const broker = new Broker(lane, ownLimits(config))
   const gate = new Gate(gateLimits(config), clock)
@@ -76,5 +88,5 @@ export function makeParts(config: Config, { store, events, chronicle, log, reloa
   const watch = new OverloadWatch({ ...shared, uptime: () => performance.now(), ...overloadLimits(config) })
   const notices = new Notices(shared)
   const backups = new Backups({ store, clock, folder: config.store.backupPath, onEnd: tellBackup(log, events) })
-  return { store, backups, kernel, pubsub, broker, gate, listeners, door, local, watch, notices, limits }
+  return { store, backups, kernel, pubsub, broker, gate, room, listeners, door, local, watch, notices, limits }
 }

@@ -1,8 +1,10 @@
 /** What the broker tells of itself in its log: where it listens, how its store is, what became of a backup. */
 
 import type { Config } from '../config/schema.ts'
+import type { Clock } from '../core/clock.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
+import type { SharedRoom } from '../core/shared-room.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
 import type { BackupStatus } from '../store/backups.ts'
 import type { OpenStoreOptions } from '../store/open.ts'
@@ -36,6 +38,19 @@ export function tellingStore(log: Logger, events: Events, { store: { kind, path 
       log.warn({ durationMs }, 'the store writes again')
       events.emit('store.recovered', { durationMs })
     },
+  }
+}
+
+/** What is to be called when something is not kept because there is no room: it is told once a minute. */
+export function tellShort(room: SharedRoom, { clock, events, log }: { clock: Clock; events: Events; log: Logger }) {
+  let toldAt = Number.NEGATIVE_INFINITY
+  return (): void => {
+    const now = clock.now()
+    if (now - toldAt < 60_000) return
+    toldAt = now
+    const data = { usedBytes: Math.round(room.used), maxBytes: room.max }
+    log.warn(data, 'there is no room for more of what clients have the broker keep (limits.maxMemory)')
+    events.emit('broker.memory-short', data)
   }
 }
 

@@ -11,6 +11,10 @@ const MOST = 100_000_000
 const count = z.union([integer(1, MOST), z.null()], { error: `a whole number from 1 to ${MOST}, or null` })
 const bytes = z.union([size(1_024), z.null()], { error: 'a size of at least 1KB (such as 64KB, 10MB, 1GB), or null' })
 
+const memory = z.union([z.literal('auto'), size(1_048_576), z.null()], {
+  error: 'auto, a size of at least 1MB (such as 512MB, 4GB), or null',
+})
+
 export const limits = group({
   maxConnections: count.prefault(100_000).describe('Connections at once on all listeners together; null: any number.'),
   // What one address has ports for by default on Linux is not much more.
@@ -33,6 +37,11 @@ export const limits = group({
     .describe('What becomes of a client that sends faster: it is read more slowly (pause), or sent away (close).'),
   maxSubscriptions: count.prefault(20_000).describe('Subscriptions of one client; null: any number.'),
   maxSessions: count.prefault(500_000).describe('Sessions, those of clients that are away included; null: any number.'),
+  maxMemory: memory
+    .prefault('auto')
+    .describe(
+      'Memory for all that clients have the broker keep, but for retained messages and queues, estimated; auto: a quarter of what there is.',
+    ),
   maxRetained: count.prefault(1_000_000).describe('Retained messages; null: any number.'),
   maxRetainedBytes: bytes
     .prefault('1GB')

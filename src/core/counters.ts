@@ -88,4 +88,6 @@ export interface Gauges {
   sharedSubscriptions: number
   /** QoS 1 and 2 messages that were sent to clients and are not settled. */
   inflight: number
+  /** Bytes of memory that clients have the broker keep, estimated: what `limits.maxMemory` is about. */
+  clientMemory: number
 }

@@ -9,6 +9,7 @@ export const EVENT_TYPES = Object.keys({
   'broker.stopped': 0,
   'broker.overloaded': 0,
   'broker.relieved': 0,
+  'broker.memory-short': 0,
   'broker.error': 0,
   'listener.listening': 0,
   'listener.closed': 0,

@@ -48,6 +48,8 @@ export interface EventMap {
   'broker.overloaded': { lagMs: number; limitMs: number }
   /** The broker is in time again. `durationMs`: since `broker.overloaded`; `maxLagMs`: the most that it was late. */
   'broker.relieved': { durationMs: number; maxLagMs: number }
+  /** There is no room for more of what clients make the broker keep (`limits.maxMemory`). Told once a minute, as long as it is so. */
+  'broker.memory-short': { usedBytes: number; maxBytes: number }
   /** A fault inside the broker that no client caused. */
   'broker.error': { code: string; message: string }
 
@@ -122,7 +124,7 @@ export interface EventMap {
     clientId: string
     topic: string
     qos: QoS
-    reason: 'slow' | 'session-full' | 'packet-too-large' | 'session-ended' | 'not-authorized'
+    reason: 'slow' | 'session-full' | 'no-room' | 'packet-too-large' | 'session-ended' | 'not-authorized'
   }
   /** A message's time was up before it could be delivered. */
   'message.expired': { clientId: string; topic: string }

@@ -59,6 +59,8 @@ export class Message {
   kept = false
   /** Set by the owner of its topic when it knows that nobody is subscribed: the publisher may be told. */
   unmatched = false
+  /** For how many it is kept in memory: counted once, see SharedRoom. */
+  holders = 0
   /** Packet identifier of the PUBLISH at QoS 1 or 2 that brought it: what its publisher knows it by. 0: none. */
   packetId = 0
   /** Encoder's cache: frames of this message already made (see wire/publish-encoder). */
@@ -129,6 +131,11 @@ export class Message {
     message.kept = true
     message.packetId = packetId
     return message
+  }
+
+  /** Bytes that it takes, about. */
+  get weight(): number {
+    return this.payloadLength + this.topic.length + (this.properties?.length ?? 0)
   }
 
   get payloadLength(): number {

@@ -12,6 +12,8 @@ import type { AuthenticationMethod, Authenticator, Authorizer, Credentials, Sess
 
 /** So many topics of one client are remembered as decided; then it begins anew. */
 const MAX_REMEMBERED = 1_000
+/** And of all clients together: about a hundred megabytes at most. */
+const MAX_REMEMBERED_IN_ALL = 250_000
 /** Longer topics are asked about each time: ten thousand clients that make them up must not fill the memory. */
 const MAX_REMEMBERED_LENGTH = 256
 
@@ -38,8 +40,9 @@ export class Access {
   #open = true
   /** How often the rules have changed. */
   #epoch = 0
-  /** Sessions that have decisions remembered. */
+  /** Sessions that have decisions remembered, and how many were since all were forgotten. */
   #deciding = new Set<Session>()
+  #remembered = 0
 
   addAuthenticator(authenticator: Authenticator): void {
     this.#authenticators.push(authenticator)
@@ -126,6 +129,7 @@ export class Access {
   #decideOnPublish(session: Session, topic: string): boolean {
     const allowed = this.#decide(session, 'publish', topic)
     if (topic.length > MAX_REMEMBERED_LENGTH) return allowed
+    if (++this.#remembered > MAX_REMEMBERED_IN_ALL) this.#forgetAll()
     const rights = session.publishRights
     if (rights === null || rights.size >= MAX_REMEMBERED) {
       session.publishRights = new PublishRights([[topic, allowed]])
@@ -144,8 +148,13 @@ export class Access {
   changed(): void {
     this.#epoch++
     this.#open = this.#allowAll()
+    this.#forgetAll()
+  }
+
+  #forgetAll(): void {
     for (const session of this.#deciding) session.publishRights = null
     this.#deciding.clear()
+    this.#remembered = 0
   }
 
   /** The client of `session` is gone. */

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Counters, Gauges } from '../core/counters.ts'
 import { EventflowError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
+import { SharedRoom } from '../core/shared-room.ts'
 import { MAX_TOPIC_BYTES } from '../core/topics.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
 import { Sessions } from '../session/sessions.ts'
@@ -33,6 +34,8 @@ export interface KernelParts extends KernelLimits {
   /** Version of this program. */
   version: string
   limits: OutboxLimits
+  /** Memory that all clients share. Default: any. */
+  room?: SharedRoom
   /** Read the configuration again, if it can be. */
   reload?: () => Promise<ReloadResult>
 }
@@ -61,12 +64,15 @@ export class Kernel {
   readonly #wills: Wills
   readonly #admissions: Admissions
   readonly #review: Review
+  readonly #room: SharedRoom
   readonly #parts: KernelParts
 
   constructor(parts: KernelParts) {
     this.#parts = parts
     const { store, clock, events, counters, log, limits, maxExpirySeconds, maxSessions = Infinity } = parts
     const { access, namespaces } = this
+    const { room = new SharedRoom() } = parts
+    this.#room = room
     this.plugins = new PluginHost(events)
     this.sessions = new Sessions({
       store: store.sessions,
@@ -77,14 +83,15 @@ export class Kernel {
       clock,
       events,
       counters,
+      room,
       onExpired: (session) => {
         this.subscriptions.detach(session, true)
         this.#wills.ended(session)
       },
     })
     const { sessions } = this
-    const ofSubscriptions = { access, namespaces, sessions, store, events, log, limits: subscriptionLimits(parts) }
-    this.subscriptions = new Subscriptions(ofSubscriptions)
+    const ofSubscriptions = { access, namespaces, sessions, store, events, log, room }
+    this.subscriptions = new Subscriptions({ ...ofSubscriptions, limits: subscriptionLimits(parts) })
     this.intake = new Intake({ access, namespaces, events })
     const { subscriptions, intake } = this
     const wills = new Wills({ access, intake, clock, events, log, save: (session) => sessions.save(session) })
@@ -134,7 +141,8 @@ export class Kernel {
 
   #gauges(): Gauges {
     const { subscriptions, sharedSubscriptions, inflight } = this.#parts.counters
-    return { sessions: this.sessions.size, subscriptions, sharedSubscriptions, inflight }
+    const clientMemory = Math.round(this.#room.used)
+    return { sessions: this.sessions.size, subscriptions, sharedSubscriptions, inflight, clientMemory }
   }
 
   /** What a plugin is given. */

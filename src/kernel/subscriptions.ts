@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { EventMap, Events } from '../core/events.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { LEVEL_BYTES, SharedRoom, SUBSCRIPTION_BYTES } from '../core/shared-room.ts'
 import { filterBehind, filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -21,6 +22,8 @@ export interface SubscriptionsParts {
   events: Events
   log: Logger
   limits: SubscriptionLimits
+  /** Memory that all clients share. Default: any. */
+  room?: SharedRoom
 }
 
 export interface SubscriptionLimits {
@@ -35,9 +38,11 @@ export class Subscriptions {
   readonly #parts: SubscriptionsParts
   /** For what is asked for from now on. */
   limits: SubscriptionLimits
+  readonly #room: SharedRoom
 
   constructor(parts: SubscriptionsParts) {
     this.#parts = parts
+    this.#room = parts.room ?? new SharedRoom()
     this.limits = parts.limits
   }
 
@@ -64,6 +69,7 @@ export class Subscriptions {
   /** End a subscription. Returns whether there was one. */
   remove(session: Session, filter: string, reason: RemovalReason = 'unsubscribed'): boolean {
     if (!session.subscriptions.delete(filter)) return false
+    this.#weigh(session, -weightOf(filter))
     this.#end(session, this.#placeOf(filter))
     this.#parts.sessions.save(session)
     this.#parts.events.emit('subscription.removed', { clientId: session.clientId, filter, reason })
@@ -75,10 +81,12 @@ export class Subscriptions {
     const { clientId } = session
     for (const subscription of session.subscriptions.values()) {
       const { filter } = subscription
+      this.#weigh(session, weightOf(filter))
       try {
         await this.#subscribeAgain(session, subscription)
       } catch (error) {
         session.subscriptions.delete(filter)
+        this.#weigh(session, -weightOf(filter))
         this.#parts.log.warn({ clientId, filter, error }, 'a subscription could not be restored')
       }
     }
@@ -110,6 +118,12 @@ export class Subscriptions {
       this.#parts.events.emit('subscription.removed', { clientId, filter, reason: 'session-ended' })
     }
     session.subscriptions.clear()
+    this.#weigh(session, -session.subscriptionsWeight)
+  }
+
+  #weigh(session: Session, change: number): void {
+    session.subscriptionsWeight += change
+    this.#room.used += change
   }
 
   async #grant(session: Session, subscription: Subscription): Promise<AfterGrant | undefined> {
@@ -131,6 +145,7 @@ export class Subscriptions {
     const { filter } = subscription
     const before = subscriptions.get(filter)
     subscriptions.set(filter, subscription)
+    if (before === undefined) this.#weigh(session, weightOf(filter))
     sessions.save(session)
     if (!session.persistent) return
     await this.#makeSafe(session, subscription, before)
@@ -158,6 +173,7 @@ export class Subscriptions {
     const problem = filterProblem(filter, maxTopicLevels, maxTopicBytes)
     if (problem !== null) throw new Refusal(ReasonCode.TopicFilterInvalid, problem)
     if (this.#isFull(session, filter)) throw this.#full()
+    this.#checkRoom(session, filter)
     if (access.maySubscribe(session, this.accessTopic(filter))) return
     const { clientId, username, address } = session
     events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
@@ -167,6 +183,12 @@ export class Subscriptions {
   /** Whether the session has as many as it may, and this one is not among them. */
   #isFull({ subscriptions }: Session, filter: string): boolean {
     return subscriptions.size >= this.limits.maxSubscriptions && !subscriptions.has(filter)
+  }
+
+  #checkRoom({ subscriptions, subscriptionsWeight }: Session, filter: string): void {
+    if (subscriptionsWeight + weightOf(filter) < this.#room.share || subscriptions.has(filter)) return
+    this.#room.short()
+    throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for this subscription now')
   }
 
   #full(): Refusal {
@@ -234,4 +256,11 @@ export class Subscriptions {
 /** The subscription as its namespace sees it. */
 function shownAt({ filter }: Place, subscription: Subscription): Subscription {
   return filter === subscription.filter ? subscription : { ...subscription, filter }
+}
+
+/** Bytes of memory that a subscription takes, where it shares no level of the tree with others. */
+function weightOf(filter: string): number {
+  let levels = 1
+  for (let at = filter.indexOf('/'); at !== -1; at = filter.indexOf('/', at + 1)) levels++
+  return SUBSCRIPTION_BYTES + LEVEL_BYTES * levels + filter.length
 }

@@ -5,6 +5,7 @@ import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { SharedRoom } from '../core/shared-room.ts'
 import { isShared } from '../core/topics.ts'
 import type { AfterGrant, Namespace, Subscription } from '../kernel/plugin-contract.ts'
 import type { Enqueued } from '../session/outbox.ts'
@@ -27,6 +28,8 @@ export interface PubSubParts {
   limits: WaitingLimits
   /** How much is retained. Default: any number. */
   retained?: RetainedLimits
+  /** Memory that all clients share. Default: any. */
+  room?: SharedRoom
 }
 
 export class PubSub implements Namespace {
@@ -42,7 +45,7 @@ export class PubSub implements Namespace {
   readonly sharing = true
 
   constructor(parts: PubSubParts) {
-    const { store, events, counters, clock, limits } = parts
+    const { store, events, counters, clock, limits, room = new SharedRoom() } = parts
     this.#store = store
     this.#events = events
     this.#counters = counters
@@ -50,7 +53,7 @@ export class PubSub implements Namespace {
     this.#retained = new Retained(parts.retained)
     this.#delivery = new RetainedDelivery(this.#retained, (...one) => this.#sendRetained(...one))
     const log = store.sessions.outgoing
-    this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits })
+    this.#groups = new SharedGroups({ tree: this.#tree, log, events, counters, now: clock.now, limits, room })
     const expire = this.#expire.bind(this)
     this.#expiry = new RetainedExpiry({ retained: this.#retained, clock, expire })
   }
@@ -147,7 +150,8 @@ export class PubSub implements Namespace {
 
   #enqueue(session: Subscriber, message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): Enqueued {
     const outcome = session.outbox.enqueue(message, qos, retain, ids)
-    if (outcome === 'dropped') this.#dropped(session, message, qos)
+    if (outcome === 'dropped') this.#dropped(session, message, qos, 'session-full')
+    else if (outcome === 'no-room') this.#dropped(session, message, qos, 'no-room')
     return outcome
   }
 
@@ -176,7 +180,10 @@ export class PubSub implements Namespace {
       return true
     }
     const qos = message.qos < subscription.qos ? message.qos : subscription.qos
-    if (qos > 0) return this.#enqueue(session, message, qos, true, identifiers) !== 'dropped'
+    if (qos > 0) {
+      const outcome = this.#enqueue(session, message, qos, true, identifiers)
+      return outcome === 'sent' || outcome === 'stored'
+    }
     const sent = session.outbox.send(message, true, identifiers)
     if (!sent) this.#dropped(session, message, 0)
     else if (this.#events.wants('message.delivered')) this.#delivered(session, message)
@@ -200,10 +207,11 @@ export class PubSub implements Namespace {
     this.#events.emit('message.delivered', { clientId: session.clientId, topic, qos: 0, bytes: payloadLength })
   }
 
-  #dropped(session: Subscriber, { topic }: Message, qos: QoS): void {
+  /** @param why left out: at QoS 0 it could not be sent */
+  #dropped(session: Subscriber, { topic }: Message, qos: QoS, why?: 'session-full' | 'no-room'): void {
     this.#counters.publishDropped++
     // What is refused at QoS 0 although there is room for it is larger than the client takes.
-    const reason = qos > 0 ? 'session-full' : session.outbox.writable ? 'packet-too-large' : 'slow'
+    const reason = why ?? (session.outbox.writable ? 'packet-too-large' : 'slow')
     this.#events.emit('message.dropped', { clientId: session.clientId, topic, qos, reason })
   }
 }

@@ -8,6 +8,7 @@
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import type { Message, QoS } from '../core/message.ts'
+import type { SharedRoom } from '../core/shared-room.ts'
 import type { Subscription } from '../kernel/plugin-contract.ts'
 import type { Settlement } from '../session/outbox-contract.ts'
 import type { MessageLog } from '../store/store.ts'
@@ -25,6 +26,8 @@ export interface SharedGroupParts {
   counters: Counters
   now: () => number
   limits: WaitingLimits
+  /** Memory that all clients share. */
+  room: SharedRoom
   /** It has no members, and nobody has a message of it any more. */
   unused: (group: SharedGroup) => void
 }
@@ -47,7 +50,7 @@ export class SharedGroup implements Lender {
     this.filter = filter
     this.#parts = parts
     this.#keeping = new Keeping(parts.log, parts.counters, filter)
-    this.#waiting = new WaitingList(parts.limits)
+    this.#waiting = new WaitingList(parts.limits, parts.room)
   }
 
   /** Number of members. */
@@ -187,6 +190,11 @@ export class SharedGroup implements Lender {
     }
     if (this.#waiting.full) {
       tellDropped(this.#parts, message, 'session-full')
+      return false
+    }
+    if (this.#waiting.hasNoRoom) {
+      this.#parts.room.short()
+      tellDropped(this.#parts, message, 'no-room')
       return false
     }
     const entry = new Entry(message.keep(), ++this.#lastOrder)

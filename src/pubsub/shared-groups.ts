@@ -20,9 +20,9 @@ export class SharedGroups {
   readonly #bySession = new Map<Subscriber, Map<string, Membership>>()
 
   constructor(parts: Omit<SharedGroupParts, 'unused'> & { tree: SubscriptionTree }) {
-    const { tree, log, events, counters, now, limits } = parts
+    const { tree, log, events, counters, now, limits, room } = parts
     this.#tree = tree
-    this.#parts = { log, events, counters, now, limits, unused: ({ filter }) => this.#groups.delete(filter) }
+    this.#parts = { log, events, counters, now, limits, room, unused: ({ filter }) => this.#groups.delete(filter) }
   }
 
   /** Join a group, or replace what was asked for. `restored`: it gets messages when it is attached. */

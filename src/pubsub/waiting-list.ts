@@ -3,6 +3,8 @@
  * ever appended; those that come back from a member that left stand apart, sorted.
  */
 
+import type { Message } from '../core/message.ts'
+import { DELIVERY_BYTES, MESSAGE_BYTES, SharedRoom } from '../core/shared-room.ts'
 import { Fifo } from '../session/fifo.ts'
 import type { Entry } from './entry.ts'
 
@@ -14,14 +16,19 @@ export interface WaitingLimits {
 
 export class WaitingList {
   readonly #limits: WaitingLimits
+  readonly #room: SharedRoom
   readonly #fresh = new Fifo<Entry>()
   /** Sorted, from `#head` on. */
   #returned: Entry[] = []
   #head = 0
   #bytes = 0
+  /** Bytes of memory that are counted for it. */
+  #weight = 0
 
-  constructor(limits: WaitingLimits) {
+  /** @param room memory that all clients share; default: any */
+  constructor(limits: WaitingLimits, room = new SharedRoom()) {
     this.#limits = limits
+    this.#room = room
   }
 
   get length(): number {
@@ -33,10 +40,15 @@ export class WaitingList {
     return this.length >= this.#limits.maxQueued || this.#bytes >= this.#limits.maxQueuedBytes
   }
 
+  /** Whether there is none for it among all that waits for all clients. */
+  get hasNoRoom(): boolean {
+    return this.#weight >= this.#room.share
+  }
+
   /** A message that is newer than all others. */
   push(entry: Entry): void {
     this.#fresh.push(entry)
-    this.#bytes += entry.message.payloadLength
+    this.#count(entry.message, 1)
   }
 
   /** A message that had been handed out before. */
@@ -51,7 +63,7 @@ export class WaitingList {
       else low = middle + 1
     }
     this.#returned.splice(low, 0, entry)
-    this.#bytes += entry.message.payloadLength
+    this.#count(entry.message, 1)
   }
 
   peek(): Entry | undefined {
@@ -63,7 +75,7 @@ export class WaitingList {
 
   shift(): void {
     const entry = this.peek()!
-    this.#bytes -= entry.message.payloadLength
+    this.#count(entry.message, -1)
     if (entry === this.#fresh.peek()) {
       this.#fresh.shift()
       return
@@ -84,5 +96,14 @@ export class WaitingList {
     this.#returned = []
     this.#head = 0
     this.#bytes = 0
+    this.#room.used -= this.#weight
+    this.#weight = 0
+  }
+
+  #count(message: Message, sign: 1 | -1): void {
+    this.#bytes += sign * message.payloadLength
+    const weight = sign * (MESSAGE_BYTES + DELIVERY_BYTES + message.weight)
+    this.#weight += weight
+    this.#room.used += weight
   }
 }

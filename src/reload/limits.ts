@@ -1,5 +1,7 @@
 /** Limits of the configuration as the parts of the broker take them. Pure. */
 
+import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
 import type { Config } from '../config/schema.ts'
 import type { SlowDownLimits } from '../kernel/slow-down.ts'
 import type { OutboxLimits } from '../session/outbox.ts'
@@ -52,6 +54,13 @@ export function kernelLimits(config: Config) {
     maxExpirySeconds: maxExpirySeconds(config),
     slowDown: slowDownLimits(config),
   }
+}
+
+/** Bytes of memory for what clients have the broker keep; auto: so much that it is no danger to the process. */
+export function maxMemory({ limits }: Config): number {
+  if (limits.maxMemory !== 'auto') return limits.maxMemory ?? Number.POSITIVE_INFINITY
+  const machine = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+  return Math.floor(Math.min(machine / 4, getHeapStatistics().heap_size_limit / 2))
 }
 
 export function retainedLimits({ limits: { maxRetained, maxRetainedBytes } }: Config) {

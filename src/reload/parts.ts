@@ -1,6 +1,7 @@
 /** The parts of a running broker that take another configuration, in the order in which they are asked. */
 
 import type { Config } from '../config/schema.ts'
+import type { SharedRoom } from '../core/shared-room.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { chooseAuthenticators } from '../kernel/listener-chains.ts'
 import type { OverloadWatch } from '../kernel/overload-watch.ts'
@@ -13,13 +14,14 @@ import type { HttpDoor } from '../transport/listeners/http-door.ts'
 import type { Listener } from '../transport/listeners/listener.ts'
 import { gateLimits, ownLimits } from '../transport/listeners/make.ts'
 import { LIVE_OPTIONS } from './changes.ts'
-import { kernelLimits, overloadLimits, retainedLimits, sessionLimits, transportLimits } from './limits.ts'
+import { kernelLimits, maxMemory, overloadLimits, retainedLimits, sessionLimits, transportLimits } from './limits.ts'
 import type { ReloadPart } from './part.ts'
 
 export interface Reloadable {
   kernel: Kernel
   broker: Broker
   gate: Gate
+  room: SharedRoom
   pubsub: PubSub
   watch: OverloadWatch
   listeners: readonly Listener[]
@@ -28,12 +30,23 @@ export interface Reloadable {
   limits: OutboxLimits
 }
 
-export function partsOf({ kernel, broker, gate, pubsub, watch, listeners, door, limits }: Reloadable): ReloadPart[] {
+export function partsOf({
+  kernel,
+  broker,
+  gate,
+  room,
+  pubsub,
+  watch,
+  listeners,
+  door,
+  limits,
+}: Reloadable): ReloadPart[] {
   const applyLimits = (config: Config) => (): void => {
     Object.assign(limits, sessionLimits(config))
     kernel.change(kernelLimits(config))
     broker.change(transportLimits(config), ownLimits(config))
     gate.change(gateLimits(config))
+    room.max = maxMemory(config)
     pubsub.retainedLimits = retainedLimits(config)
     watch.change(overloadLimits(config))
   }

@@ -40,6 +40,8 @@ export class Delivery implements PublishOptions {
   reference = 0
   /** Bytes of payload. */
   readonly size: number
+  /** Its message, as long as that is kept in memory for it and counted: see Sending. */
+  holding: Message | null = null
 
   constructor(
     message: Message,

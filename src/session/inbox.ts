@@ -3,7 +3,11 @@
  * [MQTT-4.3.3-10]. In a persistent session that holds across connections and across a restart of the broker.
  */
 
+import { IDENTIFIER_BYTES, SharedRoom } from '../core/shared-room.ts'
 import type { SessionStore } from '../store/store.ts'
+
+/** A few may always be under way, or nobody could publish at QoS 2 when there is no room. */
+const MIN_BYTES = 16 * IDENTIFIER_BYTES
 
 export class Inbox {
   /** Whether the session outlives its connection. */
@@ -12,13 +16,29 @@ export class Inbox {
   resumed = false
   readonly #clientId: string
   readonly #store: SessionStore
+  readonly #room: SharedRoom
   /** Null as long as nothing came at QoS 2. */
   #received: Set<number> | null = null
 
-  constructor(clientId: string, store: SessionStore, received: readonly number[]) {
+  /** @param room memory that all sessions share; default: any */
+  constructor(clientId: string, store: SessionStore, received: readonly number[], room = new SharedRoom()) {
     this.#clientId = clientId
     this.#store = store
+    this.#room = room
     if (received.length > 0) this.#received = new Set(received)
+    room.used += received.length * IDENTIFIER_BYTES
+  }
+
+  /** Whether one more identifier may be remembered. */
+  get hasRoom(): boolean {
+    const held = (this.#received?.size ?? 0) * IDENTIFIER_BYTES
+    return held < MIN_BYTES || held < this.#room.share
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.#room.used -= (this.#received?.size ?? 0) * IDENTIFIER_BYTES
+    this.#received = null
   }
 
   has(packetId: number): boolean {
@@ -29,6 +49,7 @@ export class Inbox {
   add(packetId: number): void {
     this.#received ??= new Set()
     this.#received.add(packetId)
+    this.#room.used += IDENTIFIER_BYTES
     this.#changed(this.#received)
   }
 
@@ -36,6 +57,7 @@ export class Inbox {
   release(packetId: number): boolean {
     const received = this.#received
     if (!received?.delete(packetId)) return false
+    this.#room.used -= IDENTIFIER_BYTES
     this.#changed(received)
     return true
   }

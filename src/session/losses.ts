@@ -8,6 +8,7 @@ export function lose(sending: Sending, leaves: (delivery: Delivery) => boolean):
   const lost = [...[...sending.inflight.values()].filter(leaves), ...sending.waiting.remove(leaves)]
   for (const delivery of lost) {
     if (delivery.packetId !== 0) sending.inflight.delete(delivery)
+    sending.letGo(delivery)
     const inDoubt = delivery.own && delivery.inDoubt
     // What was lent goes back to its lender, stored as it is.
     if (inDoubt || delivery.receiver === null) sending.ledger.count(delivery, -1)
@@ -32,6 +33,7 @@ function revokeOne(sending: Sending, delivery: Delivery): void {
   const inDoubt = state === SENT && qos === 2
   if (inDoubt) sending.release(delivery)
   else if (state === SENT) sending.inflight.delete(delivery)
+  sending.letGo(delivery)
   // What was lent goes back to its lender, stored as it is.
   if (!inDoubt && (!own || receiver === null)) sending.ledger.remove(delivery)
   settle(delivery, inDoubt && own ? 'in-doubt' : 'lost', 0)

@@ -29,7 +29,7 @@ import type { Waiting } from './waiting.ts'
 export type { OutboxLimits, OutboxParts } from './sending.ts'
 
 /** What `enqueue` did with a message. */
-export type Enqueued = 'dropped' | 'sent' | 'stored'
+export type Enqueued = 'dropped' | 'no-room' | 'sent' | 'stored'
 
 export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
   readonly #sending: Sending
@@ -116,6 +116,10 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
     const sending = this.#sending
     if (sending.isFull) for (const expired of this.#waiting.removeExpired(sending.parts.now())) sending.expire(expired)
     if (sending.isFull) return 'dropped'
+    if (sending.hasNoRoom) {
+      sending.room.short()
+      return 'no-room'
+    }
     let logId = 0
     if (this.persistent) logId = this.#ledger.append({ message: message.keep(), qos, retain, identifiers })
     const delivery = new Delivery(message, qos, retain, identifiers, null, null, null, logId, true)
@@ -186,15 +190,20 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
       return true
     }
     for (const delivery of this.#inflight.values()) take(delivery)
-    for (const delivery of this.#waiting.remove(take)) settle(delivery, 'lost', 0)
+    for (const delivery of this.#waiting.remove(take)) {
+      this.#sending.letGo(delivery)
+      settle(delivery, 'lost', 0)
+    }
   }
 
   /** Take up what the store kept for this session. */
   restore(entries: readonly LogEntry[]): void {
     for (const delivery of entries.map(restored)) {
       this.#ledger.count(delivery, 1)
-      if (delivery.state !== WAITING) this.#inflight.restore(delivery)
-      else if (delivery.own) this.#waiting.push(delivery)
+      if (delivery.state !== WAITING) {
+        this.#inflight.restore(delivery)
+        if (delivery.state === SENT) this.#sending.hold(delivery)
+      } else if (delivery.own) this.#sending.wait(delivery)
       else this.#ledger.remove(delivery) // its identifier is not known, so it was not sent
     }
     this.#interrupted = [...this.#inflight.values()].filter(({ own, state }) => !own && state === SENT)

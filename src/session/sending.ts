@@ -6,6 +6,7 @@
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import { ReasonCode } from '../core/reason-codes.ts'
+import { DELIVERY_BYTES, MESSAGE_BYTES, SharedRoom } from '../core/shared-room.ts'
 import type { MessageLog } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
 import { type Delivery, RELEASED, SENT, settle } from './delivery.ts'
@@ -32,6 +33,8 @@ export interface OutboxParts {
   log: MessageLog
   /** Resolves when what was written to the log is on disk. */
   durable: () => Promise<void>
+  /** Memory that all sessions share. Default: any. */
+  room?: SharedRoom
 }
 
 export class Sending {
@@ -45,9 +48,13 @@ export class Sending {
   readonly waiting = new Waiting()
   /** Those in flight that the present connection has not been sent yet. */
   readonly again = new Fifo<Delivery>()
+  readonly room: SharedRoom
+  /** Bytes of memory that is held for this session, as if it shared no message with others. */
+  #held = 0
 
   constructor(parts: OutboxParts) {
     this.parts = parts
+    this.room = parts.room ?? new SharedRoom()
     this.ledger = new Ledger(parts)
     this.inflight = new Inflight(parts.counters)
     const { clientId, events, now, durable } = parts
@@ -69,6 +76,7 @@ export class Sending {
   release(delivery: Delivery): void {
     delivery.state = RELEASED
     delivery.message = null
+    this.letGo(delivery)
     this.ledger.mark(delivery)
   }
 
@@ -78,7 +86,37 @@ export class Sending {
     // Nothing overtakes what waits: order is per publisher and topic [MQTT-4.6.0-6].
     if (carrier !== null && this.waiting.length === 0 && this.#hasRoom(carrier, delivery))
       this.#start(carrier, delivery)
-    else this.waiting.push(delivery)
+    else this.wait(delivery)
+  }
+
+  wait(delivery: Delivery): void {
+    this.hold(delivery)
+    this.waiting.push(delivery)
+  }
+
+  /** The message stays in memory for this delivery. What a namespace is responsible for is counted by that. */
+  hold(delivery: Delivery): void {
+    const { message, own } = delivery
+    if (!own || message === null || delivery.holding !== null) return
+    delivery.holding = message
+    this.#held += DELIVERY_BYTES + message.weight
+    this.room.used += message.holders++ === 0 ? DELIVERY_BYTES + MESSAGE_BYTES + message.weight : DELIVERY_BYTES
+  }
+
+  /** It does so no longer. */
+  letGo(delivery: Delivery): void {
+    const message = delivery.holding
+    if (message === null) return
+    delivery.holding = null
+    this.#held -= DELIVERY_BYTES + message.weight
+    this.room.used -= --message.holders === 0 ? DELIVERY_BYTES + MESSAGE_BYTES + message.weight : DELIVERY_BYTES
+  }
+
+  /** Whether another message has to wait for which there is no room, among all that waits for all clients. */
+  get hasNoRoom(): boolean {
+    if (this.#held < this.room.share) return false
+    const { carrier } = this.transmitter
+    return carrier === null || this.waiting.length > 0 || carrier.out.congested || this.inflight.size >= this.window
   }
 
   #hasRoom(carrier: Carrier, delivery: Delivery): boolean {
@@ -125,6 +163,9 @@ export class Sending {
       if (delivery.reference !== 0 && delivery.qos === 2 && this.transmitter.persistent) this.ledger.assign(delivery)
       this.ledger.mark(delivery)
     }
+    // Sent once, it need not be kept if the session ends with the connection.
+    if (delivery.qos > 0 && this.transmitter.persistent) this.hold(delivery)
+    else this.letGo(delivery)
     this.transmitter.send(carrier, delivery)
   }
 
@@ -137,6 +178,7 @@ export class Sending {
   /** Its time is up before it was sent. */
   expire(delivery: Delivery): void {
     const { clientId, events } = this.parts
+    this.letGo(delivery)
     this.ledger.remove(delivery) // [MQTT-3.3.2-5]
     if (events.wants('message.expired')) events.emit('message.expired', { clientId, topic: delivery.topic })
     if (delivery.receiver !== null) queueMicrotask(() => settle(delivery, 'undeliverable', 0))
@@ -154,6 +196,7 @@ export class Sending {
   /** The exchange is over: its identifier is free. */
   finish(delivery: Delivery): void {
     this.inflight.delete(delivery)
+    this.letGo(delivery)
     this.ledger.remove(delivery)
   }
 }

@@ -37,6 +37,9 @@ export class Session {
   stored = false
   /** What its connection left to be published, or what the last one left and is not published yet; null: nothing. */
   will: Will | null = null
+  /** Bytes of memory that are counted for it, and for its subscriptions, in what all clients share. */
+  weight = 0
+  subscriptionsWeight = 0
   /** Decisions of access control about topics this client published on; see kernel/access. */
   publishRights: PublishRights | null = null
   #carrier: Carrier | null = null

@@ -11,6 +11,7 @@ import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
 import { type Grants, NO_GRANTS } from '../core/grants.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { SESSION_BYTES, SharedRoom } from '../core/shared-room.ts'
 import type { Will } from '../core/will.ts'
 import type { SessionStore, StoredSession } from '../store/store.ts'
 import { Inbox } from './inbox.ts'
@@ -30,6 +31,8 @@ export interface SessionsParts {
   clock: Clock
   events: Events
   counters: Counters
+  /** Memory that all of them share. Default: any. */
+  room?: SharedRoom
   /** A session has ended that was not connected: its subscriptions are void. */
   onExpired: (session: Session) => void
 }
@@ -64,9 +67,11 @@ export class Sessions {
   maxSessions: number
   readonly #sessions = new Map<string, Session>()
   readonly #expiries = new Map<string, Timer>()
+  readonly #room: SharedRoom
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
+    this.#room = parts.room ?? new SharedRoom()
     this.maxExpirySeconds = parts.maxExpirySeconds
     this.maxSessions = parts.maxSessions ?? Infinity
   }
@@ -117,6 +122,7 @@ export class Sessions {
     if (session === undefined && this.#sessions.size >= this.maxSessions) {
       throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another session')
     }
+    this.#checkRoom(opening, session)
     const known = session?.stored ?? false
     if (clean && session !== undefined) {
       this.discard(session)
@@ -143,6 +149,19 @@ export class Sessions {
     return { session, present, written: known || session.stored }
   }
 
+  /** One that is there may always be gone on with, as long as its new will is no larger than the share of one client. */
+  #checkRoom(opening: Opening, before: Session | undefined): void {
+    const more = weightOf(opening) - (before?.weight ?? 0)
+    if (more <= 0 || more < this.#room.share) return
+    this.#room.short()
+    throw new Refusal(ReasonCode.QuotaExceeded, 'there is no room for this session now')
+  }
+
+  #weigh(session: Session, weight: number): void {
+    this.#room.used += weight - session.weight
+    session.weight = weight
+  }
+
   /** The session outlives its connection for so many seconds, as far as we allow it. */
   changeExpiry(session: Session, seconds: number): void {
     session.setExpiry(Math.min(seconds, this.maxExpirySeconds))
@@ -163,6 +182,7 @@ export class Sessions {
   /** Write the session's record, if it has one or needs one. One that has ended is not written again. */
   save(session: Session): void {
     if (this.#sessions.get(session.clientId) !== session) return
+    this.#weigh(session, weightOf(session))
     if (!session.persistent && !session.stored && session.will === null) return
     session.stored = true
     this.#parts.store.put(session.record())
@@ -171,6 +191,8 @@ export class Sessions {
   /** Forget a session and all that was kept for it. */
   end(session: Session): void {
     this.#sessions.delete(session.clientId)
+    this.#weigh(session, 0)
+    session.inbox.end()
     if (session.stored) this.#parts.store.remove(session.clientId)
     this.#parts.events.emit('session.expired', { clientId: session.clientId })
   }
@@ -197,6 +219,7 @@ export class Sessions {
     session.will = stored.will
     session.stored = true
     session.setExpiry(stored.expirySeconds)
+    this.#weigh(session, weightOf(session))
     for (const subscription of stored.subscriptions) session.subscriptions.set(subscription.filter, subscription)
     return session
   }
@@ -204,8 +227,9 @@ export class Sessions {
   #create(clientId: string, received: readonly number[]): Session {
     const { store, durable, limits, events, counters, clock } = this.#parts
     const log = store.outgoing
-    const outbox = new Outbox({ clientId, limits, events, counters, now: clock.now, log, durable })
-    const session = new Session(clientId, new Inbox(clientId, store, received), outbox, counters)
+    const room = this.#room
+    const outbox = new Outbox({ clientId, limits, events, counters, now: clock.now, log, durable, room })
+    const session = new Session(clientId, new Inbox(clientId, store, received, room), outbox, counters)
     this.#sessions.set(clientId, session)
     return session
   }
@@ -233,4 +257,11 @@ export class Sessions {
     session.detach(true)
     this.#parts.onExpired(session)
   }
+}
+
+/** Bytes of memory that a session takes, without what it is subscribed to and what waits in it. */
+function weightOf({ clientId, username, will }: Pick<Session, 'clientId' | 'username' | 'will'>): number {
+  const names = clientId.length + (username?.length ?? 0)
+  const left = will === null ? 0 : will.payload.length + will.topic.length + (will.properties?.length ?? 0)
+  return SESSION_BYTES + names + left
 }

@@ -20,6 +20,7 @@ import { WriteBuffer } from '../wire/write-buffer.ts'
 import { Conversation } from './conversation.ts'
 import type { ConversationHost } from './conversation-host.ts'
 import type { Desks } from './desk.ts'
+import { Footprint } from './footprint.ts'
 import { disconnectForClient } from './handshake.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { linger } from './linger.ts'
@@ -59,8 +60,10 @@ export class Lane implements ConversationHost {
   readonly #socket: Duplex
   readonly #cutter: PacketCutter
   readonly #out: WriteBuffer
+  readonly #footprint: Footprint
   #session: Session | null = null
   #messages: Messages | null = null
+  #aliases: OutgoingAliases | null = null
   #greeted = false
   #held = false
   #throttle: Throttle | null = null
@@ -79,6 +82,7 @@ export class Lane implements ConversationHost {
     this.openedAt = this.lastSeenAt = parts.clock.now()
     this.#cutter = new PacketCutter(Math.min(parts.limits.maxConnectSize, parts.limits.maxPacketSize))
     this.#out = new WriteBuffer(socket, parts.scheduler, parts.limits.maxSocketBuffer)
+    this.#footprint = new Footprint(parts.scheduler.room)
     this.conversation = new Conversation(this, parts, refusal)
     socket.on('data', (chunk: Buffer) => {
       this.lastSeenAt = parts.clock.now()
@@ -90,7 +94,9 @@ export class Lane implements ConversationHost {
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
       else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
       this.#greeted = true
+      this.#count()
     })
+    socket.on('unfinished', (bytes: number) => this.#unfinished(bytes))
     socket.on('end', () => {
       this.#peerEnded = true
       this.#work()
@@ -145,15 +151,16 @@ export class Lane implements ConversationHost {
     this.#cutter.maxBytes = this.#parts.limits.maxPacketSize
     this.keepAliveMs = keepAliveSeconds(connect, this.#parts.limits) * 1500 // [MQTT-3.1.2-22]
     const progress = this.#work.bind(this)
-    const { intake, store, events, log, limits, topics, clock } = this.#parts
+    const { intake, store, scheduler, events, log, limits, topics, clock } = this.#parts
     this.#throttle = Throttle.of(limits, { clock, resume: progress, exceeded: (limit) => this.#sendsTooFast(limit) })
     const out = this.#out
     const maxExplainedBytes = connect.requestProblemInformation ? maximumPacketSize || Infinity : 0
     const close = this.close.bind(this)
-    const shared = { intake, store, events, log, limits, topics }
+    const shared = { intake, store, room: scheduler.room, events, log, limits, topics }
     this.#messages = new Messages({ ...shared, session, version, out, maxExplainedBytes, close, progress })
     const aliasMaximum = Math.min(connect.topicAliasMaximum, limits.topicAliasMaximum)
     const aliases = aliasMaximum === 0 ? null : new OutgoingAliases(aliasMaximum)
+    this.#aliases = aliases
     const sendAway = ({ code, message, serverReference }: Refusal, reason: DisconnectReason = 'kicked'): void =>
       close(code, reason, message, serverReference)
     return { version, out, receiveMaximum, maximumPacketSize, maxExplainedBytes, aliases, close: sendAway }
@@ -189,12 +196,32 @@ export class Lane implements ConversationHost {
     this.write(disconnectForClient(reasonCode, text, serverReference, maxBytes))
   }
 
+  /** A layer below has so many bytes of what is not whole yet. */
+  #unfinished(bytes: number): void {
+    this.lastSeenAt = this.#parts.clock.now()
+    const footprint = this.#footprint
+    if (this.#messages === null && bytes > footprint.below) this.#host.received(this, bytes - footprint.below)
+    footprint.below = bytes
+    this.#count()
+  }
+
+  #count(): void {
+    if (this.#closed) return
+    const footprint = this.#footprint
+    footprint.count(this.#cutter.held, (this.#messages?.heldBytes ?? 0) + (this.#aliases?.bytes ?? 0))
+    const unfinished = this.#cutter.unfinished || footprint.below > 0 // else it is we who are waited for
+    if (!unfinished || this.#session === null || !footprint.tooLarge) return
+    this.close(ReasonCode.QuotaExceeded, 'quota', 'there is no room for a packet of this size now')
+  }
+
   finish(departure: Departure): void {
     if (this.#closed) return
     this.#closed = true
+    this.#footprint.end()
     this.#throttle?.end()
     this.#messages?.end()
     this.#out.flush()
+    this.#out.end()
     linger(this.#socket)
     const { session } = this.conversation
     if (session !== null) this.#parts.clients.gone(session, departure)
@@ -210,6 +237,7 @@ export class Lane implements ConversationHost {
     } catch (error) {
       this.#failed(error)
     }
+    if (this.#footprint.any) this.#count()
     if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
     const wait = this.#held || (this.#throttle?.waiting ?? false) || (this.#messages?.full ?? false)
@@ -247,7 +275,11 @@ export class Lane implements ConversationHost {
   /** Messages stop at the limit of the socket's buffer; only answers that the client asks for go beyond it. */
   get #tooMuchUnread(): boolean {
     const { maxSocketBuffer, maxPacketSize } = this.#parts.limits
-    return this.#out.pending > 2 * maxSocketBuffer + maxPacketSize
+    const { pending } = this.#out
+    return (
+      pending > 2 * maxSocketBuffer + maxPacketSize ||
+      (pending > maxSocketBuffer && pending > this.#parts.scheduler.room.share)
+    )
   }
 
   #packet(): void {

@@ -4,6 +4,7 @@ import { faultCode } from '../core/errors.ts'
 import type { DisconnectReason, Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
 import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
+import type { SharedRoom } from '../core/shared-room.ts'
 import type { Intake } from '../kernel/intake.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
 import type { Session } from '../session/session.ts'
@@ -28,6 +29,7 @@ export interface MessagesParts {
   out: WriteBuffer
   intake: Intake
   store: Store
+  room: SharedRoom
   events: Events
   log: Logger
   limits: TransportLimits
@@ -79,6 +81,11 @@ export class Messages {
     return pending >= MAX_PENDING || (pending > 0 && this.#window.full)
   }
 
+  /** Bytes that are kept of topics for this connection alone. */
+  get heldBytes(): number {
+    return this.#decoder.heldBytes
+  }
+
   end(): void {
     this.#acknowledger.close()
   }
@@ -98,7 +105,13 @@ export class Messages {
         return
       }
       this.#window.opened()
-      session.inbox.add(packetId)
+      const { inbox } = session
+      if (!inbox.hasRoom) {
+        this.#parts.room.short()
+        this.#refused(message, packetId, NO_ROOM)
+        return
+      }
+      inbox.add(packetId)
     } else if (qos === 1) this.#window.opened()
     let outcome: void | Promise<void>
     try {
@@ -191,6 +204,8 @@ export class Messages {
     return asRefusal(error)
   }
 }
+
+const NO_ROOM = new Refusal(ReasonCode.QuotaExceeded, 'there is no room for another message at QoS 2 now')
 
 /** @throws Refusal 0x99 when the payload is not the text that it is said to be [MQTT 5.0, 3.3.2.3.2] */
 function checkPayload({ properties, payload }: Message): void {

@@ -26,6 +26,16 @@ export class PacketCutter {
     this.maxBytes = maxBytes
   }
 
+  /** Bytes that wait: of a packet that is not whole, or of packets that are not pulled yet. */
+  get held(): number {
+    return this.#wanted > 0 ? this.#piecesLength : this.bytes.length - this.end
+  }
+
+  /** Whether they are of a packet that is not whole. */
+  get unfinished(): boolean {
+    return this.#wanted > 0
+  }
+
   push(chunk: Buffer): void {
     if (this.#wanted === 0 && this.end === this.bytes.length) {
       this.#restart(chunk)
@@ -87,7 +97,7 @@ export class PacketCutter {
   }
 
   #keepRest(wanted: number): void {
-    const rest = this.bytes.subarray(this.end)
+    const rest = ownBytes(this.bytes, this.end)
     this.#restart(EMPTY)
     this.#pieces = [rest]
     this.#piecesLength = rest.length
@@ -99,6 +109,15 @@ export class PacketCutter {
     this.#pieces = []
     return whole
   }
+}
+
+/** The bytes from `start` on. A few of many are copied: they must not keep a chunk of 64 KiB alive until the rest comes. */
+function ownBytes(bytes: Buffer, start: number): Buffer {
+  const rest = bytes.subarray(start)
+  if (rest.length * 2 > bytes.length) return rest
+  const copy = Buffer.allocUnsafeSlow(rest.length)
+  rest.copy(copy)
+  return copy
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -53,6 +53,12 @@ export class PublishDecoder {
     this.#maxTopicBytes = maxTopicBytes
   }
 
+  /** Bytes of topics that it remembers: what its aliases stand for, and a long one that is in no table. */
+  get heldBytes(): number {
+    const topic = this.#topic
+    return (this.#aliases?.bytes ?? 0) + (topic !== null && topic.index < 0 ? topic.text.length : 0)
+  }
+
   /** Decode the PUBLISH in `bytes` from `start`, its body from `body` to `end`. Throws Refusal 0x81, 0x82, 0x90 or 0x94. */
   decode(bytes: Buffer, start: number, body: number, end: number, now: number): Message {
     const first = bytes[start]!

@@ -13,6 +13,8 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 export class IncomingAliases {
   readonly #maximum: number
   readonly #topics = new Map<number, KnownTopic>()
+  /** Bytes of the topics. */
+  bytes = 0
 
   /** @param maximum the highest alias that the client was offered; 0: none */
   constructor(maximum: number) {
@@ -22,6 +24,7 @@ export class IncomingAliases {
   /** From now on the alias stands for this topic. @throws Refusal 0x94 when it was not offered [MQTT-3.3.2-9] */
   define(alias: number, topic: KnownTopic): void {
     this.#check(alias)
+    this.bytes += topic.text.length - (this.#topics.get(alias)?.text.length ?? 0)
     this.#topics.set(alias, topic)
   }
 
@@ -43,6 +46,8 @@ export class IncomingAliases {
 export class OutgoingAliases {
   readonly #maximum: number
   readonly #aliases = new Map<string, number>()
+  /** Bytes of the topics. */
+  bytes = 0
 
   /** @param maximum the highest alias that the client takes [MQTT-3.1.2-26], at least 1 */
   constructor(maximum: number) {
@@ -63,5 +68,6 @@ export class OutgoingAliases {
   /** The client was sent the topic with the alias that `of` said. */
   told(topic: string): void {
     this.#aliases.set(topic, this.#aliases.size + 1)
+    this.bytes += topic.length
   }
 }

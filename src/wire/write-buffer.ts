@@ -8,6 +8,7 @@
 
 import type { Writable } from 'node:stream'
 import { Counters } from '../core/counters.ts'
+import { SharedRoom } from '../core/shared-room.ts'
 
 /** Holds any small packet, and few enough bytes that a thousand busy connections take 16 MB. */
 const CHUNK_BYTES = 16_384
@@ -15,6 +16,8 @@ const CHUNK_BYTES = 16_384
 /** What the connections of one broker share: free chunks, the list of who has something to flush, and what is counted. */
 export class WriteScheduler {
   readonly counters: Counters
+  /** Memory that all clients share. */
+  readonly room: SharedRoom
   readonly #free: Buffer[] = []
   #dirty: WriteBuffer[] = []
   #scheduled = false
@@ -22,8 +25,9 @@ export class WriteScheduler {
   /** How many free chunks are kept: 4 MB. */
   static readonly MAX_FREE = 256
 
-  constructor(counters: Counters = new Counters()) {
+  constructor(counters: Counters = new Counters(), room = new SharedRoom()) {
     this.counters = counters
+    this.room = room
   }
 
   take(): Buffer {
@@ -71,6 +75,8 @@ export class WriteBuffer {
   #handed = 0
   #taken = 0
   #congested = false
+  /** Whether the connection is over, so that what waits is no longer counted. */
+  #ended = false
   /** Who wants to know that the bytes up to `position` were taken. */
   #waiting: Array<{ position: number; callback: () => void }> = []
 
@@ -147,6 +153,13 @@ export class WriteBuffer {
     if (this.#stream.writableCorked > 0) this.#stream.uncork()
   }
 
+  /** The connection is over: what waits is the system's, or gone. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#scheduler.room.used -= this.pending
+  }
+
   #schedule(): void {
     this.#scheduled = true
     this.#scheduler.schedule(this)
@@ -178,15 +191,20 @@ export class WriteBuffer {
     if (this.#scheduled && stream.writableCorked === 0) stream.cork()
     const size = bytes.length
     this.#handed += size
-    if (this.#handed - this.#taken > this.#limit) this.#congested = true
+    const { room } = this.#scheduler
+    if (!this.#ended) room.used += size
+    const pending = this.#handed - this.#taken
+    if (pending > this.#limit || (pending > MIN_PENDING && pending > room.share)) this.#congested = true
     stream.write(bytes, (error) => {
       if (chunk !== null) this.#scheduler.give(chunk)
       if (!error) this.#took(size)
+      else this.end()
     })
   }
 
   #took(size: number): void {
     this.#taken += size
+    if (!this.#ended) this.#scheduler.room.used -= size
     this.counters.bytesSent += size
     if (this.#waiting.length > 0) this.#tell()
     if (this.#congested && this.#handed - this.#taken <= this.#limit / 2) {
@@ -201,3 +219,6 @@ export class WriteBuffer {
 }
 
 const NONE = Buffer.alloc(0)
+
+/** So much may always wait for a client: a moment's worth, or nobody would hear anything when there is no room. */
+const MIN_PENDING = 16_384

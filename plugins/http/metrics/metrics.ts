@@ -74,6 +74,8 @@ export function makeMetrics(context: PluginContext<never>, ports: Ports): Metric
   for (const [name, [key, help]] of Object.entries(GROWING)) addGrowing(registry, name, help, () => counters[key])
   for (const [name, [key, help]] of Object.entries(PRESENT)) addPresent(registry, name, help, () => counters[key])
   addPresent(registry, 'eventflow_sessions', 'Sessions, connected or not.', () => context.gauges().sessions)
+  const held = 'Memory that clients have the broker keep: see limits.maxMemory.'
+  addPresent(registry, 'eventflow_client_memory_bytes', held, () => context.gauges().clientMemory)
   new Gauge({
     name: 'eventflow_info',
     help: 'Version and name of this node.',

@@ -3,6 +3,8 @@
  * a frame of its own, without a copy; a write counts as taken when the system has taken it, so a slow reader is seen.
  *
  * Only binary frames are MQTT [MQTT-6.0.0-1]; packets and frames need not begin together [MQTT-6.0.0-2].
+ *
+ * What came of a frame that is not whole is told by the event `unfinished`, with the number of bytes: it is in memory as well.
  */
 
 import { Duplex } from 'node:stream'
@@ -23,11 +25,19 @@ export class WebSocketStream extends Duplex {
   /** What the WebSocket writes its frames to. */
   readonly #carrier: Duplex
   #closeCode = NORMAL
+  /** Bytes since the last whole message, and what was last told of them. */
+  #unfinished = 0
+  #told = 0
 
   constructor(socket: WebSocket, carrier: Duplex) {
     super({ allowHalfOpen: true })
     this.#socket = socket
     this.#carrier = carrier
+    // The one before the WebSocket reads them, the other after it.
+    carrier.prependListener('data', (chunk: Buffer) => {
+      this.#unfinished += chunk.length
+    })
+    carrier.on('data', () => this.#tell())
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary))
     socket.on('ping', (data: Buffer) => {
       if (carrier.writableLength <= MAX_WAITING_FOR_PONG) socket.pong(data)
@@ -65,7 +75,14 @@ export class WebSocketStream extends Duplex {
     done(error)
   }
 
+  #tell(): void {
+    if (this.#unfinished === this.#told) return
+    this.#told = this.#unfinished
+    this.emit('unfinished', this.#unfinished)
+  }
+
   #received(data: Buffer, isBinary: boolean): void {
+    this.#unfinished = 0
     if (!isBinary) {
       this.#closeCode = UNSUPPORTED_DATA
       this.emit('error', new Refusal(ReasonCode.ProtocolError, 'MQTT is in binary frames, and this is a text frame'))

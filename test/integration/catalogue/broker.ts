@@ -99,6 +99,23 @@ export const BROKER_SCENES: readonly Scene[] = [
     sees: { 'broker.overloaded': { limitMs: 150 }, 'broker.relieved': {} },
   },
   {
+    name: 'there is no room for more of what clients have it keep',
+    play: onMqtt(
+      async ({ client, raw }) => {
+        const away = await client('away', { clean: false, properties: { sessionExpiryInterval: 3600 } })
+        await away.mqtt.subscribeAsync('a', { qos: 1 })
+        await away.mqtt.endAsync()
+        const publisher = await raw('publisher')
+        for (let i = 0; i < 20; i++) publisher.send(publishPacket('a', { payload: 'x'.repeat(20_000) }))
+      },
+      { limits: { maxMemory: '1MB' } },
+    ),
+    sees: {
+      'broker.memory-short': { maxBytes: 1024 * 1024 },
+      'message.dropped': { clientId: 'away', topic: 'a', reason: 'no-room' },
+    },
+  },
+  {
     name: 'a plugin has a fault',
     play: onMqtt(
       async ({ raw }) => {

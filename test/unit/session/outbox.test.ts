@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Counters } from '../../../src/core/counters.ts'
 import { Message, type QoS } from '../../../src/core/message.ts'
+import { DELIVERY_BYTES, MESSAGE_BYTES, SharedRoom } from '../../../src/core/shared-room.ts'
 import { Outbox, type OutboxLimits } from '../../../src/session/outbox.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
@@ -15,16 +16,17 @@ interface Options {
   limits?: Partial<OutboxLimits>
   persistent?: boolean
   store?: Store
+  room?: SharedRoom
 }
 
-async function make({ limits = {}, persistent = false, store }: Options = {}) {
+async function make({ limits = {}, persistent = false, store, room = new SharedRoom() }: Options = {}) {
   const { events, heard } = recordedEvents()
   const clock = new FakeClock()
   const known = store ?? (await memoryStore())
   const log = known.sessions.outgoing
   const durable = () => known.durable()
   const counters = new Counters()
-  const parts = { clientId: 'me', events, counters, now: clock.now, log, durable }
+  const parts = { clientId: 'me', events, counters, now: clock.now, log, durable, room }
   const outbox = new Outbox({ ...parts, limits: { ...LIMITS, ...limits } })
   outbox.persistent = persistent
   const connect = (options: ConnectionOptions = {}): Connection => {
@@ -37,7 +39,7 @@ async function make({ limits = {}, persistent = false, store }: Options = {}) {
   const stored = () => log.list().find(({ name }) => name === 'me')?.count ?? 0
   /** The entries as they would be found after a restart. */
   const entries = () => log.read('me', 0, 1_000_000)
-  return { outbox, connect, enqueue, stored, entries, heard, clock, counters, store: known }
+  return { outbox, connect, enqueue, stored, entries, heard, clock, counters, room, store: known }
 }
 
 function deliver(
@@ -432,10 +434,16 @@ describe('the messages of a persistent session', () => {
           const bytes = entries.reduce((sum, entry) => sum + entry.message.payloadLength, 0)
           expect([made.counters.queuedMessages, made.counters.queuedBytes]).toEqual([entries.length, bytes])
           expect(made.counters.inflight).toBe(made.outbox.inflight)
+          // What is released is kept as an identifier, without its message.
+          const whole = entries
+            .filter(({ mark }) => (mark & 3) !== 2)
+            .map(({ message: { topic, payloadLength } }) => topic.length + payloadLength)
+          const memory = whole.reduce((sum, size) => sum + size + MESSAGE_BYTES + DELIVERY_BYTES, 0)
+          expect(made.room.used).toBe(memory)
         }
         made.outbox.detach(true)
         const { queuedMessages, queuedBytes, inflight } = made.counters
-        expect([queuedMessages, queuedBytes, inflight]).toEqual([0, 0, 0])
+        expect([queuedMessages, queuedBytes, inflight, made.room.used]).toEqual([0, 0, 0, 0])
       }),
       { numRuns: 100 },
     )
@@ -464,6 +472,36 @@ describe('what waits is limited', () => {
   it('by bytes of payload: one may go beyond, none after it', async () => {
     const { enqueue } = await make({ limits: { maxQueuedBytes: 10 } })
     expect(['123456', '1234567', '1'].map((payload) => enqueue(payload))).toEqual(['sent', 'sent', 'dropped'])
+  })
+
+  it('by what is left for all: who has much is stopped before who has little, and who reads is not', async () => {
+    const room = new SharedRoom(100_000)
+    const [much, little] = [await make({ room, persistent: true }), await make({ room, persistent: true })]
+    let kept = 0
+    while (much.enqueue('x'.repeat(1_000)) === 'stored') kept++
+    expect(kept).toBeGreaterThan(5)
+    expect(much.enqueue('x')).toBe('no-room')
+    expect(little.enqueue('x'.repeat(1_000))).toBe('stored')
+    expect(room.used).toBeLessThan(100_000)
+
+    room.max = room.used
+    const reading = await make({ room, persistent: true })
+    const connection = reading.connect()
+    expect(reading.enqueue('now')).toBe('stored')
+    expect(await connection.received()).toEqual(['PUBLISH 1 now'])
+    expect(little.enqueue('x')).toBe('no-room')
+    for (const { outbox } of [much, little, reading]) outbox.detach(true)
+    expect(room.used).toBe(0)
+  })
+
+  it('by memory that a message for many takes once', async () => {
+    const room = new SharedRoom()
+    const all = [await make({ room }), await make({ room }), await make({ room })]
+    const given = message('x'.repeat(10_000))
+    for (const { outbox } of all) outbox.enqueue(given, 1, false, null)
+    expect(room.used).toBeLessThan(11_500)
+    for (const { outbox } of all) outbox.detach(true)
+    expect(room.used).toBe(0)
   })
 
   it('and what left makes room', async () => {

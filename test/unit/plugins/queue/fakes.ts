@@ -139,7 +139,7 @@ export class Bench {
       events: bus,
       chronicle: chronicleOf(bus),
       counters: this.counters,
-      gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }),
+      gauges: () => ({ sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0, clientMemory: 0 }),
       store,
       node: 'test',
       version: '0',

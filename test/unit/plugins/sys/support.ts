@@ -47,7 +47,7 @@ export function subscriptionOf(filter: string, fields: Partial<Subscription> = {
 export async function startSys({ interval = 10_000 } = {}) {
   const clock = new FakeClock()
   const counters = new Counters()
-  const gauges = { sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0 }
+  const gauges = { sessions: 0, subscriptions: 0, sharedSubscriptions: 0, inflight: 0, clientMemory: 0 }
   const asked = { gauges: 0 }
   const log = { debug() {}, info() {}, warn() {}, error() {} }
   let claimed: Namespace | undefined
