@@ -8,6 +8,8 @@ import type { EventRecord } from '../../src/plugin.ts'
 
 /** Events that wait at most: about a fifth of a second of a busy broker, a few megabytes. */
 export const MAX_WAITING = 20_000
+/** And bytes of the topics in them, which whoever publishes can make 64 KB long. */
+export const MAX_WAITING_BYTES = 16 * 1024 * 1024
 /** Milliseconds of a slice, whatever else there was to do: less would be spent on turning; more would be felt. */
 const SHORTEST_MS = 0.25
 const LONGEST_MS = 5
@@ -16,7 +18,9 @@ const EVENTS_A_LOOK = 16
 
 export class Backlog {
   readonly #tell: (record: EventRecord) => void
-  #waiting: EventRecord[] = []
+  #waiting: Array<EventRecord | null> = []
+  /** Bytes of names and topics in those that wait. */
+  #bytes = 0
   /** Those before it are told. */
   #next = 0
   #scheduled = false
@@ -29,8 +33,9 @@ export class Backlog {
 
   /** Returns whether there was room. */
   add(record: EventRecord): boolean {
-    if (this.#waiting.length - this.#next >= MAX_WAITING) return false
+    if (this.#waiting.length - this.#next >= MAX_WAITING || this.#bytes >= MAX_WAITING_BYTES) return false
     this.#waiting.push(record)
+    this.#bytes += bytesOf(record)
     this.#schedule()
     return true
   }
@@ -44,6 +49,7 @@ export class Backlog {
   clear(): void {
     this.#waiting = []
     this.#next = 0
+    this.#bytes = 0
   }
 
   #schedule(): void {
@@ -61,7 +67,10 @@ export class Backlog {
 
   #tellUntil(end: number): void {
     for (let told = 1; this.#next < this.#waiting.length; told++) {
-      this.#tell(this.#waiting[this.#next++]!)
+      const record = this.#waiting[this.#next]!
+      this.#waiting[this.#next++] = null // with its JSON it would lie there until the end
+      this.#bytes -= bytesOf(record)
+      this.#tell(record)
       if (told % EVENTS_A_LOOK === 0 && performance.now() > end) break
     }
     if (this.#next === this.#waiting.length) this.clear()
@@ -71,4 +80,10 @@ export class Backlog {
     }
     this.#endedAt = performance.now()
   }
+}
+
+/** Of what clients choose the length of. */
+function bytesOf({ data }: EventRecord): number {
+  const { topic, filter, clientId } = data as { topic?: string | null; filter?: string; clientId?: string }
+  return (topic?.length ?? 0) + (filter?.length ?? 0) + (clientId?.length ?? 0)
 }

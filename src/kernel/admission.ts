@@ -53,7 +53,8 @@ export class Admissions {
     return this.#inTurn(credentials, async () => {
       const admission = await this.#access.authenticate(credentials)
       if (admission !== null) return admission
-      if (credentials.username === null)
+      // Who shows nothing is refused, and has not guessed.
+      if (credentials.username === null || credentials.password === null)
         throw new Refusal(ReasonCode.NotAuthorized, 'a user name and password are required')
       throw new Refusal(ReasonCode.BadUserNameOrPassword, 'the user name or password is not right')
     })

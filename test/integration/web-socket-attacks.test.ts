@@ -142,3 +142,16 @@ it('requests that never become a WebSocket end when their time is up, or their h
   await Promise.all([slow, large].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
   await until('both are told of', () => events.all.length === 2)
 })
+
+it('large frames that are not finished count before CONNECT, too: the oldest give way', async () => {
+  const broker = await startBroker({ listeners: { tcp: { port: 0 }, ws: { port: 0 } } })
+  const events = listenTo(broker, 'client.connecting-refused')
+  const { url } = broker.listeners[1]!
+  const before = held()
+  const part = Buffer.alloc(5 * MEGABYTE, 0x10)
+  for (let i = 0; i < 20; i++) (await openWebSocket(url)).ws.send(part, { fin: false })
+  await until('some have given way', () => events.all.length >= 5)
+  expect(events.all[0]).toMatchObject({ data: { reason: 'limit', reasonCode: 0x97 } })
+  expect(held() - before).toBeLessThan(200 * MEGABYTE) // the senders are in this process, too
+  await (await connectRaw(broker.port)).settled()
+})

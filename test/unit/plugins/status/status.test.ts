@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_WAITING } from '../../../../plugins/status/backlog.ts'
+import { MAX_WAITING, MAX_WAITING_BYTES } from '../../../../plugins/status/backlog.ts'
 import { EVENT_TYPES, Message, ReasonCode } from '../../../../src/plugin.ts'
 import { Reader, startStatus } from './support.ts'
 
@@ -245,6 +245,23 @@ describe('more than can be told', () => {
     const data = { clientId: 'reader', messages: 10, firstSequence: MAX_WAITING + 1, lastSequence: MAX_WAITING + 10 }
     expect(reader.events.at(-1)).toMatchObject({ type: 'status.dropped', data })
   })
+})
+
+it('events with topics as long as they may be take no more memory than a few: what is too much is lost, and told', async () => {
+  const { subscribe, bus, clock, told } = await startStatus()
+  const reader = new Reader()
+  subscribe(reader, '$eventflow/status')
+  const topic = 'x'.repeat(65_535)
+  for (let i = 0; i < 1_000; i++) bus.emit('message.retained-cleared', { topic })
+  const kept = Math.ceil(MAX_WAITING_BYTES / topic.length)
+  while (reader.sent.length < kept) await told()
+  clock.advance(250)
+  await told()
+  expect(reader.sent).toHaveLength(kept + 1)
+  expect(reader.events.at(-1)).toMatchObject({ type: 'status.dropped', data: { messages: 1_000 - kept } })
+  bus.emit('message.retained-cleared', { topic })
+  await told()
+  expect(reader.sent).toHaveLength(kept + 2)
 })
 
 describe('nothing is built', () => {
