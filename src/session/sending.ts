@@ -16,6 +16,9 @@ import { Ledger } from './ledger.ts'
 import { Transmitter } from './transmitter.ts'
 import { isExpired, Waiting } from './waiting.ts'
 
+/** Bytes that may always be on their way to a client that takes them as they come. */
+const MIN_HELD = 65_536
+
 export interface OutboxLimits {
   maxInflight: number
   /** Messages, and bytes of payload, that wait beyond those in flight. */
@@ -112,9 +115,10 @@ export class Sending {
     this.room.used -= --message.holders === 0 ? DELIVERY_BYTES + MESSAGE_BYTES + message.weight : DELIVERY_BYTES
   }
 
-  /** Whether another message has to wait for which there is no room, among all that waits for all clients. */
+  /** Whether another message has to be kept for which there is no room, among all that is kept for all clients. */
   get hasNoRoom(): boolean {
     if (this.#held < this.room.share) return false
+    if (this.#held >= MIN_HELD) return true
     const { carrier } = this.transmitter
     return carrier === null || this.waiting.length > 0 || carrier.out.congested || this.inflight.size >= this.window
   }

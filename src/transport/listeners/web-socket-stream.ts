@@ -15,6 +15,9 @@ import { ReasonCode, Refusal } from '../../core/reason-codes.ts'
 const NORMAL = 1000
 const UNSUPPORTED_DATA = 1003
 
+/** Of a control frame of a client: two bytes, and its mask (RFC 6455, 5.2). */
+const CONTROL_HEAD = 6
+
 /** Bytes that may wait when a ping is answered. Pings that nobody reads the answers of would fill the memory. */
 const MAX_WAITING_FOR_PONG = 16_384
 
@@ -39,7 +42,9 @@ export class WebSocketStream extends Duplex {
     })
     carrier.on('data', () => this.#tell())
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary))
+    socket.on('pong', (data: Buffer) => this.#controlled(data))
     socket.on('ping', (data: Buffer) => {
+      this.#controlled(data)
       if (carrier.writableLength <= MAX_WAITING_FOR_PONG) socket.pong(data)
     })
     // It closes by itself then, and tells the client why.
@@ -73,6 +78,11 @@ export class WebSocketStream extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#socket.terminate()
     done(error)
+  }
+
+  /** A frame that is no part of a message. */
+  #controlled({ length }: Buffer): void {
+    this.#unfinished = Math.max(this.#unfinished - length - CONTROL_HEAD, 0)
   }
 
   #tell(): void {

@@ -489,6 +489,8 @@ describe('what waits is limited', () => {
     const connection = reading.connect()
     expect(reading.enqueue('now')).toBe('stored')
     expect(await connection.received()).toEqual(['PUBLISH 1 now'])
+    expect(reading.enqueue('x'.repeat(70_000))).toBe('stored')
+    expect(reading.enqueue('now')).toBe('no-room') // it has not acknowledged what is much
     expect(little.enqueue('x')).toBe('no-room')
     for (const { outbox } of [much, little, reading]) outbox.detach(true)
     expect(room.used).toBe(0)
