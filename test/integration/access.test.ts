@@ -204,6 +204,25 @@ describe('a publish that is denied', () => {
     await client.end()
   })
 
+  it('is told all the same where it is passed over: on MQTT 5.0 too, where QoS 1 and 2 still have an answer', async () => {
+    const broker = await startGuarded([], { publishDenied: 'ignore' })
+    const log = listenTo(broker, 'access.denied')
+    const client = await connectRaw(broker.port, { protocolVersion: 5, ...ALICE })
+    client.send({ ...message, qos: 0 })
+    client.send({ ...message, qos: 1, messageId: 1 })
+    expect(await client.next('puback')).toMatchObject({ reasonCode: 0x87 })
+    await client.settled()
+    expect(log.all).toHaveLength(2)
+  })
+
+  it.each([0, 1, 2] as const)('ends the connection on MQTT 3.1 at QoS %i', async (qos) => {
+    const { port } = await startGuarded()
+    const client = await connectRaw(port, { protocolVersion: 3, protocolId: 'MQIsdp', ...ALICE })
+    client.send({ ...message, qos, ...(qos > 0 ? { messageId: 1 } : {}) })
+    await client.end()
+    expect(client.received).toEqual([])
+  })
+
   it.each([0, 1, 2] as const)(
     'ends the connection on MQTT 3.1.1 at QoS %i, without an acknowledgement',
     async (qos) => {
