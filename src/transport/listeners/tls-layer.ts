@@ -101,9 +101,10 @@ export class TlsLayer implements Layer {
   }
 
   /** The handshake failed. Whoever only looked whether somebody listens is not worth a word. */
-  #failed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+  #failed(error: NodeJS.ErrnoException & { reason?: string }, socket: TLSSocket): void {
     const passage = this.#take(socket)?.passage
-    if (error.code !== 'ECONNRESET') passage?.refuse(`the TLS handshake failed: ${error.message}`)
+    // Of an error of OpenSSL the message is for those who have its sources.
+    if (error.code !== 'ECONNRESET') passage?.refuse(`the TLS handshake failed: ${error.reason ?? error.message}`)
   }
 
   #take(socket: Socket): Arriving | null {
