@@ -141,7 +141,7 @@ const connecting = (more: object = {}) =>
   ({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 5, clientId: 'it', clean: true, ...more }) as const
 
 const as = (username: string): Case => ({
-  play: async ({ stranger }) => (await stranger()).send(connecting({ username })),
+  play: async ({ stranger }) => (await stranger()).send(connecting({ username, password: Buffer.from('x') })),
 })
 
 const withTls = async (): Promise<Config> => ({ listeners: { tcp: { port: 0 }, tls: (await tlsFiles()).options } })

@@ -392,7 +392,9 @@ describe('clients', () => {
     await clients.admit(credentials)
     expect(heard.at(-1)).toMatchObject({ type: 'access.authenticated', username: 'anna' })
     access.addAuthenticator({ name: 'no', authenticate: () => null })
-    await expect(clients.admit(credentials)).rejects.toMatchObject({ code: 0x86 })
+    const wrong = { ...credentials, password: Buffer.from('x') }
+    await expect(clients.admit(wrong)).rejects.toMatchObject({ code: 0x86 })
+    await expect(clients.admit(credentials)).rejects.toMatchObject({ code: 0x87 })
     await expect(clients.admit({ ...credentials, username: null })).rejects.toMatchObject({ code: 0x87 })
     expect(heard.at(-1)).toMatchObject({ type: 'access.denied', action: 'connect' })
   })
