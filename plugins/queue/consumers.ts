@@ -33,12 +33,9 @@ export class Consumers {
    * Begin a subscription, or replace the one on the same filter: what is in flight stays.
    * @throws Refusal 0x8f when the filter can match no queue
    */
-  subscribe(session: SessionView, { filter, qos, identifier }: Subscription, restored: boolean): AfterGrant {
+  subscribe(session: SessionView, { filter, qos, identifier }: Subscription): AfterGrant {
     checkFilter(filter)
-    const known = this.#find(session, filter)
-    // One that was granted before makes its queue again.
-    if (known === undefined && !restored && !hasWildcard(filter)) this.#queues.openForClient(filter)
-    const consumer = known ?? this.#add(session, filter)
+    const consumer = this.#find(session, filter) ?? this.#add(session, filter)
     consumer.qos = qos
     consumer.identifiers = identifier > 0 ? [identifier] : null
     return () => this.#activate(consumer)

@@ -62,7 +62,7 @@ export class Engine implements Namespace {
   change(options: QueueOptions): void {
     const policies = new Policies(options)
     this.#policies = policies
-    this.#queues.change(policies, options.maxQueues)
+    this.#queues.change(policies)
     this.#consumers.change(policies)
   }
 
@@ -110,7 +110,7 @@ export class Engine implements Namespace {
 
   accept(message: Message): Promise<void> {
     if (!this.#context.store.accepting) this.#refuse(message.topic)
-    const queue = this.#queues.openForClient(message.topic)
+    const queue = this.#queues.open(message.topic)
     if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
@@ -135,7 +135,7 @@ export class Engine implements Namespace {
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
-    const activate = this.#consumers.subscribe(session, subscription, restored)
+    const activate = this.#consumers.subscribe(session, subscription)
     // One that was restored waits for `attach`: its client has no CONNACK yet, or is not there at all.
     return restored ? undefined : activate
   }

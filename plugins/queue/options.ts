@@ -37,7 +37,5 @@ export type PolicyEntry = {
 } & { [option in Exclude<keyof QueuePolicy, 'backoff'>]?: QueuePolicy[option] | undefined }
 
 export interface QueueOptions extends QueuePolicy {
-  /** So many queues, and clients make no more by using them; null: any number. Each takes about 10 KB of memory. */
-  maxQueues: number | null
   policies: readonly PolicyEntry[]
 }

@@ -18,7 +18,7 @@ export class Policies {
   /** As they are configured, with `%q`. */
   readonly #deadLetterQueues: readonly string[]
 
-  constructor({ policies, maxQueues: _, ...defaults }: QueueOptions) {
+  constructor({ policies, ...defaults }: QueueOptions) {
     this.#defaults = defaults
     this.#entries = policies.toSorted((a, b) => compare(a.match, b.match))
     this.#deadLetterQueues = [defaults, ...policies].flatMap(({ deadLetter }) => deadLetter ?? [])

@@ -1,13 +1,6 @@
 /** Every queue: made by use, found in the store, forgotten when it is of no use. */
 
-import {
-  type Message,
-  type PluginContext,
-  ReasonCode,
-  Refusal,
-  type SessionView,
-  type Timer,
-} from '../../src/plugin.ts'
+import type { Message, PluginContext, SessionView, Timer } from '../../src/plugin.ts'
 import type { Budget } from './budget.ts'
 import type { Entry } from './consumer.ts'
 import type { DeadReason } from './effects.ts'
@@ -39,7 +32,6 @@ export interface QueuesParts {
 export class Queues {
   readonly #parts: QueuesParts
   #policies: Policies
-  #maxQueues: number
   /** By topic, which is what a message brings. */
   readonly #queues = new Map<string, Queue>()
   readonly #idle = new Set<Queue>()
@@ -51,7 +43,6 @@ export class Queues {
     this.#parts = parts
     this.#policies = parts.policies
     const { context } = parts
-    this.#maxQueues = context.options.maxQueues ?? Number.POSITIVE_INFINITY
     for (const log of context.store.queues.list()) {
       const found = partOf(log)
       if (found === null) continue
@@ -91,23 +82,9 @@ export class Queues {
     return queue
   }
 
-  /**
-   * The queue that a client publishes to or consumes from. Dead letters and policies make theirs whatever the limit says.
-   * @throws Refusal 0x90 as `open`; 0x97 when it would be one too many
-   */
-  openForClient(topic: string): Queue {
-    const known = this.#queues.get(topic)
-    if (known !== undefined) return known
-    if (this.#queues.size >= this.#maxQueues) {
-      throw new Refusal(ReasonCode.QuotaExceeded, `there are ${this.#maxQueues} queues, and clients make no more`)
-    }
-    return this.open(topic)
-  }
-
   /** Other policies from now on. */
-  change(policies: Policies, maxQueues: number | null): void {
+  change(policies: Policies): void {
     this.#policies = policies
-    this.#maxQueues = maxQueues ?? Number.POSITIVE_INFINITY
     for (const queue of [...this.#queues.values()]) {
       queue.change(policies)
       queue.checkUse()

@@ -76,10 +76,6 @@ export const queue = group({
   exclusive: queueOptions.exclusive
     .prefault('none')
     .describe('Who is served, or may publish, one at a time: none, consumer, producer or both.'),
-  maxQueues: z
-    .union([integer(1, 100_000_000), z.null()], { error: 'a whole number from 1 to 100000000, or null' })
-    .prefault(100_000)
-    .describe('Queues that clients may make by using them; null: any number.'),
   policies: z
     .array(policy, { error: 'a list of policies' })
     .prefault([])

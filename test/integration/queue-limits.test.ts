@@ -4,7 +4,6 @@ import { expect, it } from 'vitest'
 import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
-import { until } from '../helpers/until.ts'
 
 const publish = (messageId: number, qos: 1 | 2 = 1) =>
   ({
@@ -75,31 +74,4 @@ it('a queue that drops the oldest takes everything, and its consumers get the ne
     'queue/orders 2',
     'queue/orders 3',
   ])
-})
-
-it('no more queues are made by clients than there may be; those that are there, and dead letters, go on', async () => {
-  const broker = await startBroker({ queue: { maxQueues: 2 } })
-  const client = await connectRaw(broker.port, { protocolVersion: 5 })
-  const send = async (topic: string) => {
-    client.send({ ...publish(1), topic })
-    return (await client.next('puback')).reasonCode
-  }
-  const ask = async (topic: string) => {
-    client.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic, qos: 1 }] })
-    return (await client.next('suback')).granted
-  }
-  expect([await send('queue/a'), await send('queue/b'), await send('queue/c')]).toEqual([0, 0, 0x97])
-  expect([await ask('queue/d'), await ask('$q/a')]).toEqual([[0x97], [1]])
-  const { messageId } = await client.next('publish')
-  client.send({ cmd: 'puback', messageId: messageId!, reasonCode: 0x87 })
-  await until('it is a dead letter', () => broker.queues.list().some(({ name }) => name === 'dead/a'))
-  expect(
-    broker.queues
-      .list()
-      .map(({ name }) => name)
-      .toSorted(),
-  ).toEqual(['a', 'b', 'dead/a'])
-  const { listeners, store } = broker.config
-  await broker.reload({ listeners, store, queue: { maxQueues: null } })
-  expect([await send('queue/c'), await ask('queue/d')]).toEqual([0, [1]])
 })

@@ -33,7 +33,6 @@ describe('options of a program', () => {
       overflow: 'reject',
       dedupWindow: 300_000,
       exclusive: 'none',
-      maxQueues: 100_000,
       policies: [],
     })
   })

@@ -29,7 +29,7 @@ describe('the policy of a queue', () => {
 
   it('is the defaults but for what it says', () => {
     const policies = new Policies(optionsOf([{ match: 'pay/#', maxDeliveries: 9, backoff: { max: '5m' } }]))
-    const { policies: _, maxQueues: __, ...defaults } = optionsOf([])
+    const { policies: _, ...defaults } = optionsOf([])
     expect(policies.of('pay/eu')).toEqual({ ...defaults, maxDeliveries: 9, backoff: { initial: 1000, max: 300_000 } })
     expect(policies.of('orders')).toEqual(defaults)
   })
