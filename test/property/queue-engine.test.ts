@@ -257,7 +257,7 @@ function options(which: number): QueueOptions {
 }
 
 it('loses nothing, keeps its order in groups and its limits, and leaves nothing behind, whatever happens', {
-  timeout: patience(20_000),
+  timeout: patience(60_000),
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {

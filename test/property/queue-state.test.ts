@@ -93,7 +93,7 @@ const RARE: Array<[Step[], { maxDeliveries: number; maxLength: number; exclusive
 
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', {
-    timeout: patience(20_000),
+    timeout: patience(60_000),
   }, () => {
     fc.assert(
       fc.property(steps(STEPS), rules, (history, rules) => {
@@ -110,7 +110,7 @@ describe('a queue, whatever happens to it', () => {
     )
   })
 
-  it('delivers strictly in order when nothing comes back', () => {
+  it('delivers strictly in order when nothing comes back', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(steps(['enqueue', 'enqueue', 'join', 'acknowledge', 'read']), (history) => {
         const queue = new QueueHistory({ maxDeliveries: 5 })
