@@ -31,10 +31,12 @@ export class Consumers {
 
   /**
    * Begin a subscription, or replace the one on the same filter: what is in flight stays.
-   * @throws Refusal 0x8f when the filter can match no queue
+   * @param restored it is one that was there before a restart, and is not refused
+   * @throws Refusal 0x8f when the filter can match no queue, 0x97 when there are too many to make that one
    */
-  subscribe(session: SessionView, { filter, qos, identifier }: Subscription): AfterGrant {
+  subscribe(session: SessionView, { filter, qos, identifier }: Subscription, restored: boolean): AfterGrant {
     checkFilter(filter)
+    if (!restored && !hasWildcard(filter)) this.#queues.use(filter)
     const consumer = this.#find(session, filter) ?? this.#add(session, filter)
     consumer.qos = qos
     consumer.identifiers = identifier > 0 ? [identifier] : null

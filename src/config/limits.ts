@@ -33,6 +33,12 @@ export const limits = group({
     .describe('What becomes of a client that sends faster: it is read more slowly (pause), or sent away (close).'),
   maxSubscriptions: count.prefault(20_000).describe('Subscriptions of one client; null: any number.'),
   maxSessions: count.prefault(500_000).describe('Sessions, those of clients that are away included; null: any number.'),
+  maxQueues: count
+    .prefault(100_000)
+    .describe('Queues that clients can make; dead letter queues and those of policies come besides; null: any number.'),
+  maxDelayed: count
+    .prefault(10_000_000)
+    .describe('Messages whose delay is not over: in all queues together, and as many on $delayed/; null: any number.'),
   maxRetained: count.prefault(1_000_000).describe('Retained messages; null: any number.'),
   maxRetainedBytes: bytes
     .prefault('1GB')
