@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { ConsumerEnd, ProducerEnd } from '../helpers/ends.ts'
 import type { Fate } from '../helpers/journal.ts'
-import { patience, runs } from '../helpers/runs.ts'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { turn } from '../helpers/slow-sink.ts'
 import { until } from '../helpers/until.ts'
 import { SESSION_SECONDS, World } from '../helpers/world.ts'
@@ -153,7 +153,7 @@ async function holds(version: 4 | 5, steps: fc.Arbitrary<Step>): Promise<void> {
 it.each(VERSIONS)(
   'each message comes to one of two consumers once, whatever happens, on MQTT %s',
   {
-    timeout: patience(60_000),
+    timeout: RUNS_TIMEOUT_MS,
   },
   (_name, version) => holds(version, step),
 )
@@ -161,7 +161,7 @@ it.each(VERSIONS)(
 it.each(VERSIONS)(
   'and if they unsubscribe and subscribe again nothing is lost, on MQTT %s',
   {
-    timeout: patience(60_000),
+    timeout: RUNS_TIMEOUT_MS,
   },
   (_name, version) => holds(version, fc.oneof({ weight: 9, arbitrary: step }, { weight: 2, arbitrary: subscribing })),
 )

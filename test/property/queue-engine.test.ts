@@ -14,7 +14,7 @@ import type { QueueOptions } from '../../plugins/queue/options.ts'
 import { resolveConfig } from '../../src/config/load.ts'
 import type { Store } from '../../src/plugin.ts'
 import { openStore } from '../../src/store/open.ts'
-import { patience, runs } from '../helpers/runs.ts'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { Bench, FakeClient } from '../unit/plugins/queue/fakes.ts'
 
 const KINDS = [
@@ -257,7 +257,7 @@ function options(which: number): QueueOptions {
 }
 
 it('loses nothing, keeps its order in groups and its limits, and leaves nothing behind, whatever happens', {
-  timeout: patience(60_000),
+  timeout: RUNS_TIMEOUT_MS,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {

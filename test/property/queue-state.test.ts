@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { patience, runs } from '../helpers/runs.ts'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { QueueHistory, type Step } from './queue-history.ts'
 
 const STEPS = [
@@ -93,7 +93,7 @@ const RARE: Array<[Step[], { maxDeliveries: number; maxLength: number; exclusive
 
 describe('a queue, whatever happens to it', () => {
   it('keeps every message in one place, gives it to one consumer, in order, within its limits', {
-    timeout: patience(60_000),
+    timeout: RUNS_TIMEOUT_MS,
   }, () => {
     fc.assert(
       fc.property(steps(STEPS), rules, (history, rules) => {
@@ -110,7 +110,7 @@ describe('a queue, whatever happens to it', () => {
     )
   })
 
-  it('delivers strictly in order when nothing comes back', { timeout: 60_000 }, () => {
+  it('delivers strictly in order when nothing comes back', { timeout: RUNS_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(steps(['enqueue', 'enqueue', 'join', 'acknowledge', 'read']), (history) => {
         const queue = new QueueHistory({ maxDeliveries: 5 })
@@ -118,6 +118,7 @@ describe('a queue, whatever happens to it', () => {
         queue.drain()
         expect(queue.delivered).toEqual(queue.delivered.toSorted((a, b) => a - b))
       }),
+      runs(100),
     )
   })
 
