@@ -21,11 +21,20 @@ const LOG = '#delayed'
 /** How long to wait with a message whose owner has no room for it now. */
 const AGAIN_MS = 1000
 
+export interface DelayedOptions {
+  /** How many messages may wait: `limits.maxDelayed`. Null, or left out: any number. */
+  maxDelayed?: number | null
+}
+
 export class DelayedTopics implements Namespace {
+  options: DelayedOptions
   readonly #context: PluginContext
   readonly #schedule: Schedule
+  /** Messages in the log. */
+  #count = 0
 
-  constructor(context: PluginContext) {
+  constructor(context: PluginContext<DelayedOptions>) {
+    this.options = context.options
     this.#context = context
     const { clock, store, log } = context
     this.#schedule = new Schedule({
@@ -40,7 +49,9 @@ export class DelayedTopics implements Namespace {
   /** What is in the store is read in the background: it may be much. */
   start(): void {
     const found = this.#context.store.queues.list().find(({ name }) => name === LOG)
-    if (found !== undefined) void this.#schedule.restore(found.firstId, found.nextId)
+    if (found === undefined) return
+    this.#count = found.count
+    void this.#schedule.restore(found.firstId, found.nextId)
   }
 
   stop(): void {
@@ -56,6 +67,7 @@ export class DelayedTopics implements Namespace {
     const { seconds, topic } = readTopic(message.topic)
     if (seconds === 0) return this.#context.publish(message.on(topic))
     this.#context.check(message.on(topic))
+    this.#checkRoom()
     return this.#keep(message.keep(), dueAt(message))
   }
 
@@ -65,21 +77,28 @@ export class DelayedTopics implements Namespace {
 
   unsubscribe(): void {}
 
+  #checkRoom(): void {
+    const { maxDelayed } = this.options
+    if (this.#count >= (maxDelayed ?? Infinity)) throw full('too many messages are delayed')
+    if (!this.#context.store.accepting) throw full('the disk takes no messages')
+  }
+
   #keep(message: Message, at: number): Promise<void> {
     const { store } = this.#context
     const { qos, retain, packetId } = message
     const id = store.queues.append(LOG, { message, qos, retain, identifiers: null, packetId })
     const safe = store.durable()
+    this.#count++
     safe.then(
       () => this.#schedule.add(id, at),
       // Its publisher is told that it was not kept, so it must not come.
-      () => store.queues.remove(LOG, id),
+      () => this.#remove(id),
     )
     return safe
   }
 
   #release({ id, message }: LogEntry): void {
-    const { store, clock, events } = this.#context
+    const { clock, events } = this.#context
     const { topic } = readTopic(message.topic)
     const { from, expiresAt } = message
     try {
@@ -92,7 +111,12 @@ export class DelayedTopics implements Namespace {
       }
       this.#refused(message, topic, error)
     }
-    store.queues.remove(LOG, id)
+    this.#remove(id)
+  }
+
+  #remove(id: number): void {
+    this.#count--
+    this.#context.store.queues.remove(LOG, id)
   }
 
   #publish(message: Message, topic: string): void {
@@ -116,6 +140,10 @@ export class DelayedTopics implements Namespace {
 /** A full queue may have room later, one with another producer have none. */
 function isForNow(error: unknown): boolean {
   return error instanceof Refusal && error.code === ReasonCode.QuotaExceeded
+}
+
+function full(text: string): Refusal {
+  return new Refusal(ReasonCode.QuotaExceeded, text)
 }
 
 /** Milliseconds since the epoch. */

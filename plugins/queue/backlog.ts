@@ -110,14 +110,28 @@ export class Backlog {
     return ranges
   }
 
-  /** A read begins, from `nextId` on. Returns how many messages to read. `urgent`: as `wantsRead` said. */
-  beginRead(urgent = false): number {
+  /**
+   * How the first is to be read, only to see whether its time is up: there may be thousands of queues where it is on disk, so
+   * that is like reading for a consumer that waits as soon as half of the memory is used.
+   */
+  wantsFirst(): Reading {
+    if (this.length === 0 || this.reading) return 'none'
+    if (this.#budget.hasSpare) return 'read'
+    return this.#budget.beginUrgent() ? 'urgent' : 'starved'
+  }
+
+  /**
+   * A read begins, from `nextId` on. Returns how many messages to read.
+   * @param urgent as `wantsRead` or `wantsFirst` said
+   * @param most not more than this
+   */
+  beginRead(urgent = false, most = READ_MESSAGES): number {
     this.reading = true
     this.#urgent = urgent
     this.#lastCommittedAtRead = this.#lastCommitted
     this.#nextIdAtRead = this.nextId
     const bytes = urgent ? 0 : Math.min(READ_BYTES, this.#budget.share)
-    const messages = Math.max(1, Math.min(READ_MESSAGES, Math.floor(bytes / this.#messageBytes)))
+    const messages = Math.max(1, Math.min(most, Math.floor(bytes / this.#messageBytes)))
     this.#expected = Math.ceil(messages * this.#messageBytes)
     this.#budget.used += this.#expected
     return messages

@@ -1,7 +1,8 @@
 /**
  * Who takes messages, and what is being taken.
  *
- * A Consumer is one subscription of one session; its prefetch counts over all queues that its filter matches. A Seat is
+ * A Client is a session, which takes no more at once than its Receive Maximum says, over all of its subscriptions. A
+ * Consumer is one of these; its prefetch counts over all queues that its filter matches. A Seat is
  * its place at one of these queues, and the receiver of what becomes of messages delivered there, so that a message and
  * its seat say everything about a settlement and nothing is allocated to tell them apart. An Entry is a message in memory.
  */
@@ -45,35 +46,25 @@ export class Entry implements Linked<Entry> {
   }
 }
 
-export class Consumer {
+export class Client {
   readonly session: SessionView
-  readonly filter: string
-  prefetch: number
-  qos: QoS = 0
-  identifiers: readonly number[] | null = null
-  /** Whether it can be given messages: its client is connected, and has its SUBACK. */
-  active = false
-  /** How many its client takes at once at QoS 1 and 2: what is beyond would wait in its outbox while others are idle. */
+  /** Its subscriptions, by filter. */
+  readonly consumers = new Map<string, Consumer>()
+  /** How many it takes at once at QoS 1 and 2: what is beyond would wait in its outbox while others are idle. */
   window = Infinity
-  /** Messages that it has and that have not timed out. */
+  /** Messages that it has and that have not timed out, and those that have, as its consumers count them. */
   held = 0
-  /** Messages that timed out at it and that it has not settled since, as far as is known. */
   late = 0
-  readonly seats = new Set<Seat>()
-  /** Seats that found no room, in order: the first of them is served when there is room again. */
+  /** Seats that found no room at the client, in order: the first of them is served when there is room again. */
   readonly waiting = new LinkedList<Seat>()
 
-  constructor(session: SessionView, filter: string, prefetch: number) {
+  constructor(session: SessionView) {
     this.session = session
-    this.filter = filter
-    this.prefetch = prefetch
   }
 
   /** One that let time run out still has those messages: it gets fewer, but at least one, or it could never recover. */
   get hasRoom(): boolean {
-    if (!this.active) return false
-    const most = this.qos === 0 ? this.prefetch : Math.min(this.prefetch, this.window)
-    return this.held < (this.late === 0 ? most : Math.max(1, most - this.late))
+    return this.held < (this.late === 0 ? this.window : Math.max(1, this.window - this.late))
   }
 
   /** There may be room again: serve those who wait for it, in turn. */
@@ -83,6 +74,75 @@ export class Consumer {
       if (seat === null) return
       seat.owner.roomFor(seat, now)
     }
+  }
+}
+
+export class Consumer {
+  readonly client: Client
+  readonly session: SessionView
+  readonly filter: string
+  prefetch: number
+  qos: QoS = 0
+  identifiers: readonly number[] | null = null
+  /** Whether it can be given messages: its client is connected, and has its SUBACK. */
+  active = false
+  /** Messages that it has and that have not timed out. */
+  held = 0
+  /** Messages that timed out at it and that it has not settled since, as far as is known. */
+  late = 0
+  readonly seats = new Set<Seat>()
+  /** Seats that found no room, in order: the first of them is served when there is room again. */
+  readonly waiting = new LinkedList<Seat>()
+
+  constructor(client: Client, filter: string, prefetch: number) {
+    this.client = client
+    this.session = client.session
+    this.filter = filter
+    this.prefetch = prefetch
+  }
+
+  get hasRoom(): boolean {
+    return this.active && !this.#isFull && (this.qos === 0 || this.client.hasRoom)
+  }
+
+  /** As with its client: what it let time run out for is still there. */
+  get #isFull(): boolean {
+    return this.held >= (this.late === 0 ? this.prefetch : Math.max(1, this.prefetch - this.late))
+  }
+
+  /** There is no room for this seat now. */
+  wait(seat: Seat): void {
+    const { waiting } = this.active && !this.#isFull ? this.client : this
+    waiting.push(seat)
+  }
+
+  /** There may be room again, for it and for its client: serve those who wait for it, in turn. */
+  resume(now: number): void {
+    while (this.hasRoom) {
+      const seat = this.waiting.first
+      if (seat === null) break
+      seat.owner.roomFor(seat, now)
+    }
+    if (this.client.waiting.first !== null) this.client.resume(now)
+  }
+
+  /** It let time run out for a message. */
+  timedOut(): void {
+    this.late++
+    this.client.late++
+  }
+
+  /** It has settled one of these after all. */
+  settledLate(): void {
+    if (this.late === 0) return
+    this.late--
+    this.client.late--
+  }
+
+  /** It answers in time again, or it is gone, and what it had is settled or waits for it. */
+  caughtUp(): void {
+    this.client.late -= this.late
+    this.late = 0
   }
 }
 
@@ -121,12 +181,14 @@ export class Seat implements Linked<Seat>, Receiver<Entry> {
     entry.holder = this
     this.held.push(entry)
     this.consumer.held++
+    this.consumer.client.held++
   }
 
   /** It has it no longer. */
   letGo(entry: Entry): void {
     this.held.remove(entry)
     this.consumer.held--
+    this.consumer.client.held--
     entry.holder = null
   }
 

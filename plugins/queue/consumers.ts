@@ -8,7 +8,7 @@ import {
   type SessionView,
   type Subscription,
 } from '../../src/plugin.ts'
-import { Consumer, type Seat } from './consumer.ts'
+import { Client, Consumer, type Seat } from './consumer.ts'
 import { checkFilter, nameOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
@@ -19,7 +19,7 @@ export class Consumers {
   readonly #context: PluginContext<QueueOptions>
   #policies: Policies
   readonly #queues: Queues
-  readonly #bySession = new Map<SessionView, Map<string, Consumer>>()
+  readonly #clients = new Map<SessionView, Client>()
   /** Those that get a seat at queues to come. */
   readonly #wildcards = new Set<Consumer>()
 
@@ -31,10 +31,12 @@ export class Consumers {
 
   /**
    * Begin a subscription, or replace the one on the same filter: what is in flight stays.
-   * @throws Refusal 0x8f when the filter can match no queue
+   * @param restored it is one that was there before a restart, and is not refused
+   * @throws Refusal 0x8f when the filter can match no queue, 0x97 when there are too many to make that one
    */
-  subscribe(session: SessionView, { filter, qos, identifier }: Subscription): AfterGrant {
+  subscribe(session: SessionView, { filter, qos, identifier }: Subscription, restored: boolean): AfterGrant {
     checkFilter(filter)
+    if (!restored && !hasWildcard(filter)) this.#queues.use(filter)
     const consumer = this.#find(session, filter) ?? this.#add(session, filter)
     consumer.qos = qos
     consumer.identifiers = identifier > 0 ? [identifier] : null
@@ -70,8 +72,8 @@ export class Consumers {
   /** Other policies from now on. Who may hold less keeps what it has, and gets no more until it holds less. */
   change(policies: Policies): void {
     this.#policies = policies
-    for (const own of this.#bySession.values()) {
-      for (const consumer of own.values()) {
+    for (const { consumers } of this.#clients.values()) {
+      for (const consumer of consumers.values()) {
         consumer.prefetch = this.#prefetchFor(consumer.filter)
         consumer.resume(this.#context.clock.now())
       }
@@ -80,7 +82,9 @@ export class Consumers {
 
   /** Where the session is at a queue; of several seats one for QoS 2. Undefined: nowhere. */
   seatAt(queue: Queue, session: SessionView): Seat | undefined {
-    const seats = this.#of(session).flatMap((consumer) => [...consumer.seats].filter(({ owner }) => owner === queue))
+    const seats = this.#of(session)
+      .filter(({ filter }) => filter === queue.topic || (hasWildcard(filter) && matches(filter, queue.topic)))
+      .flatMap((consumer) => [...consumer.seats].filter(({ owner }) => owner === queue))
     return seats.find(({ consumer }) => consumer.qos === 2) ?? seats[0]
   }
 
@@ -90,21 +94,21 @@ export class Consumers {
   }
 
   #find(session: SessionView, filter: string): Consumer | undefined {
-    return this.#bySession.get(session)?.get(filter)
+    return this.#clients.get(session)?.consumers.get(filter)
   }
 
   #of(session: SessionView): Consumer[] {
-    return [...(this.#bySession.get(session)?.values() ?? [])]
+    return [...(this.#clients.get(session)?.consumers.values() ?? [])]
   }
 
   #add(session: SessionView, filter: string): Consumer {
-    const consumer = new Consumer(session, filter, this.#prefetchFor(filter))
-    let own = this.#bySession.get(session)
-    if (own === undefined) {
-      own = new Map()
-      this.#bySession.set(session, own)
+    let client = this.#clients.get(session)
+    if (client === undefined) {
+      client = new Client(session)
+      this.#clients.set(session, client)
     }
-    own.set(filter, consumer)
+    const consumer = new Consumer(client, filter, this.#prefetchFor(filter))
+    client.consumers.set(filter, consumer)
     if (!hasWildcard(filter)) {
       this.#queues.open(filter).seat(consumer)
       return consumer
@@ -124,7 +128,7 @@ export class Consumers {
     // By the time of its SUBACK the client may have gone, or given the subscription up.
     if (active || !session.connected || this.#find(session, filter) !== consumer) return
     consumer.active = true
-    consumer.window = session.outbox.window
+    consumer.client.window = session.outbox.window
     for (const seat of consumer.seats) seat.owner.attach(seat)
   }
 
@@ -132,16 +136,17 @@ export class Consumers {
     if (!consumer.active) return
     consumer.active = false
     // What it had let time run out for has been settled as lost, or waits in its outbox for it to come back.
-    consumer.late = 0
+    consumer.caughtUp()
     for (const seat of consumer.seats) seat.owner.detach(seat)
   }
 
   #remove(consumer: Consumer): void {
-    const { session, filter, seats } = consumer
-    const own = this.#bySession.get(session)
-    own?.delete(filter)
-    if (own?.size === 0) this.#bySession.delete(session)
+    const { client, session, filter, seats } = consumer
+    client.consumers.delete(filter)
+    if (client.consumers.size === 0) this.#clients.delete(session)
     this.#wildcards.delete(consumer)
     for (const seat of seats) seat.owner.unseat(seat)
+    // What it had is not the client's any more: its other subscriptions may have more.
+    client.resume(this.#context.clock.now())
   }
 }

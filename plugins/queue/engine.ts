@@ -25,6 +25,7 @@ import { Policies } from './policies.ts'
 import { deadLetter } from './properties.ts'
 import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
+import { Quota } from './quota.ts'
 import { Receipts } from './receipts.ts'
 import { resume } from './resume.ts'
 
@@ -33,6 +34,7 @@ const TOO_LARGE = 'the message is larger than the queue may be'
 export class Engine implements Namespace {
   readonly #context: PluginContext<QueueOptions>
   #policies: Policies
+  readonly #quota: Quota
   readonly #commits: Commits
   readonly #queues: Queues
   readonly receipts: Receipts
@@ -44,12 +46,14 @@ export class Engine implements Namespace {
     this.#commits = new Commits(context)
     const policies = new Policies(context.options)
     this.#policies = policies
+    this.#quota = new Quota(context.options)
     this.receipts = new Receipts(context.clock)
     this.#queues = new Queues({
       context,
       policies,
       receipts: this.receipts,
       budget,
+      quota: this.#quota,
       created: (queue) => this.#consumers.welcome(queue),
       append: (queue, message, lane) => void this.append(queue, message, lane, true),
       deadLetter: this.#deadLetter.bind(this),
@@ -62,6 +66,7 @@ export class Engine implements Namespace {
   change(options: QueueOptions): void {
     const policies = new Policies(options)
     this.#policies = policies
+    this.#quota.change(options)
     this.#queues.change(policies)
     this.#consumers.change(policies)
   }
@@ -93,9 +98,10 @@ export class Engine implements Namespace {
     return this.#queues.open(topic)
   }
 
-  /** The same, but null when no queue can live there. */
+  /** The same, but null when no queue can live there, or there are too many. */
   openIfPossible(topic: string): Queue | null {
-    return canBeTopic(topic) ? this.#queues.open(topic) : null
+    if (!canBeTopic(topic)) return null
+    return this.#queues.at(topic) ?? (this.#queues.hasRoom ? this.#queues.open(topic) : null)
   }
 
   /** Forget a queue now, if nothing is in it and no client asked for this very queue. */
@@ -110,7 +116,7 @@ export class Engine implements Namespace {
 
   accept(message: Message): Promise<void> {
     if (!this.#context.store.accepting) this.#refuse(message.topic)
-    const queue = this.#queues.open(message.topic)
+    const queue = this.#queues.at(message.topic) ?? this.#make(message.topic)
     if (message.properties === null && !queue.entrance.guarded) return this.append(queue, message.keep(), 0, false)
     const instructions = queue.forDeadLetters ? NOTHING : instructionsOf(message)
     // One that it had before is acknowledged when that one is safe.
@@ -127,6 +133,15 @@ export class Engine implements Namespace {
     if (maxBytes !== null && payloadLength > maxBytes) throw new Refusal(ReasonCode.QuotaExceeded, TOO_LARGE)
   }
 
+  #make(topic: string): Queue {
+    try {
+      return this.#queues.use(topic)
+    } catch (error) {
+      this.#context.counters.queues.refused++
+      throw error
+    }
+  }
+
   #refuse(topic: string): never {
     const queue = this.#queues.at(topic)
     if (queue !== undefined) queue.ledger.refused()
@@ -135,7 +150,7 @@ export class Engine implements Namespace {
   }
 
   subscribe(session: SessionView, subscription: Subscription, restored: boolean): AfterGrant | undefined {
-    const activate = this.#consumers.subscribe(session, subscription)
+    const activate = this.#consumers.subscribe(session, subscription, restored)
     // One that was restored waits for `attach`: its client has no CONNACK yet, or is not there at all.
     return restored ? undefined : activate
   }

@@ -19,6 +19,7 @@ import { type Instructions, instructionsOf } from './instructions.ts'
 import type { Ledger } from './ledger.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './queue-log.ts'
+import type { Quota } from './quota.ts'
 import type { QueueState } from './state.ts'
 
 /** Messages that are read at once only to know their size. */
@@ -30,6 +31,8 @@ export interface EntranceParts {
   log: QueueLog
   state: QueueState
   policy: QueuePolicy
+  /** Of all queues together. */
+  quota: Quota
   ledger: Ledger
   /** Append a message whose time has come. */
   append(message: Message, priority: number): void
@@ -75,12 +78,13 @@ export class Entrance {
 
   /**
    * A message is to be taken on. False: it was taken on before.
-   * @throws Refusal 0x97 when another client is the producer, or the queue is full and drops nothing for it
+   * @throws Refusal 0x97 when another client is the producer, too many are delayed, or the queue is full and drops nothing for it
    */
-  admit(message: Message, { dedupId }: Instructions): boolean {
+  admit(message: Message, { dedupId, delayMs }: Instructions): boolean {
     const { exclusive } = this.policy
     if (exclusive === 'producer' || exclusive === 'both') this.#checkProducer(message.from)
     if (dedupId !== null && this.#dedup.has(dedupId)) return false
+    if (delayMs > 0 && !this.#parts.quota.hasRoomForDelayed) this.#refuse('too many messages are delayed')
     this.#checkRoom(message.payloadLength)
     if (dedupId !== null) this.#dedup.add(dedupId)
     return true
@@ -128,8 +132,9 @@ export class Entrance {
   /** A message is safe, and its delay is not over. */
   delay(entry: Entry): void {
     const { id, message } = entry
-    const { state, ledger } = this.#parts
+    const { state, ledger, quota } = this.#parts
     state.contents.delayed(entry)
+    quota.delayed++
     this.#lastDelayed = id
     const due = dueAt(message)
     this.#schedule.add(id, due)
@@ -151,8 +156,9 @@ export class Entrance {
 
   /** A log of delayed messages was found in the store. */
   restore({ count, firstId, nextId }: LaneSummary): void {
-    const { state } = this.#parts
+    const { state, quota } = this.#parts
     state.contents.scheduled = count
+    quota.delayed += count
     this.#lastDelayed = nextId - 1
     state.contents.bytes.restore(firstId, nextId)
     void this.#schedule.restore(firstId, nextId)
@@ -173,7 +179,10 @@ export class Entrance {
 
   /** Delayed messages are going to be purged. Tells the range of their ids. */
   purge(onDisk: (from: number, to: number) => void): void {
-    if (this.#parts.state.contents.scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+    const { state, quota } = this.#parts
+    const { scheduled } = state.contents
+    if (scheduled > 0) onDisk(firstIdOf(DELAYED), this.#lastDelayed + 1)
+    quota.delayed -= scheduled
     this.#schedule.clear()
   }
 
@@ -189,9 +198,10 @@ export class Entrance {
 
   /** Its time has come. On disk it is in one of the two logs, always. */
   #release(entry: LogEntry): void {
-    const { state, log, append } = this.#parts
+    const { state, log, quota, append } = this.#parts
     const { id, message } = entry
     log.remove(id)
+    quota.delayed--
     state.contents.due(entry)
     append(message, instructionsOf(message).priority)
   }

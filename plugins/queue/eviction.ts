@@ -18,6 +18,7 @@ export interface EvictionParts {
   contents: Contents
   alarm: Alarm
   load: Effects['load']
+  starved: Effects['starved']
 }
 
 export class Eviction {
@@ -25,16 +26,18 @@ export class Eviction {
   readonly #contents: Contents
   readonly #alarm: Alarm
   readonly #load: Effects['load']
+  readonly #starved: Effects['starved']
   /** Whether a message that expires has been seen: where none was, nobody looks for those whose time is up. */
   #expiring = false
   /** Whether there may be such messages on disk that nobody has seen, since before a restart. */
   #unseen = false
 
-  constructor({ rules, contents, alarm, load }: EvictionParts) {
+  constructor({ rules, contents, alarm, load, starved }: EvictionParts) {
     this.#rules = rules
     this.#contents = contents
     this.#alarm = alarm
     this.#load = load
+    this.#starved = starved
   }
 
   /** A message came into memory, or was left on disk just now. */
@@ -70,7 +73,7 @@ export class Eviction {
     const { waiting } = this.#contents
     if (this.#expiring) this.#takeExpired(now)
     // After a restart one of each queue has to do: there may be thousands of queues.
-    waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)
+    if (waiting.loadFirst(this.#load, this.#expiring ? EXPIRING_MESSAGES : 1)) this.#starved()
     // The one that was read says nothing of those behind it, each of which comes first one day.
     this.#unseen &&= waiting.onDisk > 0
   }

@@ -37,5 +37,9 @@ export type PolicyEntry = {
 } & { [option in Exclude<keyof QueuePolicy, 'backoff'>]?: QueuePolicy[option] | undefined }
 
 export interface QueueOptions extends QueuePolicy {
+  /** How many queues clients can make: `limits.maxQueues`. Null, or left out: any number. */
+  maxQueues?: number | null
+  /** How many messages all queues together may have whose delay is not over: `limits.maxDelayed`. Likewise. */
+  maxDelayed?: number | null
   policies: readonly PolicyEntry[]
 }

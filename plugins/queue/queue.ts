@@ -24,6 +24,7 @@ import type { QueueOptions, QueuePolicy } from './options.ts'
 import { type Policies, rulesOf } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
 import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
+import type { Quota } from './quota.ts'
 import type { Receipts } from './receipts.ts'
 import { QueueState } from './state.ts'
 
@@ -33,6 +34,7 @@ export interface QueueParts {
   context: PluginContext<QueueOptions>
   /** Memory for the messages of all queues. */
   budget: Budget
+  quota: Quota
   /** Append a message to a lane of this queue. It was in the store before, elsewhere. */
   append(queue: Queue, message: Message, lane: number): void
   /** Move a message of this queue to its dead letter queue. */
@@ -63,7 +65,7 @@ export class Queue implements ActingQueue, SeatOwner {
   readonly #actions: Actions
 
   constructor(parts: QueueParts) {
-    const { name, policies, context, budget } = parts
+    const { name, policies, context, budget, quota } = parts
     this.#parts = parts
     this.#context = context
     this.name = name
@@ -78,6 +80,7 @@ export class Queue implements ActingQueue, SeatOwner {
       name,
       context,
       policy,
+      quota,
       log: this.log,
       state: this.state,
       ledger: this.ledger,

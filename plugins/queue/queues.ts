@@ -9,6 +9,7 @@ import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
 import { Queue } from './queue.ts'
 import { partOf } from './queue-log.ts'
+import type { Quota } from './quota.ts'
 import type { Receipts } from './receipts.ts'
 
 /**
@@ -22,6 +23,7 @@ export interface QueuesParts {
   policies: Policies
   receipts: Receipts
   budget: Budget
+  quota: Quota
   /** A queue has come to be: give a seat to those whose filters match it. */
   created(queue: Queue): void
   append(queue: Queue, message: Message, lane: number): void
@@ -69,7 +71,24 @@ export class Queues {
   }
 
   /**
-   * The queue on a topic, made if there is none.
+   * The queue on a topic, made for a client if there is none.
+   * @throws Refusal 0x90 when no queue can live there, 0x97 when there are too many
+   */
+  use(topic: string): Queue {
+    const known = this.#queues.get(topic)
+    if (known !== undefined) return known
+    checkTopic(topic)
+    this.#parts.quota.checkQueues(this.#queues.size)
+    return this.open(topic)
+  }
+
+  /** Whether a client may make another queue. */
+  get hasRoom(): boolean {
+    return this.#parts.quota.hasRoomForQueue(this.#queues.size)
+  }
+
+  /**
+   * The queue on a topic, made if there is none, however many there are: it is needed.
    * @throws Refusal 0x90 when no queue can live there
    */
   open(topic: string): Queue {
@@ -118,7 +137,7 @@ export class Queues {
   }
 
   #make(topic: string): Queue {
-    const { context, receipts, budget, append, deadLetter, lost } = this.#parts
+    const { context, receipts, budget, quota, append, deadLetter, lost } = this.#parts
     const name = nameOf(topic)
     const queue = new Queue({
       name,
@@ -126,6 +145,7 @@ export class Queues {
       context,
       receipts,
       budget,
+      quota,
       append,
       deadLetter,
       lost,

@@ -62,7 +62,7 @@ export class Seats {
   next(): Seat | null {
     for (let seat = this.#turns.shift(); seat !== null; seat = this.#turns.shift()) {
       if (seat.consumer.hasRoom) return seat
-      seat.consumer.waiting.push(seat)
+      seat.consumer.wait(seat)
     }
     return null
   }
@@ -70,7 +70,7 @@ export class Seats {
   /** It got a message: its next turn is after all others. */
   served(seat: Seat): void {
     if (seat.consumer.hasRoom) this.#turns.push(seat)
-    else seat.consumer.waiting.push(seat)
+    else seat.consumer.wait(seat)
   }
 
   /** There was nothing for it. */

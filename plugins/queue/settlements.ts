@@ -42,7 +42,7 @@ export class Settlements {
     const { consumer } = seat
     seat.letGo(entry)
     if (settlement === 'acknowledged') {
-      consumer.late = 0
+      if (consumer.late > 0) consumer.caughtUp()
       this.#contents.done(entry, seat)
     } else if (settlement === 'lost') {
       this.#comeBack(entry, seat, 'consumer-gone', null)
@@ -50,7 +50,7 @@ export class Settlements {
       this.#contents.die(entry, 'rejected')
     } else {
       // One that is too large for this consumer may not be so for another.
-      consumer.late = 0
+      consumer.caughtUp()
       entry.dueAt = now + backoffDelay(this.#rules.backoff, entry.deliveries, entry.id)
       this.#comeBack(entry, seat, 'refused', seat)
     }
@@ -58,7 +58,7 @@ export class Settlements {
 
   /** By a seat that has it no longer. */
   late(seat: Seat, entry: Entry, settlement: Settlement, reasonCode: number): void {
-    if (seat.consumer.late > 0) seat.consumer.late--
+    seat.consumer.settledLate()
     if (entry.gone || entry.holder !== null) return
     const rejected = settlement === 'refused' && this.#isRejection(reasonCode)
     if (settlement !== 'acknowledged' && !rejected) return
@@ -71,7 +71,7 @@ export class Settlements {
   timeOut(seat: Seat, now: number): void {
     const deadline = now - this.#rules.ackTimeoutMs
     for (let entry = seat.held.first; entry !== null && entry.since <= deadline; entry = seat.held.first) {
-      seat.consumer.late++
+      seat.consumer.timedOut()
       this.#withdraw(entry, seat)
       this.#comeBack(entry, seat, 'timeout', seat)
     }

@@ -40,7 +40,7 @@ export class QueueState {
     this.#alarm = new Alarm(effects)
     const shared = { rules: this.#rules, contents: this.contents, alarm: this.#alarm }
     this.#settlements = new Settlements({ ...shared, effects })
-    this.#eviction = new Eviction({ ...shared, load: this.#load })
+    this.#eviction = new Eviction({ ...shared, load: this.#load, starved: () => effects.starved() })
     this.#seats.change(rules.exclusiveConsumer)
   }
 

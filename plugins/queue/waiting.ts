@@ -129,11 +129,18 @@ export class Waiting {
     return starved
   }
 
-  /** Read the first where it is on disk only, and up to `most` in all with those behind it: is their time up? */
-  loadFirst(read: (fromId: number, limit: number) => void, most: number): void {
+  /**
+   * Read the first where it is on disk only, and up to `most` in all with those behind it: is their time up? Returns whether that
+   * has to wait because memory is short.
+   */
+  loadFirst(read: (fromId: number, limit: number) => void, most: number): boolean {
+    let starved = false
     for (const { firstIsOnDisk, backlog } of this.#all) {
-      if (firstIsOnDisk && !backlog.reading) read(backlog.nextId, Math.min(backlog.beginRead(), most))
+      const reading = firstIsOnDisk ? backlog.wantsFirst() : 'none'
+      if (reading === 'starved') starved = true
+      else if (reading !== 'none') read(backlog.nextId, backlog.beginRead(reading === 'urgent', most))
     }
+    return starved
   }
 
   #laneOf(id: number): Ready {

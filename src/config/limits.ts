@@ -42,6 +42,12 @@ export const limits = group({
     .describe(
       'Memory for all that clients have the broker keep, but for retained messages and queues, estimated; auto: a quarter of what there is.',
     ),
+  maxQueues: count
+    .prefault(100_000)
+    .describe('Queues that clients can make; dead letter queues and those of policies come besides; null: any number.'),
+  maxDelayed: count
+    .prefault(10_000_000)
+    .describe('Messages whose delay is not over: in all queues together, and as many on $delayed/; null: any number.'),
   maxRetained: count.prefault(1_000_000).describe('Retained messages; null: any number.'),
   maxRetainedBytes: bytes
     .prefault('1GB')

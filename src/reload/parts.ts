@@ -88,9 +88,12 @@ export function isLive(path: string, plugins: readonly string[], reloadable: Plu
 
 /** What the configuration has for a plugin; null: it is off. */
 export function optionsOf(config: Config, plugin: string): unknown {
-  // Whether there are users at all is more than the plugin's own options can say.
-  const { access, jwt, httpAuth } = config
+  // Some plugins need to know more than their own options say: whether there are users at all, and limits.
+  const { access, jwt, httpAuth, queue, limits } = config
   if (plugin === 'access') return { ...access, usersElsewhere: jwt !== null || httpAuth !== null }
+  const { maxQueues, maxDelayed } = limits
+  if (plugin === 'queue') return { ...queue, maxQueues, maxDelayed }
+  if (plugin === 'delayed') return { maxDelayed }
   const within = (options: unknown, key: string): unknown => (options as Record<string, unknown> | null)?.[key]
   const options = pathOf(plugin)
     .split('.')

@@ -90,6 +90,11 @@ export function withdrawnMarkOf(delivery: Delivery): number {
   return (delivery.packetId << 2) | WITHDRAWN
 }
 
+/** The packet identifier that a mark says; 0: the client never saw one. */
+export function packetIdOf(mark: number): number {
+  return (mark & 3) === WAITING ? 0 : mark >> 2
+}
+
 /**
  * A delivery as the store kept it. The message of one that has a reference is not here; and if the namespace had withdrawn it,
  * all that is left to do is to have its identifier back.

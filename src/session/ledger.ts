@@ -7,7 +7,7 @@
 import type { Counters } from '../core/counters.ts'
 import { Message } from '../core/message.ts'
 import type { MessageLog, StoredMessage } from '../store/store.ts'
-import { type Delivery, markOf, withdrawnMarkOf } from './delivery.ts'
+import { Delivery, markOf, withdrawnMarkOf } from './delivery.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -32,6 +32,23 @@ export class Ledger {
     const { topic, qos, retain, identifiers, reference } = delivery
     const message = Message.of({ topic, payload: NOTHING })
     delivery.logId = this.append({ message, qos, retain, identifiers, reference })
+  }
+
+  /**
+   * The entry of a delivery could not be read: its client may have the message, and know the identifier. Keeps, in place of it, that
+   * the identifier is to be had back before another message has it.
+   */
+  replace(packetId: number): Delivery {
+    const stored: StoredMessage = {
+      message: Message.of({ topic: '', payload: NOTHING }),
+      qos: 2,
+      retain: false,
+      identifiers: null,
+    }
+    const delivery = new Delivery(stored.message, 2, false, null, null, null, null, this.append(stored), true)
+    delivery.packetId = packetId
+    this.count(delivery, 1)
+    return delivery
   }
 
   /** Keep its state and identifier with it. */

@@ -9,7 +9,7 @@ import type { Message, QoS } from '../core/message.ts'
 import type { LogEntry } from '../store/store.ts'
 import { acknowledged, completed, received } from './answers.ts'
 import type { Carrier } from './carrier.ts'
-import { Delivery, RELEASED, restored, SENT, settle, WAITING } from './delivery.ts'
+import { Delivery, packetIdOf, RELEASED, restored, SENT, settle, WAITING } from './delivery.ts'
 import type { Inflight } from './inflight.ts'
 import type { Ledger } from './ledger.ts'
 import { lose, revoke } from './losses.ts'
@@ -196,8 +196,17 @@ export class Outbox implements OutboxContract, BorrowingOutbox, ResumingOutbox {
     }
   }
 
-  /** Take up what the store kept for this session. */
-  restore(entries: readonly LogEntry[]): void {
+  /**
+   * Take up what the store kept for this session.
+   * @param lost marks of entries that could not be read. Their messages are gone; what the client knows of them is an identifier
+   */
+  restore(entries: readonly LogEntry[], lost: readonly number[] = []): void {
+    for (const packetId of lost.map(packetIdOf)) {
+      if (packetId === 0) continue
+      const delivery = this.#ledger.replace(packetId)
+      this.#sending.release(delivery)
+      this.#inflight.restore(delivery)
+    }
     for (const delivery of entries.map(restored)) {
       this.#ledger.count(delivery, 1)
       if (delivery.state !== WAITING) {

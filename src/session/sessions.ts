@@ -96,7 +96,11 @@ export class Sessions {
     for (const stored of await store.load()) {
       const session = this.#restore(stored)
       const log = waiting.get(stored.clientId)
-      if (log !== undefined) session.outbox.restore(await store.outgoing.read(log.name, log.firstId, log.count))
+      if (log !== undefined) {
+        const lost: number[] = []
+        const entries = await store.outgoing.read(log.name, log.firstId, log.count, (mark) => lost.push(mark))
+        session.outbox.restore(entries, lost)
+      }
       // A session that was connected when the broker went down has been away since now: kept, or each restart prolongs it.
       if (session.disconnectedAt === 0) {
         session.disconnectedAt = clock.now()

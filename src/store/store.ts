@@ -118,8 +118,9 @@ export interface MessageLog {
   /**
    * Entries with ids from `fromId` on, in order, at most `limit`; written ones and ones still to be written alike,
    * as they were when the call was made or later.
+   * @param lost told the mark of each entry that cannot be read, and is removed
    */
-  read(name: string, fromId: number, limit: number): Promise<LogEntry[]>
+  read(name: string, fromId: number, limit: number, lost?: (mark: number) => void): Promise<LogEntry[]>
   /** Remove every entry of a log. */
   clear(name: string): void
 }

@@ -336,6 +336,41 @@ describe.each(VERSIONS)('sessions, on MQTT $name', ({ version }) => {
   })
 })
 
+describe.each(VERSIONS)('queues, on MQTT $name', ({ version }) => {
+  const protocolVersion = version
+
+  it('are as many as may be: another is made neither by a message nor by a subscription; those that are there go on', async () => {
+    const broker = await startBroker({ limits: { maxQueues: 2 } })
+    const events = listenTo(broker, 'message.refused', 'subscription.refused')
+    const client = await connectRaw(broker.port, { protocolVersion, clientId: 'worker' })
+    client.sendTogether(publish('queue/a', 1), publish('queue/b', 2), publish('queue/a', 3))
+    for (let i = 0; i < 3; i++) expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
+    const subscriptions = ['queue/a', 'queue/c', 'queue/#'].map((topic) => ({ topic, qos: 0 as const }))
+    client.send({ cmd: 'subscribe', messageId: 4, subscriptions })
+    expect((await client.next('suback')).granted).toEqual([0, version === 5 ? 0x97 : 0x80, 0])
+    expect(events.of('subscription.refused')).toMatchObject([{ filter: 'queue/c', reasonCode: 0x97 }])
+    client.send(publish('queue/d', 5))
+    if (version === 5) expect((await client.next('puback')).reasonCode).toBe(0x97)
+    else await client.end()
+    expect(events.of('message.refused')).toMatchObject([{ clientId: 'worker', topic: 'queue/d', reasonCode: 0x97 }])
+  })
+
+  it('and $delayed/ take as many delayed messages as may be', async () => {
+    const broker = await startBroker({ limits: { maxDelayed: 1 } })
+    const events = listenTo(broker, 'message.refused')
+    const client = await connectRaw(broker.port, { protocolVersion, clientId: 'later' })
+    client.send(publish('$delayed/60/a', 1))
+    expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
+    await broker.reload({ limits: { maxDelayed: 2 }, listeners: { tcp: { port: 0 } }, store: { kind: 'memory' } })
+    client.send(publish('$delayed/60/queue/b', 2))
+    expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
+    client.send(publish('$delayed/60/a', 3))
+    if (version === 5) expect((await client.next('puback')).reasonCode).toBe(0x97)
+    else await client.end()
+    expect(events.of('message.refused')).toMatchObject([{ clientId: 'later', reasonCode: 0x97 }])
+  })
+})
+
 describe.each(VERSIONS)('retained messages, on MQTT $name', ({ version }) => {
   it.each<[string, Limits, number]>([
     ['as many', { maxRetained: 2 }, 1],

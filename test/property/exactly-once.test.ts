@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { ConsumerEnd, ProducerEnd } from '../helpers/ends.ts'
 import type { Fate } from '../helpers/journal.ts'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { turn } from '../helpers/slow-sink.ts'
 import { until } from '../helpers/until.ts'
 import { SESSION_SECONDS, World } from '../helpers/world.ts'
@@ -145,14 +146,14 @@ async function holds(version: 4 | 5, steps: fc.Arbitrary<Step>): Promise<void> {
       expect(sent.filter((payload) => history.times(payload) > 1 && !history.inDoubt.has(payload))).toEqual([])
     }),
     // No shrinking: a history that hangs takes its time, each time.
-    { numRuns: 100, endOnFailure: true },
+    { ...runs(100), endOnFailure: true },
   )
 }
 
 it.each(VERSIONS)(
   'each message comes to one of two consumers once, whatever happens, on MQTT %s',
   {
-    timeout: 60_000,
+    timeout: RUNS_TIMEOUT_MS,
   },
   (_name, version) => holds(version, step),
 )
@@ -160,7 +161,7 @@ it.each(VERSIONS)(
 it.each(VERSIONS)(
   'and if they unsubscribe and subscribe again nothing is lost, on MQTT %s',
   {
-    timeout: 60_000,
+    timeout: RUNS_TIMEOUT_MS,
   },
   (_name, version) => holds(version, fc.oneof({ weight: 9, arbitrary: step }, { weight: 2, arbitrary: subscribing })),
 )

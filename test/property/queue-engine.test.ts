@@ -14,6 +14,7 @@ import type { QueueOptions } from '../../plugins/queue/options.ts'
 import { resolveConfig } from '../../src/config/load.ts'
 import type { Store } from '../../src/plugin.ts'
 import { openStore } from '../../src/store/open.ts'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { Bench, FakeClient } from '../unit/plugins/queue/fakes.ts'
 
 const KINDS = [
@@ -255,7 +256,9 @@ function options(which: number): QueueOptions {
   }
 }
 
-it('loses nothing, keeps its order in groups and its limits, and leaves nothing behind, whatever happens', async () => {
+it('loses nothing, keeps its order in groups and its limits, and leaves nothing behind, whatever happens', {
+  timeout: RUNS_TIMEOUT_MS,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       const history = await History.open()
@@ -265,6 +268,6 @@ it('loses nothing, keeps its order in groups and its limits, and leaves nothing 
       }
       await history.drain()
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { Budget } from '../../plugins/queue/budget.ts'
-import { Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/consumer.ts'
+import { Client, Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/consumer.ts'
 import type { DeadReason, Effects, ReturnReason } from '../../plugins/queue/effects.ts'
 import { groupOf } from '../../plugins/queue/instructions.ts'
 import { firstIdOf, laneOf } from '../../plugins/queue/queue-log.ts'
@@ -119,7 +119,7 @@ export class QueueHistory implements Effects, SeatOwner {
 
   join(prefetch: number, qos: number): void {
     const session = { clientId: `c${this.#clients++}` } as SessionView
-    const seat = new Seat(new Consumer(session, 'queue/q', prefetch), this)
+    const seat = new Seat(new Consumer(new Client(session), 'queue/q', prefetch), this)
     seat.consumer.qos = qos as 0 | 1 | 2
     this.#seats.push(seat)
     this.#state.seat(seat)
@@ -313,7 +313,7 @@ export class QueueHistory implements Effects, SeatOwner {
 
   /** A consumer whose session is kept has what it had. */
   #resume({ session, filter, prefetch }: Consumer, inHand: readonly number[]): void {
-    const seat = new Seat(new Consumer(session, filter, prefetch), this)
+    const seat = new Seat(new Consumer(new Client(session), filter, prefetch), this)
     seat.consumer.qos = 2
     this.#seats.push(seat)
     this.#state.seat(seat)
@@ -336,7 +336,7 @@ export class QueueHistory implements Effects, SeatOwner {
   #detach(seat: Seat): void {
     if (!seat.consumer.active) return
     seat.consumer.active = false
-    seat.consumer.late = 0
+    seat.consumer.caughtUp()
     if (this.#owner === seat) this.#owner = this.#seats.find(({ consumer }) => consumer.active) ?? null
     this.#state.detached(seat)
     if (seat.consumer.qos < 2) {

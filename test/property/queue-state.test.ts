@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { RUNS_TIMEOUT_MS, runs } from '../helpers/runs.ts'
 import { QueueHistory, type Step } from './queue-history.ts'
 
 const STEPS = [
@@ -91,7 +92,9 @@ const RARE: Array<[Step[], { maxDeliveries: number; maxLength: number; exclusive
 ]
 
 describe('a queue, whatever happens to it', () => {
-  it('keeps every message in one place, gives it to one consumer, in order, within its limits', () => {
+  it('keeps every message in one place, gives it to one consumer, in order, within its limits', {
+    timeout: RUNS_TIMEOUT_MS,
+  }, () => {
     fc.assert(
       fc.property(steps(STEPS), rules, (history, rules) => {
         const queue = new QueueHistory(rules)
@@ -103,11 +106,11 @@ describe('a queue, whatever happens to it', () => {
         queue.check()
         expect(queue.waiting).toBe(0)
       }),
-      { numRuns: 300, examples: RARE },
+      { ...runs(300), examples: RARE },
     )
   })
 
-  it('delivers strictly in order when nothing comes back', () => {
+  it('delivers strictly in order when nothing comes back', { timeout: RUNS_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(steps(['enqueue', 'enqueue', 'join', 'acknowledge', 'read']), (history) => {
         const queue = new QueueHistory({ maxDeliveries: 5 })
@@ -115,6 +118,7 @@ describe('a queue, whatever happens to it', () => {
         queue.drain()
         expect(queue.delivered).toEqual(queue.delivered.toSorted((a, b) => a - b))
       }),
+      runs(100),
     )
   })
 

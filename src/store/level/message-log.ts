@@ -18,6 +18,8 @@ export interface MessageLogContext {
   damage: Damage
 }
 
+const IGNORED = (): void => {}
+
 export class LevelMessageLog implements MessageLog, Part {
   readonly #space: LogSpace
   readonly #context: MessageLogContext
@@ -64,10 +66,10 @@ export class LevelMessageLog implements MessageLog, Part {
     this.#logs.get(name)?.mark(id, mark)
   }
 
-  async read(name: string, fromId: number, limit: number): Promise<LogEntry[]> {
+  async read(name: string, fromId: number, limit: number, lost: (mark: number) => void = IGNORED): Promise<LogEntry[]> {
     const log = this.#logs.get(name)
     if (log === undefined) return []
-    const entries = await readLog(this.#context, log, fromId, limit)
+    const entries = await readLog({ ...this.#context, lost }, log, fromId, limit)
     // Reading drops what is damaged.
     if (log.count === 0 && this.#logs.get(name) === log) this.#empty(log)
     return entries

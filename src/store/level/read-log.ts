@@ -15,6 +15,8 @@ import { readRecords } from './pack-codec.ts'
 export interface ReadContext {
   database: Database
   damage: Damage
+  /** Told the mark of each entry that cannot be read. */
+  lost: (mark: number) => void
 }
 
 export async function readLog(context: ReadContext, log: Log, fromId: number, limit: number): Promise<LogEntry[]> {
@@ -88,7 +90,7 @@ function unpack(
 }
 
 function drop(
-  { damage }: ReadContext,
+  { damage, lost }: ReadContext,
   log: Log,
   pack: PackView,
   found: Buffer | undefined,
@@ -97,7 +99,10 @@ function drop(
 ): void {
   if (ids.length === 0) return
   if (found !== undefined) damage.keep(pack.key, found)
-  for (const id of ids) log.remove(id)
+  for (const id of ids) {
+    lost(log.markOf(id))
+    log.remove(id)
+  }
   const fate = found === undefined ? 'lost' : 'set aside'
   const text = `${ids.length} messages of ${log.space} ${log.name} cannot be read, from ${ids[0]} to ${ids.at(-1)}: ${fate}.`
   damage.tell(text, cause)

@@ -367,6 +367,30 @@ describe('the messages of a persistent session', () => {
     expect([stored(), outbox.size]).toEqual([0, 0])
   })
 
+  it('that cannot be read any more leave their identifiers in use, until the client has given them back', async () => {
+    const before = await make({ persistent: true })
+    before.connect()
+    for (const payload of ['a', 'b']) before.enqueue(payload, 2)
+    await turn()
+    const marks = (await before.entries()).map(({ mark }) => mark)
+    const store = await memoryStore()
+    for (let restart = 0; restart < 2; restart++) {
+      const { outbox, connect, entries, enqueue, stored, counters } = await make({ persistent: true, store })
+      if (restart === 0) outbox.restore([], [...marks, 0])
+      else outbox.restore(await entries())
+      expect(stored()).toBe(2)
+      if (restart === 0) continue
+      const connection = connect()
+      enqueue('c', 2)
+      await turn()
+      expect(await connection.received()).toEqual(['PUBREL 1', 'PUBREL 2', 'PUBLISH 3 c'])
+      outbox.completed(1)
+      outbox.completed(2)
+      expect(stored()).toBe(1)
+      expect(counters.queuedMessages).toBe(1)
+    }
+  })
+
   it('are restored as they were: identifiers, states and order', async () => {
     const before = await make({ persistent: true, limits: { maxInflight: 3 } })
     before.connect()

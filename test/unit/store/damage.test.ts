@@ -133,6 +133,22 @@ describe('a damaged record', () => {
     expect(await setAside(marksKey(ORDERS, 1))).toBeDefined()
   })
 
+  test('of messages of a session is set aside; what is known of their identifiers is told to who reads them', async () => {
+    const store = await open()
+    const [first, second] = appendAll(store.sessions.outgoing, 'a', ['to a', 'to a again'])
+    store.sessions.outgoing.mark('a', first!, 41)
+    store.sessions.outgoing.mark('a', second!, 42)
+    await store.durable()
+    await damage(packKey(logKeys('outgoing', 'a'), first!, 2), (pack) => {
+      pack[20]! ^= 1
+    })
+    const lost: number[] = []
+    const again = await open()
+    const entries = await again.sessions.outgoing.read('a', 0, 10, (mark) => lost.push(mark))
+    expect(entries).toHaveLength(1)
+    expect(lost).toEqual([41, 42])
+  })
+
   test('of a retained message is set aside, and told of once', async () => {
     await damage('retained\u0000x', (bytes) => {
       bytes[0] = 0xff

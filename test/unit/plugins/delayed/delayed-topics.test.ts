@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DelayedTopics } from '../../../../plugins/delayed/delayed-topics.ts'
+import { type DelayedOptions, DelayedTopics } from '../../../../plugins/delayed/delayed-topics.ts'
 import {
   Message,
   type MessageFields,
@@ -23,7 +23,8 @@ class Bench {
   private constructor(store: Store) {
     this.store = store
     const silent = { debug() {}, info() {}, warn() {}, error() {} }
-    const context: Partial<PluginContext> = {
+    const context: Partial<PluginContext<DelayedOptions>> = {
+      options: {},
       clock: this.clock,
       store,
       log: silent,
@@ -39,7 +40,7 @@ class Bench {
         return outcome
       },
     }
-    this.topics = new DelayedTopics(context as PluginContext)
+    this.topics = new DelayedTopics(context as PluginContext<DelayedOptions>)
     this.topics.start()
   }
 
@@ -68,6 +69,28 @@ class Bench {
 }
 
 describe('a message on $delayed/<seconds>/<topic>', () => {
+  it('is refused with 0x97 while too many wait, those from before a restart included', async () => {
+    const before = await Bench.open()
+    await before.send('$delayed/5/a')
+    before.topics.stop()
+    const bench = await Bench.open(before.store)
+    bench.topics.options = { maxDelayed: 2 }
+    await bench.send('$delayed/5/b')
+    await expect(bench.send('$delayed/5/c')).rejects.toMatchObject({ code: ReasonCode.QuotaExceeded })
+    await bench.send('$delayed/0/d')
+    await bench.wait(5000)
+    await bench.send('$delayed/5/e')
+    expect(bench.gone.sort()).toEqual(['a', 'b', 'd'])
+    expect(bench.kept).toBe(1)
+  })
+
+  it('is refused with 0x97 when the disk fails and memory has no room for it', async () => {
+    const bench = await Bench.open()
+    Object.defineProperty(bench.store, 'accepting', { value: false })
+    await expect(bench.send('$delayed/5/a')).rejects.toMatchObject({ code: ReasonCode.QuotaExceeded })
+    expect(bench.kept).toBe(0)
+  })
+
   it('is published on that topic when the time is over, as it was', async () => {
     const bench = await Bench.open()
     const expiresAt = bench.clock.now() + 60_000

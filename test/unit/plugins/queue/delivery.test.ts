@@ -47,6 +47,33 @@ describe('a queue', () => {
     expect(bench.consumer('wide', 'queue/jobs').got).toEqual(['2'])
   })
 
+  it('gives a client no more than it takes at once over all of its subscriptions, and has them in turn', async () => {
+    const bench = await Bench.open()
+    const narrow = new FakeClient('narrow')
+    narrow.outbox.window = 1
+    for (const filter of ['queue/jobs', 'queue/mail']) bench.subscribe(narrow, filter)
+    await bench.publish('queue/jobs', 'job 1', 'job 2', 'job 3')
+    await bench.publish('queue/mail', 'mail 1', 'mail 2')
+    expect(narrow.got).toEqual(['job 1'])
+    const idle = bench.consumer('idle', 'queue/mail')
+    expect(idle.got).toEqual(['mail 1', 'mail 2'])
+    await bench.publish('queue/mail', 'mail 3')
+    bench.disconnect(idle)
+    for (let i = 0; i < 6; i++) narrow.acknowledge(narrow.holding[0]!)
+    expect(narrow.got).toEqual(['job 1', 'job 2', 'mail 1', 'job 3', 'mail 2', 'mail 3'])
+  })
+
+  it('gives a client what an unsubscription makes room for', async () => {
+    const bench = await Bench.open()
+    const narrow = new FakeClient('narrow')
+    narrow.outbox.window = 1
+    for (const filter of ['queue/jobs', 'queue/mail']) bench.subscribe(narrow, filter)
+    await bench.publish('queue/jobs', 'job')
+    await bench.publish('queue/mail', 'mail')
+    bench.engine.unsubscribe(narrow, 'queue/jobs')
+    expect(narrow.got).toEqual(['job', 'mail'])
+  })
+
   it("delivers at the QoS that the consumer's subscription was granted, without the retain flag", async () => {
     const bench = await Bench.open()
     const a = new FakeClient('a')

@@ -5,6 +5,7 @@ import { Budget } from '../../../../plugins/queue/budget.ts'
 import { openStore } from '../../../../src/store/open.ts'
 import { temporaryFolder } from '../../../helpers/broker.ts'
 import { heldBytesWithBuffers as held } from '../../../helpers/heap.ts'
+import { until } from '../../../helpers/until.ts'
 import { Bench, type FakeClient } from './fakes.ts'
 
 const MEGABYTE = 1024 * 1024
@@ -69,6 +70,29 @@ describe('many long queues', () => {
     expect(budget.used).toBe(0)
   })
 
+  it('are not all looked at together after a restart for messages whose time is up; yet every one of these goes', async () => {
+    const store = await openStore({ kind: 'memory', path: '', onFault: () => {} })
+    const before = await Bench.open({}, store)
+    const expiresAt = before.clock.now() + 1000
+    const topics = Array.from({ length: 300 }, (_, n) => `queue/${n}`)
+    await Promise.all(topics.map((topic) => before.engine.accept(before.message(topic, 'x', expiresAt))))
+    before.engine.stop()
+    const read = store.queues.read.bind(store.queues)
+    let [reading, most] = [0, 0]
+    store.queues.read = async (...asked) => {
+      most = Math.max(most, ++reading)
+      await new Promise((later) => setTimeout(later, 1)) // a disk takes its time
+      return read(...asked).finally(() => reading--)
+    }
+    const bench = await Bench.open({}, store, new Budget(10_000))
+    bench.clock.advance(1000)
+    await until('they are gone', () => {
+      bench.clock.advance(20)
+      return bench.told('queue.expired').length === topics.length
+    })
+    expect(most).toBeLessThanOrEqual(1 + 16) // the first while memory was free
+  })
+
   it('do not keep a queue waiting that is consumed, when others hold all that they can and nobody takes it', async () => {
     const budget = new Budget(200_000)
     const bench = await Bench.open({ prefetch: 1 }, undefined, budget)
@@ -112,7 +136,9 @@ describe('a queue with nothing in it', () => {
     expect(each()).toBeLessThan(8192)
   })
 
-  it('is forgotten after a while when only wildcards are at it: ten thousand leave nothing behind', async () => {
+  it('is forgotten after a while when only wildcards are at it: ten thousand leave nothing behind', {
+    timeout: 60_000,
+  }, async () => {
     const bench = await Bench.open()
     const a = bench.consumer('a', 'queue/+')
     const tenThousand = async (): Promise<number> => {
