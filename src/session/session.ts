@@ -3,10 +3,11 @@
 import { type Grants, NO_GRANTS } from '../core/grants.ts'
 import type { KnownTopic } from '../core/known-topic.ts'
 import type { Will } from '../core/will.ts'
-import type { SessionRecord, SubscriptionRecord } from '../store/store.ts'
+import type { SessionRecord } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
 import type { Inbox } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
+import { SubscriptionMap } from './subscription-map.ts'
 
 /** Session Expiry Interval of a session that never expires [MQTT 5.0, 3.1.2.11.2]. */
 export const NEVER_EXPIRES = 0xffff_ffff
@@ -21,7 +22,7 @@ export class Session {
   readonly clientId: string
   readonly inbox: Inbox
   readonly outbox: Outbox
-  readonly subscriptions = new Map<string, SubscriptionRecord>()
+  readonly subscriptions = new SubscriptionMap()
   username: string | null = null
   /** Whether the user has proved the name, so that the session is this user's. */
   proved = false
