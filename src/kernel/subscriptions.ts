@@ -7,6 +7,7 @@ import { LEVEL_BYTES, SharedRoom, SUBSCRIPTION_BYTES } from '../core/shared-room
 import { filterBehind, filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import { placesOf } from '../session/subscribed.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Namespaces, Place } from './namespaces.ts'
@@ -182,7 +183,7 @@ export class Subscriptions {
 
   /** Whether the session has as many as it may, and this one is not among them. */
   #isFull({ subscriptions }: Session, filter: string): boolean {
-    return subscriptions.size >= this.limits.maxSubscriptions && !subscriptions.has(filter)
+    return subscriptions.places + placesOf(filter) > this.limits.maxSubscriptions && !subscriptions.has(filter)
   }
 
   #checkRoom({ subscriptions, subscriptionsWeight }: Session, filter: string): void {
