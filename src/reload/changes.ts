@@ -32,6 +32,7 @@ export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   'session.maxQueuedBytes',
   'session.maxSocketBuffer',
   'session.maxExpiry',
+  'limits.maxUnfinishedBytes',
   'limits.messageRate',
   'limits.byteRate',
   'limits.overRate',
