@@ -30,6 +30,8 @@ export class Guard {
    * @throws Problem 421 or 403 when the request comes by another name, or from another origin
    */
   checkSource({ headers, host }: FastifyRequest, others: readonly string[] = []): void {
+    // A browser always says the host, so who says none (HTTP/1.0, as checks of health by proxies are) was not led here by one.
+    if (headers.host === undefined && headers.origin === undefined) return
     const name = host.replace(/:\d+$/, '').toLowerCase()
     if (!this.#names.has(name) && !this.#isAddress(name)) {
       throw new Problem(421, 'HOST_UNKNOWN', 'HTTP is not offered under this host name: see http.names')

@@ -82,6 +82,13 @@ describe('a request that cannot be served is told why', () => {
     expect(problem).toMatchObject({ status, code, type: 'about:blank' })
   })
 
+  it('but not for want of a host name, which checks of health by HTTP/1.0 have not', async () => {
+    const { url } = await startApi()
+    expect(await raw(url, 'GET /health HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 200 /)
+    expect(await raw(url, 'GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n')).toMatch(/^HTTP\/1.1 421 /)
+    expect(await raw(url, 'GET /health HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n')).toMatch(/^HTTP\/1.1 421 /)
+  })
+
   it('with a query that is wrong, all of it at once, misspelt words too', async () => {
     const { get, post } = await startApi()
     const detail = (await get('/api/v1/queues?limit=0&after=x&serach=a')).json.detail

@@ -329,7 +329,9 @@ describe('HTTP keeps out', () => {
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
     expect((await get('/ready')).status).toBe(200)
     for (const path of ['/api/v1/overview', '/metrics']) {
-      expect(await get(path)).toMatchObject({ status: 401, json: { code: 'TOKEN_MISSING' } })
+      const none = await get(path)
+      expect(none).toMatchObject({ status: 401, json: { code: 'TOKEN_MISSING' } })
+      expect(none.headers.get('www-authenticate')).toBe('Bearer') // RFC 9110, 11.6.1
       expect((await get(path, bearer('0123456789abcdef-wrong'))).status).toBe(401)
       expect((await get(path, bearer('0123456789abcdef-read'))).status).toBe(200)
     }
