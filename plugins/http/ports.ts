@@ -53,7 +53,8 @@ export interface QueueTotals extends Omit<QueueNumbers, 'name' | 'consumers'> {
 
 /** What the plugin `queue` lets programs call, as far as it is called here. */
 export interface QueuesPort {
-  list(): QueueNumbers[]
+  names(): Iterable<string>
+  some(names: readonly string[]): QueueNumbers[]
   longest(limit: number): QueueNumbers[]
   totals(): QueueTotals
   show(name: string): Promise<object>

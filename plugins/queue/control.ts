@@ -61,6 +61,10 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
 export interface QueueControl {
   /** By name. */
   list(): QueueSummary[]
+  /** The names of all, in no order: for who looks at a few of very many. */
+  names(): Iterable<string>
+  /** Of these queues, as far as there are any. */
+  some(names: readonly string[]): QueueSummary[]
   /** The same of those `limit` that hold the most messages, the longest first: without a look at the rest but for its length. */
   longest(limit: number): QueueSummary[]
   /** What all queues hold together: quick, however many they are. */
@@ -118,6 +122,15 @@ export class Control implements QueueControl {
 
   list(): QueueSummary[] {
     return this.#engine.queues.map((queue) => summaryOf(queue, this.#rates)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  *names(): Generator<string> {
+    for (const { name } of this.#engine.queues) yield name
+  }
+
+  some(names: readonly string[]): QueueSummary[] {
+    const found = names.flatMap((name) => this.#engine.queueAt(topicOf(name)) ?? [])
+    return found.map((queue) => summaryOf(queue, this.#rates))
   }
 
   longest(limit: number): QueueSummary[] {

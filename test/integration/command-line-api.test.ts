@@ -46,6 +46,7 @@ describe('eventflow queues', () => {
     const { broker, eventflow } = await start()
     for (let n = 0; n < 1_001; n++) await broker.publish(`queue/${n}`, 'x')
     expect(objects((await eventflow(['queues', 'list', '--json'])).stdout)).toHaveLength(1_001)
+    expect(objects((await eventflow(['queues', 'list', '--json', '--limit', '2'])).stdout)).toHaveLength(2)
   })
 
   it('shows one with its consumers and its policy', async () => {
@@ -126,6 +127,8 @@ describe('eventflow queues', () => {
     [['show'], 'show takes the name of one queue'],
     [['list', 'jobs'], 'list takes no name'],
     [['peek', 'jobs', '--limit', '1001'], "--limit takes a whole number from 1 to 1000, found '1001'"],
+    [['purge', 'jobs', '--yes', '--limit', '5'], 'purge takes no --limit'],
+    [['show', 'jobs', '--search', 'x'], 'show takes no --search'],
     [['show', '..'], "the name '..' cannot be part of a URL"],
     [['list', '--token', 'secret'], "Unknown option '--token'"],
     [['list', '--url', 'localhost:8080'], '--url takes http://HOST:PORT'],

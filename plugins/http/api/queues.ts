@@ -80,9 +80,9 @@ export function queueRoutes(ports: Ports): Route[] {
         path: '/queues',
         summary: 'Queues, by name.',
         answer: page(summary),
-        handle: ({ query }) => {
-          const queues = ports.queues.list().filter(({ name }) => name.includes(query.search ?? ''))
-          return pageOf(queues, ({ name }) => name, query)
+        handle: async ({ query }) => {
+          const { items, next } = await pageOf(searched(ports.queues.names(), query.search), (name) => name, query)
+          return { items: ports.queues.some(items), next }
         },
       },
     ),
@@ -148,6 +148,10 @@ export function queueRoutes(ports: Ports): Route[] {
       handle: async ({ params }) => ({ messages: await ports.queues.delete(params.name) }),
     }),
   ]
+}
+
+function* searched(names: Iterable<string>, search = ''): Generator<string> {
+  for (const name of names) if (name.includes(search)) yield name
 }
 
 function messageOf(peeked: Peeked): object {

@@ -9,7 +9,7 @@ import { type Cell, printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `queues list|show|peek|pause|resume|purge|delete|redrive [NAME] [options]
 
-  list               queues, by name; --search S: those with S in their names
+  list               queues, by name; --search S: those with S in their names; --limit N at most
   show NAME          one queue, with its consumers and the policy that it has
   peek NAME          its first messages, without consuming them; --limit N (default 10, at most 1000)
   pause NAME         deliver nothing until it is resumed
@@ -73,6 +73,8 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   redrive,
 }
 
+const LIMITED = ['list', 'peek', 'redrive']
+
 export const queues: Command = {
   summary: 'Look at queues, and steer them.',
   usage: USAGE,
@@ -88,6 +90,10 @@ export const queues: Command = {
     if ((name === undefined) !== (verb === 'list') || rest.length > 0) {
       throw new WronglyCalled(verb === 'list' ? 'list takes no name' : `${verb} takes the name of one queue`)
     }
+    // What is asked for and not done would be taken for done: `purge --limit 5` is not all of it.
+    const stray = values.limit !== undefined && !LIMITED.includes(verb) ? 'limit' : null
+    const misplaced = values.search !== undefined && verb !== 'list' ? 'search' : stray
+    if (misplaced !== null) throw new WronglyCalled(`${verb} takes no --${misplaced}`)
     const limit = wholeNumber('--limit', values.limit, 1, verb === 'peek' ? 1_000 : Number.MAX_SAFE_INTEGER)
     const { search, yes = false, json = false } = values
     try {
@@ -100,8 +106,8 @@ export const queues: Command = {
   },
 }
 
-function list({ api, search, json }: Call): Promise<void> {
-  return printList(api.list<Queue & { consumers: number }>('/queues', { search }), {
+function list({ api, search, limit, json }: Call): Promise<void> {
+  return printList(api.list<Queue & { consumers: number }>('/queues', { search }, limit), {
     json,
     head: ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'IN/S', 'OUT/S', 'CONSUMERS', 'PAUSED'],
     row: ({ name, length, ready, inFlight, delayed, resting, rates, consumers, paused }) => {
