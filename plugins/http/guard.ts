@@ -56,6 +56,15 @@ export class Guard {
     }
   }
 
+  lets(request: FastifyRequest, role: Role): boolean {
+    try {
+      this.checkRole(request, role)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** Whether whoever has no token may do everything. */
   get #open(): boolean {
     return this.tokens === null && this.#isOpen()

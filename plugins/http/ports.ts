@@ -58,7 +58,7 @@ export interface QueuesPort {
   longest(limit: number): QueueNumbers[]
   totals(): QueueTotals
   show(name: string): Promise<object>
-  peek(name: string, limit: number): Promise<Array<{ payload: Buffer }>>
+  peek(name: string, limit: number, maxBytes: number): Promise<Array<{ payload: Buffer }>>
   pause(name: string): Promise<void>
   resume(name: string): Promise<void>
   purge(name: string): Promise<number>

@@ -39,6 +39,8 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   const server = fastify({
     bodyLimit: MAX_BODY,
     forceCloseConnections: true,
+    // Who sends a request drop by drop holds a connection no longer than this.
+    requestTimeout: 60_000,
     // Names of clients and queues are parts of paths, and as long as MQTT lets them be.
     routerOptions: { maxParamLength: 3 * 65_535 },
     clientErrorHandler: refuseConnection,

@@ -79,9 +79,10 @@ export interface QueueControl {
   /**
    * Look at messages without consuming them, in the order of delivery; those in consumers' hands and delayed ones too.
    * @param limit default 10
+   * @param maxBytes once their payloads have so many, no more are read
    * @throws EventflowError QUEUE_UNKNOWN
    */
-  peek(name: string, limit?: number): Promise<PeekedMessage[]>
+  peek(name: string, limit?: number, maxBytes?: number): Promise<PeekedMessage[]>
   /**
    * Deliver nothing until `resume`, over restarts too. Messages are taken on. Makes the queue if there is none.
    * @throws Refusal 0x90 when no queue can have this name
@@ -157,8 +158,8 @@ export class Control implements QueueControl {
     return { ...summaryOf(queue, this.#rates), consumers: consumersOf(queue), oldestAt, match, policy }
   }
 
-  async peek(name: string, limit = 10): Promise<PeekedMessage[]> {
-    return peek(this.#find(name), limit)
+  async peek(name: string, limit = 10, maxBytes = Infinity): Promise<PeekedMessage[]> {
+    return peek(this.#find(name), limit, maxBytes)
   }
 
   async pause(name: string): Promise<void> {

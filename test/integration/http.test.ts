@@ -296,6 +296,30 @@ describe('HTTP', () => {
   })
 })
 
+describe('answers', () => {
+  it('are not gigabytes, however large the messages are', async () => {
+    const { broker, get } = await start()
+    const large = Buffer.alloc(6_000_000, 'x')
+    for (const n of [1, 2, 3, 4]) {
+      await broker.publish('queue/jobs', large)
+      await broker.publish(`kept/${n}`, large, { retain: true })
+    }
+    const peeked = (await get('/api/v1/queues/jobs/messages')).json
+    expect([peeked.items.length, peeked.cut]).toEqual([3, true])
+    expect((await get('/api/v1/queues/jobs/messages?limit=2')).json).toMatchObject({ cut: false })
+    const topics: unknown[][] = []
+    for (let after: string | null = ''; after !== null; ) {
+      const { items, next }: Json = (await get(`/api/v1/retained?after=${after}`)).json
+      topics.push(items.map(({ topic }) => topic))
+      after = next
+    }
+    expect(topics).toEqual([
+      ['kept/1', 'kept/2'],
+      ['kept/3', 'kept/4'],
+    ])
+  })
+})
+
 describe('HTTP keeps out', () => {
   it('pages of other sites: other origins, names that were made to point here, and forms', async () => {
     const { broker, url, get } = await start()
@@ -345,12 +369,15 @@ describe('HTTP keeps out', () => {
   it('who had a token, once the file has another', async () => {
     const tokenFile = join(await temporaryFolder(), 'tokens')
     await writeFile(tokenFile, 'ada operate 0123456789abcdef-old\n')
-    const { broker, get } = await start({ http: { port: 0, tokenFile } })
+    const { broker, url, get } = await start({ http: { port: 0, tokenFile } })
     const status = async (token: string) => (await get('/api/v1/overview', { authorization: `Bearer ${token}` })).status
     expect(await status('0123456789abcdef-old')).toBe(200)
+    const old = { authorization: 'Bearer 0123456789abcdef-old' }
+    const stream = await fetch(`${url}/api/v1/events/stream`, { headers: old })
     await writeFile(tokenFile, 'ada operate 0123456789abcdef-new\n')
     await broker.reload()
     expect([await status('0123456789abcdef-old'), await status('0123456789abcdef-new')]).toEqual([401, 200])
+    expect(await stream.text()).toMatch(/^: events follow/) // which has an end
     await writeFile(tokenFile, 'ada\n')
     await expect(broker.reload()).rejects.toMatchObject({ code: 'ACCESS_FILE_INVALID' })
     expect(await status('0123456789abcdef-new')).toBe(200)

@@ -91,11 +91,15 @@ function stream(
   streams.add(reply)
   for (const event of missedBy(request, chronicle, types)) out.write(written(event, JSON.stringify(event)))
   const end = chronicle.follow(types, (record) => {
-    if (out.writableLength <= MAX_WAITING) out.write(written(record, record.json.toString()))
+    if (out.writableLength <= MAX_WAITING) tell(written(record, record.json.toString()))
   })
   let timer = clock.after(KEEP_ALIVE_MS, beat)
+  /** Once it was ended, by a stop or for want of a token, something may still happen before it is closed. */
+  function tell(text: string): void {
+    if (!out.writableEnded) out.write(text)
+  }
   function beat(): void {
-    out.write(': still here\n\n')
+    tell(': still here\n\n')
     timer = clock.after(KEEP_ALIVE_MS, beat)
   }
   request.raw.once('close', () => {
