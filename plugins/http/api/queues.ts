@@ -81,7 +81,9 @@ export function queueRoutes(ports: Ports): Route[] {
         summary: 'Queues, by name.',
         answer: page(summary),
         handle: async ({ query }) => {
-          const { items, next } = await pageOf(searched(ports.queues.names(), query.search), (name) => name, query)
+          const { search = '' } = query
+          const isFound = (name: string): boolean => name.includes(search)
+          const { items, next } = await pageOf(ports.queues.names(), (name) => name, query, isFound)
           return { items: ports.queues.some(items), next }
         },
       },
@@ -154,10 +156,6 @@ export function queueRoutes(ports: Ports): Route[] {
       handle: async ({ params }) => ({ messages: await ports.queues.delete(params.name) }),
     }),
   ]
-}
-
-function* searched(names: Iterable<string>, search = ''): Generator<string> {
-  for (const name of names) if (name.includes(search)) yield name
 }
 
 function messageOf(peeked: Peeked): object {

@@ -160,7 +160,9 @@ async function remove({ api, name, yes, json }: Call, method: 'POST' | 'DELETE',
     const terminal = { input: process.stdin, output: process.stderr }
     if (!(await confirmed(`${printable(what)}, for good?`, terminal))) throw new Error('nothing was removed')
   }
-  const removed = (await api.call(method, `${path}${verb}`)) as { messages: number }
+  const removed = (await patiently(`${printable(name)}: removing`, api.call(method, `${path}${verb}`))) as {
+    messages: number
+  }
   if (json) return printJson(removed)
   process.stdout.write(`${printable(name)}: ${counted(removed.messages)} removed\n`)
 }
@@ -196,6 +198,18 @@ async function redriveSome(api: Api, name: string, limit: number, begun: boolean
   } catch (error) {
     if (begun && error instanceof ApiProblem && error.code === 'QUEUE_UNKNOWN') return { moved: 0, left: 0 }
     throw error
+  }
+}
+
+/** One call that may take long: on a terminal, what it is that takes so long, from the first second on. */
+async function patiently<T>(what: string, call: Promise<T>): Promise<T> {
+  let seconds = 0
+  const ticking = setInterval(() => tell(`${what} … ${++seconds} s`), 1_000)
+  try {
+    return await call
+  } finally {
+    clearInterval(ticking)
+    if (seconds > 0) tell('')
   }
 }
 
