@@ -283,6 +283,20 @@ describe('HTTP', () => {
     }
   })
 
+  it('tells Prometheus of a hundred single queues, the longest ones, and of no more', async () => {
+    const { broker, get } = await start()
+    for (let n = 0; n < 150; n++) await broker.publish(`queue/q${n}`, 'x')
+    await broker.publish('queue/q149', 'x')
+    const text = String((await get('/metrics')).json.text)
+    const lines = (name: string) => text.match(new RegExp(`^${name}\\{.*`, 'gm')) ?? []
+    expect(lines('eventflow_queue_messages')).toHaveLength(400)
+    expect(lines('eventflow_queue_consumers')).toHaveLength(100)
+    expect(lines('eventflow_queue_oldest_seconds')).toHaveLength(100)
+    expect(lines('eventflow_queue_messages')[0]).toBe('eventflow_queue_messages{queue="q149",state="ready"} 2')
+    expect(text).toMatch(/^eventflow_queues 150$/m)
+    expect(text).toMatch(/^eventflow_all_queues_messages\{state="ready"\} 151$/m)
+  })
+
   it('describes all that it answers', async () => {
     const { get } = await start()
     const { json } = await get('/api/v1/openapi.json')
