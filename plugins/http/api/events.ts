@@ -87,6 +87,10 @@ function stream(
   reply.hijack()
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) out.setHeader(name, value)
   out.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+  if (request.method === 'HEAD') {
+    out.end()
+    return
+  }
   out.write(': events follow\n\n')
   streams.add(reply)
   for (const event of missedBy(request, chronicle, types)) out.write(written(event, JSON.stringify(event)))
