@@ -30,6 +30,8 @@ export class Guard {
    * @throws Problem 421 or 403 when the request comes by another name, or from another origin
    */
   checkSource({ headers, host }: FastifyRequest, others: readonly string[] = []): void {
+    // A browser always says the host, so who says none (HTTP/1.0, as checks of health by proxies are) was not led here by one.
+    if (headers.host === undefined && headers.origin === undefined) return
     const name = host.replace(/:\d+$/, '').toLowerCase()
     if (!this.#names.has(name) && !this.#isAddress(name)) {
       throw new Problem(421, 'HOST_UNKNOWN', 'HTTP is not offered under this host name: see http.names')
@@ -51,6 +53,15 @@ export class Guard {
     if (holder === null) throw new Problem(401, 'TOKEN_MISSING', 'expected the header Authorization: Bearer <token>')
     if (role === 'operate' && holder.role !== 'operate') {
       throw new Problem(403, 'ROLE_INSUFFICIENT', 'this takes a token whose role is operate')
+    }
+  }
+
+  lets(request: FastifyRequest, role: Role): boolean {
+    try {
+      this.checkRole(request, role)
+      return true
+    } catch {
+      return false
     }
   }
 

@@ -118,6 +118,8 @@ class Http implements PluginInstance, HttpControl {
       this.#tokenFile = tokenFile
       this.#guard.tokens = tokens
       this.#guard.origins = origins
+      // Whose token is no longer good is told no more; others go on.
+      for (const reply of this.#streams) if (!this.#guard.lets(reply.request, 'read')) reply.raw.end()
     }
   }
 

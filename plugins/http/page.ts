@@ -12,18 +12,22 @@ export interface Page<T> {
   next: string | null
 }
 
-/** The `limit` entries with the smallest keys beyond `after`. Keys are compared as text, and no two are equal. */
+/**
+ * The `limit` entries with the smallest keys beyond `after`, of those that are wanted. Keys are compared as text, and no two are
+ * equal.
+ */
 export async function pageOf<T>(
   all: Iterable<T>,
   keyOf: (entry: T) => string,
   { after = '', limit }: { after?: string | undefined; limit: number },
+  isWanted: (entry: T) => boolean = () => true,
 ): Promise<Page<T>> {
   const found: Array<{ key: string; entry: T }> = []
   let looked = 0
   for (const entry of all) {
     if (++looked % SLICE === 0) await new Promise(setImmediate)
     const key = keyOf(entry)
-    if (key <= after) continue
+    if (key <= after || !isWanted(entry)) continue
     found.push({ key, entry })
     // One more than asked for says that there is a next page.
     if (found.length > 2 * limit + SLICE) shorten(found, limit + 1)

@@ -53,11 +53,12 @@ export interface QueueTotals extends Omit<QueueNumbers, 'name' | 'consumers'> {
 
 /** What the plugin `queue` lets programs call, as far as it is called here. */
 export interface QueuesPort {
-  list(): QueueNumbers[]
+  names(): Iterable<string>
+  some(names: readonly string[]): QueueNumbers[]
   longest(limit: number): QueueNumbers[]
   totals(): QueueTotals
   show(name: string): Promise<object>
-  peek(name: string, limit: number): Promise<Array<{ payload: Buffer }>>
+  peek(name: string, limit: number, maxBytes: number): Promise<Array<{ payload: Buffer }>>
   pause(name: string): Promise<void>
   resume(name: string): Promise<void>
   purge(name: string): Promise<number>

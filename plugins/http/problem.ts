@@ -63,6 +63,7 @@ const STATUS_OF_CODES = new Map([
 ])
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply.code(problem.status).type(PROBLEM_TYPE).send(textOf(problem))
 }
 

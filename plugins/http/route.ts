@@ -49,6 +49,7 @@ export function addRoute(server: FastifyInstance, guard: Guard, route: Route): v
       // What nobody reads is refused, not dropped: it was meant for something.
       if (body === undefined && request.body !== undefined)
         throw new Problem(400, 'REQUEST_INVALID', 'there is no body here')
+      reply.header('cache-control', 'no-store')
       const input = { params: request.params, query: request.query, body: request.body }
       const result = await handle(input as never, reply, request)
       return answer === undefined && !reply.sent ? reply.code(204).send() : result

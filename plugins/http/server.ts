@@ -1,5 +1,6 @@
 /** The HTTP server put together: guard, errors, routes, the document that describes them, and the dashboard. */
 
+import { isUtf8 } from 'node:buffer'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
@@ -39,6 +40,8 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   const server = fastify({
     bodyLimit: MAX_BODY,
     forceCloseConnections: true,
+    // Who sends a request drop by drop holds a connection no longer than this.
+    requestTimeout: 60_000,
     // Names of clients and queues are parts of paths, and as long as MQTT lets them be.
     routerOptions: { maxParamLength: 3 * 65_535 },
     clientErrorHandler: refuseConnection,
@@ -54,6 +57,12 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
   )
   // Only JSON: what a form of another site can send must change nothing.
   server.removeContentTypeParser('text/plain')
+  const parse = server.getDefaultJsonParser('error', 'error')
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    // What is ill-formed would else be mended on the way, and another message be published than was meant.
+    if (isUtf8(body)) parse(request, body.toString(), done)
+    else done(new Problem(400, 'REQUEST_INVALID', 'the body is no UTF-8'))
+  })
   // The schemas describe what routes answer; nothing is left out of it for them.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
   server.addHook('onRequest', async (request) => guard.checkSource(request, isForMqtt(request) ? guard.origins : []))

@@ -61,6 +61,10 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
 export interface QueueControl {
   /** By name. */
   list(): QueueSummary[]
+  /** The names of all, in no order: for who looks at a few of very many. */
+  names(): Iterable<string>
+  /** Of these queues, as far as there are any. */
+  some(names: readonly string[]): QueueSummary[]
   /** The same of those `limit` that hold the most messages, the longest first: without a look at the rest but for its length. */
   longest(limit: number): QueueSummary[]
   /** What all queues hold together: quick, however many they are. */
@@ -75,9 +79,10 @@ export interface QueueControl {
   /**
    * Look at messages without consuming them, in the order of delivery; those in consumers' hands and delayed ones too.
    * @param limit default 10
+   * @param maxBytes once their payloads have so many, no more are read
    * @throws EventflowError QUEUE_UNKNOWN
    */
-  peek(name: string, limit?: number): Promise<PeekedMessage[]>
+  peek(name: string, limit?: number, maxBytes?: number): Promise<PeekedMessage[]>
   /**
    * Deliver nothing until `resume`, over restarts too. Messages are taken on. Makes the queue if there is none.
    * @throws Refusal 0x90 when no queue can have this name
@@ -120,6 +125,15 @@ export class Control implements QueueControl {
     return this.#engine.queues.map((queue) => summaryOf(queue, this.#rates)).sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
+  *names(): Generator<string> {
+    for (const { name } of this.#engine.queues) yield name
+  }
+
+  some(names: readonly string[]): QueueSummary[] {
+    const found = names.flatMap((name) => this.#engine.queueAt(topicOf(name)) ?? [])
+    return found.map((queue) => summaryOf(queue, this.#rates))
+  }
+
   longest(limit: number): QueueSummary[] {
     return longestOf(this.#engine.queues, limit).map((queue) => summaryOf(queue, this.#rates))
   }
@@ -144,8 +158,8 @@ export class Control implements QueueControl {
     return { ...summaryOf(queue, this.#rates), consumers: consumersOf(queue), oldestAt, match, policy }
   }
 
-  async peek(name: string, limit = 10): Promise<PeekedMessage[]> {
-    return peek(this.#find(name), limit)
+  async peek(name: string, limit = 10, maxBytes = Infinity): Promise<PeekedMessage[]> {
+    return peek(this.#find(name), limit, maxBytes)
   }
 
   async pause(name: string): Promise<void> {

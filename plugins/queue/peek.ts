@@ -5,8 +5,9 @@ import { groupOf } from './instructions.ts'
 import type { Queue } from './queue.ts'
 import { DELAYED, firstIdOf, laneOf } from './queue-log.ts'
 
-/** Read at once. */
+/** Read at once, and bytes of payload among them as far as one can guess. */
 const PIECE = 100
+const PIECE_BYTES = 1024 * 1024
 
 export interface PeekedMessage {
   id: number
@@ -29,14 +30,25 @@ export interface PeekedMessage {
   userProperties: Array<[name: string, value: string]>
 }
 
-/** The first messages, in the order of delivery; delayed ones last. */
-export async function peek(queue: Queue, limit: number): Promise<PeekedMessage[]> {
+/**
+ * The first messages, in the order of delivery; delayed ones last.
+ * @param maxBytes no more are read once their payloads have so many: the last one may go beyond it
+ */
+export async function peek(queue: Queue, limit: number, maxBytes = Infinity): Promise<PeekedMessage[]> {
   const messages: PeekedMessage[] = []
+  let bytes = 0
+  // One first: how large they are is known then.
+  let piece = 1
   for (const first of [...queue.log.lanes, firstIdOf(DELAYED)]) {
-    for (let from = first; messages.length < limit; ) {
-      const entries = await queue.log.read(from, Math.min(PIECE, limit - messages.length))
+    for (let from = first; messages.length < limit && bytes < maxBytes; ) {
+      const entries = await queue.log.read(from, Math.min(piece, limit - messages.length))
       if (entries.length === 0) break
-      messages.push(...entries.map((entry) => describe(entry, queue)))
+      for (const entry of entries) {
+        if (bytes >= maxBytes) break
+        messages.push(describe(entry, queue))
+        bytes += entry.message.payloadLength
+      }
+      piece = Math.max(1, Math.min(PIECE, Math.floor(PIECE_BYTES / (bytes / messages.length + 1))))
       from = entries.at(-1)!.id + 1
     }
   }

@@ -75,17 +75,17 @@ export class Api {
     return response.status === 204 ? null : this.#reading(response.json())
   }
 
-  /** Every entry of a list, page after page. */
-  async *list<T>(path: string, query: Query = {}): AsyncGenerator<T> {
+  /** The entries of a list, page after page. @param most null: all */
+  async *list<T>(path: string, query: Query = {}, most: number | null = null): AsyncGenerator<T> {
     let after: string | null = null
+    let left = most ?? Infinity
     do {
-      const page = (await this.call('GET', path, { ...query, limit: PAGE, after })) as {
-        items: T[]
-        next: string | null
-      }
+      const limit = Math.min(PAGE, left)
+      const page = (await this.call('GET', path, { ...query, limit, after })) as { items: T[]; next: string | null }
       yield* page.items
+      left -= page.items.length
       after = page.next
-    } while (after !== null)
+    } while (after !== null && left > 0)
   }
 
   /** The bytes of an answer that goes on. */

@@ -5,6 +5,8 @@ export interface Command {
   readonly summary: string
   /** What follows `eventflow ` on its usage line, and its options, as text for people. */
   readonly usage: string
+  /** Its `-h` names a host, as in mosquitto's programs: only `--help` asks for help. */
+  readonly hasHost?: boolean
   /**
    * Run it. `args` are the words after its name. Resolves with the exit code: 0 done, 1 failed, 2 wrongly called.
    * @throws WronglyCalled, or what node:util's parseArgs throws, for the exit code 2; anything else for 1

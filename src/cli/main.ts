@@ -42,14 +42,14 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stderr.write(`eventflow: ${problem}\n\n${help()}\n`)
     return 2
   }
-  if (asksForHelp(args)) return print(`${command.summary}\n\neventflow ${command.usage}`)
+  if (asksForHelp(command, args)) return print(`${command.summary}\n\neventflow ${command.usage}`)
   return run(`eventflow ${name}`, command, args)
 }
 
 /** What comes behind `--` is a word like any other. */
-function asksForHelp(args: readonly string[]): boolean {
+function asksForHelp({ hasHost = false }: Command, args: readonly string[]): boolean {
   const end = args.indexOf('--')
-  return (end === -1 ? args : args.slice(0, end)).some((word) => word === '--help' || word === '-h')
+  return (end === -1 ? args : args.slice(0, end)).some((word) => word === '--help' || (word === '-h' && !hasHost))
 }
 
 async function run(called: string, command: Command, args: readonly string[]): Promise<number> {

@@ -11,6 +11,7 @@ export const FLAGS = {
   store: 'store.kind',
   'http-port': 'http.port',
   'log-level': 'log.level',
+  'log-format': 'log.format',
 } as const
 
 /** The text of each flag that was given. */
@@ -18,7 +19,8 @@ export type Flags = { readonly [flag in keyof typeof FLAGS]?: string | undefined
 
 /** How the flags are written on a usage line. */
 export const FLAGS_USAGE =
-  '[--config FILE] [--host ADDRESS] [--port N] [--data DIR] [--store level|memory] [--http-port N] [--log-level LEVEL]'
+  '[--config FILE] [--host ADDRESS] [--port N] [--data DIR] [--store level|memory] [--http-port N] [--log-level LEVEL] ' +
+  '[--log-format FORMAT]'
 
 /** A line for each flag: the options that they stand for say what they mean. */
 export function flagsHelp(): string {
@@ -57,6 +59,7 @@ export function parseFlags(args: readonly string[], own: readonly string[] = [])
       store: text,
       'http-port': text,
       'log-level': text,
+      'log-format': text,
       ...Object.fromEntries(own.map((flag) => [flag, text])),
     },
   })

@@ -18,7 +18,7 @@ export const log = group({
     .describe('Least severe kind of line that is logged.'),
   format: oneOf(['auto', 'json', 'pretty'])
     .prefault('auto')
-    .describe('Lines on standard output: json for programs, pretty for people; auto: pretty on a terminal, else json.'),
+    .describe('Lines on standard output: json, pretty for people, or auto: pretty on a terminal, else json.'),
   file: optionalGroup('File that is logged to, as JSON, in place of standard output; null: none.', {
     path: filePath,
     ...fullFiles,

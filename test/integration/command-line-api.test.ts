@@ -1,14 +1,18 @@
 /** The commands that look at a running broker and steer it: the real program, beside a real broker. */
 
+import { execFile } from 'node:child_process'
 import { chmod, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
 import { finish, type ProgramOptions, run } from '../helpers/program.ts'
 import { until } from '../helpers/until.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
 
 /** A broker, and the program that knows where it is. */
 async function start(config: object = {}) {
@@ -46,6 +50,7 @@ describe('eventflow queues', () => {
     const { broker, eventflow } = await start()
     for (let n = 0; n < 1_001; n++) await broker.publish(`queue/${n}`, 'x')
     expect(objects((await eventflow(['queues', 'list', '--json'])).stdout)).toHaveLength(1_001)
+    expect(objects((await eventflow(['queues', 'list', '--json', '--limit', '2'])).stdout)).toHaveLength(2)
   })
 
   it('shows one with its consumers and its policy', async () => {
@@ -126,6 +131,8 @@ describe('eventflow queues', () => {
     [['show'], 'show takes the name of one queue'],
     [['list', 'jobs'], 'list takes no name'],
     [['peek', 'jobs', '--limit', '1001'], "--limit takes a whole number from 1 to 1000, found '1001'"],
+    [['purge', 'jobs', '--yes', '--limit', '5'], 'purge takes no --limit'],
+    [['show', 'jobs', '--search', 'x'], 'show takes no --search'],
     [['show', '..'], "the name '..' cannot be part of a URL"],
     [['list', '--token', 'secret'], "Unknown option '--token'"],
     [['list', '--url', 'localhost:8080'], '--url takes http://HOST:PORT'],
@@ -204,6 +211,25 @@ describe('eventflow status', () => {
     const { code, stderr } = await eventflow(['status', '--type', 'coffee.*'])
     expect(code).toBe(1)
     expect(stderr).toContain("there is no event 'coffee.*'")
+  })
+})
+
+describe('completion', () => {
+  it('knows the names of queues and clients', async () => {
+    const { broker, url, eventflow } = await start()
+    for (const name of ['jobs/eu', 'jobs/a b', 'other']) await broker.publish(`queue/${name}`, 'x')
+    await connectClient(broker.port, { clientId: "it's" })
+    const named = await eventflow(['completion', 'names', 'queues', 'jobs/'])
+    expect(named).toEqual({ code: 0, stdout: 'jobs/a\\ b\njobs/eu\n', stderr: '' })
+    expect(await eventflow(['completion', 'names', 'clients'])).toMatchObject({ stdout: "it\\'s\n" })
+    const { stdout: script } = await eventflow(['completion', 'bash'])
+    const program = `eventflow() { ${process.execPath} --import ${import.meta.resolve('tsx')} ${MAIN} "$@"; }`
+    const words = `COMP_WORDS=(eventflow queues show jobs/e); COMP_CWORD=3; _eventflow; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const env = { PATH: process.env.PATH, EVENTFLOW_URL: url }
+    const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', `${program}\n${script}\n${words}`], { env })
+    expect(stdout).toBe('jobs/eu\n')
+    const nobody = await finish(['completion', 'names', 'queues'], { env: { EVENTFLOW_URL: 'http://127.0.0.1:1' } })
+    expect(nobody).toEqual({ code: 1, stdout: '', stderr: '' })
   })
 })
 

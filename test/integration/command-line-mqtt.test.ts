@@ -54,13 +54,61 @@ describe('eventflow pub', () => {
     [['a', 'b', '--lines'], '--lines goes without MESSAGE'],
     [['a', 'b', '--qos', '3'], '--qos takes a whole number from 0 to 2'],
     [['a', 'b', '--property', 'x'], "--property takes NAME=VALUE, found 'x'"],
-    [['a', 'b', '--password', 'x'], "Unknown option '--password'"],
+    [['a', 'b', '-P', 'x'], 'a password on the command line is seen by others: EVENTFLOW_PASSWORD or'],
+    [['-t', 'a', '-t', 'b', '-m', 'x'], 'on one topic'],
+    [['a', 'b', '-m', 'c'], 'more than one message'],
+    [['a', '-n', '-m', 'c'], 'more than one message'],
+    [['a', 'b', '-V', '3.1.1', '--property', 'x=y'], 'take MQTT 5'],
+    [['a', 'b', '-V', '6'], "--mqtt-version takes 5, 3.1.1 or 3.1, found '6'"],
+    [['a', 'b', '--cert', 'x'], '--cert and --key go together'],
     [['a', 'b', '--password-file', '/dev/null'], 'a password goes with a --username'],
   ])('wrongly called with %j ends with 2 and one line', async (words, problem) => {
     const { code, stdout, stderr } = await finish(['pub', ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(problem)
     expect(stderr).toMatch(/^eventflow pub: [^\n]+; expected: eventflow pub TOPIC [^\n]+\n$/)
+  })
+
+  it('has the options of mosquitto_pub', { timeout: 60_000 }, async () => {
+    const broker = await startBroker({ http: { port: 0 } })
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'file'), Buffer.from([0xff, 0x0a]))
+    const { packets, messages, mqtt } = await connectClient(broker.port)
+    await mqtt.subscribeAsync('m/#', { qos: 2 })
+    const where = ['-h', '127.0.0.1', '-p', String(broker.port)]
+    const known = listenTo(broker, 'client.connected')
+    for (const words of [
+      ['-t', 'm/dash', '-m', '-5', '-q', '0', '-V', 'mqttv311', '-i', 'sensor', '-k', '30'],
+      ['-t', 'm/file', '-f', join(folder, 'file'), '-q', '2', '-V', '3.1'],
+      ['-t', 'm/kept', '-m', 'x', '-r', '-V', 'mqttv5', '--expiry', '60'],
+      ['-t', 'm/kept', '-n', '-r'],
+    ]) {
+      expect(await finish(['pub', ...words, ...where])).toEqual({ code: 0, stdout: '', stderr: '' })
+    }
+    expect(await finish(['pub', '-t', 'm/lines', '-l', ...where], { input: '1\n2' })).toMatchObject({ code: 0 })
+    expect(await finish(['pub', '-t', 'm/all', '-s', ...where], { input: '1\n2\n' })).toMatchObject({ code: 0 })
+    await messages(7)
+    expect(packets.map(({ topic, payload, qos }) => [topic, payload.toString('latin1'), qos])).toEqual([
+      ['m/dash', '-5', 0],
+      ['m/file', '\xff\n', 2],
+      ['m/kept', 'x', 1],
+      ['m/kept', '', 1],
+      ['m/lines', '1', 1],
+      ['m/lines', '2', 1],
+      ['m/all', '1\n2\n', 1],
+    ])
+    expect(known.of('client.connected')[0]).toMatchObject({
+      clientId: 'sensor',
+      protocolVersion: 4,
+      keepAliveSeconds: 30,
+    })
+  })
+
+  it('fails on MQTT 3.1.1 too when the broker does not take the message', async () => {
+    const broker = await startBroker()
+    const refused = await finish(['pub', '$SYS/x', 'x', '-V', '3.1.1', ...at(broker)])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/^eventflow pub: \$SYS\/x is not published: [^\n]+\n$/)
   })
 
   it('takes words behind -- as they are', async () => {
@@ -133,6 +181,64 @@ describe('eventflow sub', () => {
     await broker.publish('kept', 'text', { retain: true })
     const named = await finish(['sub', 'kept', '--count', '1', '--verbose', ...at(broker)])
     expect(named).toMatchObject({ code: 0, stdout: 'kept text\n' })
+  })
+
+  it('has the options of mosquitto_sub', { timeout: 60_000 }, async () => {
+    const broker = await startBroker()
+    await broker.publish('kept', 'old', { retain: true, qos: 1 })
+    const where = ['-h', '127.0.0.1', '-p', String(broker.port)]
+    const words = [
+      '-t',
+      'a/+',
+      '-t',
+      'kept',
+      '-F',
+      '%t|%p|%x|%b|%l|%q|%r|%%\\t%I',
+      '-C',
+      '2',
+      '-q',
+      '1',
+      '-V',
+      '311',
+      '-R',
+    ]
+    const running = await subscribed(broker, [...words, '-h', '127.0.0.1'])
+    await broker.publish('a/ü', 'ä', { qos: 2 })
+    await broker.publish('kept', 'new', { qos: 0 })
+    expect(await running.ended).toBe(0)
+    const [first, second] = running.stdout.split('\n')
+    expect(first).toMatch(/^a\/ü\|ä\|c3a4\|w6Q=\|2\|1\|0\|%\t\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+    expect(second).toMatch(/^kept\|new\|6e6577\|bmV3\|3\|0\|0\|/)
+    const bare = await finish(['sub', '-t', 'kept', '--retained-only', '-C', '1', '-N', '-v', ...where])
+    expect(bare).toEqual({ code: 0, stdout: 'kept old', stderr: '' })
+    const late = await finish(['sub', '-t', 'nothing', '-C', '1', '-W', '1', ...where])
+    expect(late).toEqual({ code: 1, stdout: '', stderr: 'eventflow sub: there were less than 1 messages in 1 s\n' })
+    expect(await finish(['sub', '-t', 'nothing', '-W', '1', ...where])).toEqual({ code: 0, stdout: '', stderr: '' })
+    for (const [wrong, problem] of [
+      [['-F', '%y'], '--format knows %t'],
+      [['-c'], '--keep-session goes with a --client-id'],
+      [['-R', '--retained-only'], 'leave nothing'],
+    ] as const) {
+      const { code, stderr } = await finish(['sub', '-t', 'a', ...wrong])
+      expect([code, stderr]).toEqual([2, expect.stringContaining(problem)])
+    }
+  })
+
+  it.each(['5', '3.1.1'])('keeps its session when it is asked to, on MQTT %s', async (version) => {
+    const broker = await startBroker()
+    const words = ['-t', 'a', '-c', '-i', 'reader', '-V', version, '-C', '1', ...at(broker)]
+    const first = await subscribed(broker, words.slice(0, -2))
+    await broker.publish('a', '1', { qos: 1 })
+    expect(await first.ended).toBe(0)
+    await broker.publish('a', '2', { qos: 1 })
+    expect(await finish(['sub', ...words])).toMatchObject({ code: 0, stdout: '2\n' })
+  })
+
+  it('fails on MQTT 3.1.1 too when it may not subscribe', async () => {
+    const broker = await startBroker()
+    const refused = await finish(['sub', '$share/g/$eventflow/status', '-V', '3.1.1', ...at(broker)])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/^eventflow sub: \$share\S+ is not subscribed to: [^\n]+\n$/)
   })
 
   it('takes no more from a queue than it prints', async () => {

@@ -53,6 +53,12 @@ describe('a request that cannot be served is told why', () => {
       expect([path, answer.headers.get('allow')]).toEqual([path, allowed])
     }
     const head = await fetch(`${url}/api/v1/queues`, { method: 'HEAD' })
+    const stream = await fetch(`${url}/api/v1/events/stream`, { method: 'HEAD' })
+    expect([stream.status, stream.headers.get('content-type'), await stream.text()]).toEqual([
+      200,
+      'text/event-stream',
+      '',
+    ])
     expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
       200,
       'application/json; charset=utf-8',
@@ -82,6 +88,13 @@ describe('a request that cannot be served is told why', () => {
     expect(problem).toMatchObject({ status, code, type: 'about:blank' })
   })
 
+  it('but not for want of a host name, which checks of health by HTTP/1.0 have not', async () => {
+    const { url } = await startApi()
+    expect(await raw(url, 'GET /health HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 200 /)
+    expect(await raw(url, 'GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n')).toMatch(/^HTTP\/1.1 421 /)
+    expect(await raw(url, 'GET /health HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n')).toMatch(/^HTTP\/1.1 421 /)
+  })
+
   it('with a query that is wrong, all of it at once, misspelt words too', async () => {
     const { get, post } = await startApi()
     const detail = (await get('/api/v1/queues?limit=0&after=x&serach=a')).json.detail
@@ -101,6 +114,9 @@ describe('a request that cannot be served is told why', () => {
       expect(await publish(body)).toMatchObject({ status: 400, json: { code: 'REQUEST_INVALID' } })
     }
     expect(await ask('POST', '/api/v1/publish')).toMatchObject({ status: 400 })
+    const latin1 = Buffer.from('{"topic":"a","payload":"\xfc"}', 'latin1')
+    const mended = await ask('POST', '/api/v1/publish', { body: latin1, headers: json })
+    expect(mended).toMatchObject({ status: 400, json: { detail: 'the body is no UTF-8' } })
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',

@@ -227,6 +227,32 @@ describe('HTTP', () => {
     expect((await text).match(/^event: client\.connected$/gm)).toHaveLength(2)
   })
 
+  it('tells a reader of the stream that comes back what it has missed', async () => {
+    const { broker, url } = await start()
+    let reads = 0
+    /** Reads until there are so many events, and goes. */
+    const read = async (count: number, headers = {}) => {
+      const stream = await fetch(`${url}/api/v1/events/stream?type=queue.paused`, { headers })
+      const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader()
+      let text = ''
+      const seen = () => [...text.matchAll(/^id: (.+)\nevent: queue.paused\ndata: .*"queue":"(\w+)".*\n\n/gm)]
+      await broker.queues.pause(`next${++reads}`)
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        text += piece.value
+        if (seen().length >= count) break
+      }
+      await reader.cancel()
+      return seen().map(([, id, queue]) => ({ id: id!, queue }))
+    }
+    const [first] = await read(1)
+    for (const name of ['a', 'b']) await broker.queues.pause(name)
+    const second = await read(3, { 'last-event-id': first!.id })
+    expect(second.map(({ queue }) => queue)).toEqual(['a', 'b', 'next2'])
+    const afterRestart = await read(5, { 'last-event-id': '1-999' })
+    expect(afterRestart.map(({ queue }) => queue)).toEqual(['next1', 'a', 'b', 'next2', 'next3'])
+    expect(await read(1, { 'last-event-id': afterRestart.at(-1)!.id })).toMatchObject([{ queue: 'next4' }])
+  })
+
   it('ends streams when the broker stops, which does not wait for them', async () => {
     const { broker, url } = await start()
     const stream = await fetch(`${url}/api/v1/events/stream`)
@@ -257,6 +283,20 @@ describe('HTTP', () => {
     }
   })
 
+  it('tells Prometheus of a hundred single queues, the longest ones, and of no more', async () => {
+    const { broker, get } = await start()
+    for (let n = 0; n < 150; n++) await broker.publish(`queue/q${n}`, 'x')
+    await broker.publish('queue/q149', 'x')
+    const text = String((await get('/metrics')).json.text)
+    const lines = (name: string) => text.match(new RegExp(`^${name}\\{.*`, 'gm')) ?? []
+    expect(lines('eventflow_queue_messages')).toHaveLength(400)
+    expect(lines('eventflow_queue_consumers')).toHaveLength(100)
+    expect(lines('eventflow_queue_oldest_seconds')).toHaveLength(100)
+    expect(lines('eventflow_queue_messages')[0]).toBe('eventflow_queue_messages{queue="q149",state="ready"} 2')
+    expect(text).toMatch(/^eventflow_queues 150$/m)
+    expect(text).toMatch(/^eventflow_all_queues_messages\{state="ready"\} 151$/m)
+  })
+
   it('describes all that it answers', async () => {
     const { get } = await start()
     const { json } = await get('/api/v1/openapi.json')
@@ -267,6 +307,30 @@ describe('HTTP', () => {
       const answer = await get(`/api/v1/${path}`)
       expect(ajv.validate(described['application/json']!.schema, answer.json), JSON.stringify(ajv.errors)).toBe(true)
     }
+  })
+})
+
+describe('answers', () => {
+  it('are not gigabytes, however large the messages are', async () => {
+    const { broker, get } = await start()
+    const large = Buffer.alloc(6_000_000, 'x')
+    for (const n of [1, 2, 3, 4]) {
+      await broker.publish('queue/jobs', large)
+      await broker.publish(`kept/${n}`, large, { retain: true })
+    }
+    const peeked = (await get('/api/v1/queues/jobs/messages')).json
+    expect([peeked.items.length, peeked.cut]).toEqual([3, true])
+    expect((await get('/api/v1/queues/jobs/messages?limit=2')).json).toMatchObject({ cut: false })
+    const topics: unknown[][] = []
+    for (let after: string | null = ''; after !== null; ) {
+      const { items, next }: Json = (await get(`/api/v1/retained?after=${after}`)).json
+      topics.push(items.map(({ topic }) => topic))
+      after = next
+    }
+    expect(topics).toEqual([
+      ['kept/1', 'kept/2'],
+      ['kept/3', 'kept/4'],
+    ])
   })
 })
 
@@ -303,7 +367,9 @@ describe('HTTP keeps out', () => {
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
     expect((await get('/ready')).status).toBe(200)
     for (const path of ['/api/v1/overview', '/metrics']) {
-      expect(await get(path)).toMatchObject({ status: 401, json: { code: 'TOKEN_MISSING' } })
+      const none = await get(path)
+      expect(none).toMatchObject({ status: 401, json: { code: 'TOKEN_MISSING' } })
+      expect(none.headers.get('www-authenticate')).toBe('Bearer') // RFC 9110, 11.6.1
       expect((await get(path, bearer('0123456789abcdef-wrong'))).status).toBe(401)
       expect((await get(path, bearer('0123456789abcdef-read'))).status).toBe(200)
     }
@@ -317,12 +383,15 @@ describe('HTTP keeps out', () => {
   it('who had a token, once the file has another', async () => {
     const tokenFile = join(await temporaryFolder(), 'tokens')
     await writeFile(tokenFile, 'ada operate 0123456789abcdef-old\n')
-    const { broker, get } = await start({ http: { port: 0, tokenFile } })
+    const { broker, url, get } = await start({ http: { port: 0, tokenFile } })
     const status = async (token: string) => (await get('/api/v1/overview', { authorization: `Bearer ${token}` })).status
     expect(await status('0123456789abcdef-old')).toBe(200)
+    const old = { authorization: 'Bearer 0123456789abcdef-old' }
+    const stream = await fetch(`${url}/api/v1/events/stream`, { headers: old })
     await writeFile(tokenFile, 'ada operate 0123456789abcdef-new\n')
     await broker.reload()
     expect([await status('0123456789abcdef-old'), await status('0123456789abcdef-new')]).toEqual([401, 200])
+    expect(await stream.text()).toMatch(/^: events follow/) // which has an end
     await writeFile(tokenFile, 'ada\n')
     await expect(broker.reload()).rejects.toMatchObject({ code: 'ACCESS_FILE_INVALID' })
     expect(await status('0123456789abcdef-new')).toBe(200)

@@ -5,6 +5,7 @@ import type { PluginContext } from '../../../src/plugin.ts'
 import type { Ports } from '../ports.ts'
 import type { Rates } from '../rates.ts'
 import { type Route, route } from '../route.ts'
+import { withoutSecrets } from '../secrets.ts'
 import { rates as queueRates } from './queues.ts'
 
 const overview = z.object({
@@ -59,9 +60,9 @@ export function brokerRoutes(parts: BrokerParts): Route[] {
         role: 'read',
         tag: 'broker',
         path: '/config',
-        summary: 'Every option with the value that is in force. Durations in milliseconds, sizes in bytes.',
+        summary: 'Every option with the value that is in force. Durations in milliseconds, sizes in bytes; no secrets.',
         answer: z.record(z.string(), z.unknown()),
-        handle: () => ports.broker.configuration(),
+        handle: () => withoutSecrets(ports.broker.configuration()),
       },
     ),
     route(

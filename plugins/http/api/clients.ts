@@ -33,11 +33,14 @@ const subscription = z.object({
 const listed = z.object({ limit, after, search: z.string().optional().describe('Part of the client id or user name.') })
 
 export function clientRoutes(context: PluginContext<never>): Route[] {
-  const list = (entries: Iterable<SessionDetails>, query: z.output<typeof listed>) =>
-    pageOf(searched(entries, query.search), ({ clientId }) => clientId, query).then(({ items, next }) => ({
-      items: items.map(sessionOf),
-      next,
-    }))
+  const list = async (query: z.output<typeof listed>, isWanted: (session: SessionDetails) => boolean) => {
+    const { search = '' } = query
+    const isFound = ({ clientId, username }: SessionDetails) => clientId.includes(search) || username?.includes(search)
+    const keyOf = ({ clientId }: SessionDetails): string => clientId
+    const wanted = (session: SessionDetails): boolean => isWanted(session) && isFound(session) === true
+    const { items, next } = await pageOf(context.sessions(), keyOf, query, wanted)
+    return { items: items.map(sessionOf), next }
+  }
   const find = (clientId: string): SessionDetails => {
     const found = context.session(clientId)
     if (found === undefined) throw new Problem(404, 'CLIENT_UNKNOWN', `there is no session of '${clientId}'`)
@@ -56,7 +59,7 @@ export function clientRoutes(context: PluginContext<never>): Route[] {
         tag: 'clients',
         summary: 'Clients that are connected, by client id.',
         answer: page(session),
-        handle: ({ query }) => list(connected(context.sessions()), query),
+        handle: ({ query }) => list(query, ({ connected }) => connected),
       },
     ),
     route(
@@ -95,7 +98,7 @@ export function clientRoutes(context: PluginContext<never>): Route[] {
         tag: 'sessions',
         summary: 'Sessions, connected or not, by client id.',
         answer: page(session),
-        handle: ({ query }) => list(context.sessions(), query),
+        handle: ({ query }) => list(query, () => true),
       },
     ),
     route(
@@ -121,29 +124,18 @@ export function clientRoutes(context: PluginContext<never>): Route[] {
         answer: page(subscription),
         handle: ({ query }) => {
           const keyOf = (one: z.output<typeof subscription>): string => `${one.clientId}\u0000${one.filter}`
-          return pageOf(searchedSubscriptions(context.sessions(), query.search), keyOf, query)
+          const { search = '' } = query
+          const isFound = (one: z.output<typeof subscription>) =>
+            one.clientId.includes(search) || one.filter.includes(search)
+          return pageOf(subscriptionsOfAll(context.sessions()), keyOf, query, isFound)
         },
       },
     ),
   ]
 }
 
-function* connected(sessions: Iterable<SessionDetails>): Generator<SessionDetails> {
-  for (const session of sessions) if (session.connected) yield session
-}
-
-function* searched(sessions: Iterable<SessionDetails>, search = ''): Generator<SessionDetails> {
-  for (const session of sessions) {
-    if (session.clientId.includes(search) || session.username?.includes(search)) yield session
-  }
-}
-
-function* searchedSubscriptions(sessions: Iterable<SessionDetails>, search = '') {
-  for (const session of sessions) {
-    for (const one of subscriptionsOf(session)) {
-      if (one.clientId.includes(search) || one.filter.includes(search)) yield one
-    }
-  }
+function* subscriptionsOfAll(sessions: Iterable<SessionDetails>): Generator<z.output<typeof subscription>> {
+  for (const session of sessions) yield* subscriptionsOf(session)
 }
 
 function sessionOf(details: SessionDetails): z.output<typeof session> {

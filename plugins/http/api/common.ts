@@ -3,6 +3,9 @@
 import { isUtf8 } from 'node:buffer'
 import * as z from 'zod'
 
+/** Bytes of payload in one answer, more or less: nobody can have the broker make one of gigabytes. */
+export const MAX_ANSWER = 16 * 1024 * 1024
+
 export const limit = z.int().min(1).max(1000).default(100).describe('Entries of one page.')
 export const after = z.string().optional().describe('`next` of the page before.')
 export const clientId = z.object({ clientId: z.string() })

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { pageOf } from '../page.ts'
 import type { Ports } from '../ports.ts'
 import { type Route, route } from '../route.ts'
-import { after, limit, page, payload, payloadOf, queueName, timeOf } from './common.ts'
+import { after, limit, MAX_ANSWER, page, payload, payloadOf, queueName, timeOf } from './common.ts'
 
 /** How many messages a second came and went. */
 export const rates = z
@@ -80,9 +80,11 @@ export function queueRoutes(ports: Ports): Route[] {
         path: '/queues',
         summary: 'Queues, by name.',
         answer: page(summary),
-        handle: ({ query }) => {
-          const queues = ports.queues.list().filter(({ name }) => name.includes(query.search ?? ''))
-          return pageOf(queues, ({ name }) => name, query)
+        handle: async ({ query }) => {
+          const { search = '' } = query
+          const isFound = (name: string): boolean => name.includes(search)
+          const { items, next } = await pageOf(ports.queues.names(), (name) => name, query, isFound)
+          return { items: ports.queues.some(items), next }
         },
       },
     ),
@@ -102,10 +104,16 @@ export function queueRoutes(ports: Ports): Route[] {
         ...read,
         path: '/queues/:name/messages',
         summary: 'Look at the first messages, without consuming them.',
-        answer: z.object({ items: z.array(message) }),
+        answer: z.object({
+          items: z.array(message),
+          cut: z
+            .boolean()
+            .describe('Whether there are less than asked for because they are so large (16 MB together).'),
+        }),
         handle: async ({ params, query }) => {
-          const peeked = (await ports.queues.peek(params.name, query.limit)) as Peeked[]
-          return { items: peeked.map(messageOf) }
+          const peeked = (await ports.queues.peek(params.name, query.limit, MAX_ANSWER)) as Peeked[]
+          const bytes = peeked.reduce((sum, { payload }) => sum + payload.length, 0)
+          return { items: peeked.map(messageOf), cut: peeked.length < query.limit && bytes >= MAX_ANSWER }
         },
       },
     ),

@@ -6,7 +6,7 @@ import { pageOf } from '../page.ts'
 import type { Ports } from '../ports.ts'
 import { Problem } from '../problem.ts'
 import { type Route, route } from '../route.ts'
-import { after, limit, page, payload, payloadOf, timeOf } from './common.ts'
+import { after, limit, MAX_ANSWER, page, payload, payloadOf, timeOf } from './common.ts'
 import { checkTopic, MAX_LEVELS } from './publish.ts'
 
 /** Places of the tree that are looked at in one go. */
@@ -39,7 +39,8 @@ export function retainedRoutes(context: PluginContext<never>, ports: Ports): Rou
           if (problem !== null) throw new Problem(400, 'FILTER_INVALID', problem)
           const all = await gather(ports, filter ?? null)
           const { items, next } = await pageOf(all, ({ topic }) => topic, rest)
-          return { items: items.map(retainedOf), next }
+          const fitting = items.slice(0, fittingOf(items))
+          return { items: fitting.map(retainedOf), next: fitting.length < items.length ? fitting.at(-1)!.topic : next }
         },
       },
     ),
@@ -68,6 +69,16 @@ async function gather({ retained }: Ports, filter: string | null): Promise<Messa
     await new Promise(setImmediate)
   }
   return found
+}
+
+/** How many of them are an answer that is not too large; one, at least. */
+function fittingOf(messages: readonly Message[]): number {
+  let bytes = 0
+  const place = messages.findIndex(({ payloadLength }) => {
+    bytes += payloadLength
+    return bytes > MAX_ANSWER
+  })
+  return place === -1 ? messages.length : Math.max(place, 1)
 }
 
 function retainedOf({ topic, payload, payloadLength, qos, from, receivedAt, expiresAt }: Message) {

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { API_OPTIONS, API_USAGE, Api, pathOf } from '../api.ts'
-import { type Command, text, WronglyCalled } from '../command.ts'
+import { type Command, text, WronglyCalled, wholeNumber } from '../command.ts'
 import { printJson, printList } from '../print.ts'
 import { printable, writeFields, writeTable } from '../table.ts'
 
@@ -12,7 +12,7 @@ const USAGE = `clients list|show|kick [ID] [options]
   show ID            one client, connected or with a session that waits, with its subscriptions
   kick ID            disconnect it (MQTT 5.0: reason 0x98); its session stays, its will is published
 
-  --search S         list those with S in their identifier or user name${API_USAGE}`
+  --search S         list those with S in their identifier or user name; --limit N at most${API_USAGE}`
 
 interface Client {
   clientId: string
@@ -35,6 +35,7 @@ interface Call {
   api: Api
   id: string
   search: string | undefined
+  limit: number | null
   json: boolean
 }
 
@@ -44,7 +45,7 @@ export const clients: Command = {
   summary: 'See who is connected, and send one away.',
   usage: USAGE,
   async run(args) {
-    const options = { ...API_OPTIONS, search: text }
+    const options = { ...API_OPTIONS, search: text, limit: text }
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     const [verb = '', id, ...rest] = positionals
     const act = Object.hasOwn(VERBS, verb) ? VERBS[verb]! : null
@@ -53,13 +54,15 @@ export const clients: Command = {
     if ((id === undefined) !== (verb === 'list') || rest.length > 0) {
       throw new WronglyCalled(verb === 'list' ? 'list takes no client' : `${verb} takes one client identifier`)
     }
-    await act({ api: await Api.of(values), id: id ?? '', search: values.search, json: values.json ?? false })
+    const limit = wholeNumber('--limit', values.limit, 1, Number.MAX_SAFE_INTEGER)
+    const { search, json = false } = values
+    await act({ api: await Api.of(values), id: id ?? '', search, limit, json })
     return 0
   },
 }
 
-function list({ api, search, json }: Call): Promise<void> {
-  return printList(api.list<Client>('/clients', { search }), {
+function list({ api, search, limit, json }: Call): Promise<void> {
+  return printList(api.list<Client>('/clients', { search }, limit), {
     json,
     head: ['CLIENT', 'USER', 'ADDRESS', 'MQTT', 'SUBSCRIPTIONS', 'IN FLIGHT', 'WAITING'],
     row: ({ clientId, username, address, protocol, subscriptions, inflight, waiting }) => {

@@ -9,7 +9,7 @@ import { type Cell, printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `queues list|show|peek|pause|resume|purge|delete|redrive [NAME] [options]
 
-  list               queues, by name; --search S: those with S in their names
+  list               queues, by name; --search S: those with S in their names; --limit N at most
   show NAME          one queue, with its consumers and the policy that it has
   peek NAME          its first messages, without consuming them; --limit N (default 10, at most 1000)
   pause NAME         deliver nothing until it is resumed
@@ -73,6 +73,8 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   redrive,
 }
 
+const LIMITED = ['list', 'peek', 'redrive']
+
 export const queues: Command = {
   summary: 'Look at queues, and steer them.',
   usage: USAGE,
@@ -88,6 +90,10 @@ export const queues: Command = {
     if ((name === undefined) !== (verb === 'list') || rest.length > 0) {
       throw new WronglyCalled(verb === 'list' ? 'list takes no name' : `${verb} takes the name of one queue`)
     }
+    // What is asked for and not done would be taken for done: `purge --limit 5` is not all of it.
+    const stray = values.limit !== undefined && !LIMITED.includes(verb) ? 'limit' : null
+    const misplaced = values.search !== undefined && verb !== 'list' ? 'search' : stray
+    if (misplaced !== null) throw new WronglyCalled(`${verb} takes no --${misplaced}`)
     const limit = wholeNumber('--limit', values.limit, 1, verb === 'peek' ? 1_000 : Number.MAX_SAFE_INTEGER)
     const { search, yes = false, json = false } = values
     try {
@@ -100,8 +106,8 @@ export const queues: Command = {
   },
 }
 
-function list({ api, search, json }: Call): Promise<void> {
-  return printList(api.list<Queue & { consumers: number }>('/queues', { search }), {
+function list({ api, search, limit, json }: Call): Promise<void> {
+  return printList(api.list<Queue & { consumers: number }>('/queues', { search }, limit), {
     json,
     head: ['QUEUE', 'MESSAGES', 'READY', 'IN FLIGHT', 'DELAYED', 'RESTING', 'IN/S', 'OUT/S', 'CONSUMERS', 'PAUSED'],
     row: ({ name, length, ready, inFlight, delayed, resting, rates, consumers, paused }) => {
@@ -154,7 +160,9 @@ async function remove({ api, name, yes, json }: Call, method: 'POST' | 'DELETE',
     const terminal = { input: process.stdin, output: process.stderr }
     if (!(await confirmed(`${printable(what)}, for good?`, terminal))) throw new Error('nothing was removed')
   }
-  const removed = (await api.call(method, `${path}${verb}`)) as { messages: number }
+  const removed = (await patiently(`${printable(name)}: removing`, api.call(method, `${path}${verb}`))) as {
+    messages: number
+  }
   if (json) return printJson(removed)
   process.stdout.write(`${printable(name)}: ${counted(removed.messages)} removed\n`)
 }
@@ -190,6 +198,18 @@ async function redriveSome(api: Api, name: string, limit: number, begun: boolean
   } catch (error) {
     if (begun && error instanceof ApiProblem && error.code === 'QUEUE_UNKNOWN') return { moved: 0, left: 0 }
     throw error
+  }
+}
+
+/** One call that may take long: on a terminal, what it is that takes so long, from the first second on. */
+async function patiently<T>(what: string, call: Promise<T>): Promise<T> {
+  let seconds = 0
+  const ticking = setInterval(() => tell(`${what} … ${++seconds} s`), 1_000)
+  try {
+    return await call
+  } finally {
+    clearInterval(ticking)
+    if (seconds > 0) tell('')
   }
 }
 

@@ -91,6 +91,11 @@ describe('looking at queues', () => {
       ['many/0', 1],
     ])
     expect(bench.control.longest(10_000)).toHaveLength(3_002)
+    expect([...bench.control.names()]).toHaveLength(3_002)
+    expect(bench.control.some(['short', 'nowhere', 'jobs'])).toMatchObject([
+      { name: 'short' },
+      { name: 'jobs', length: 7 },
+    ])
   })
 
   it('takes nothing away: peek shows messages in the order of delivery, wherever they are', async () => {
