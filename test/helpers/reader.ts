@@ -1,5 +1,5 @@
 /**
- * Somebody who tries what README.md shows, in a folder of their own: `npm` and `npx` run this checkout's program, on ports that are
+ * Somebody who tries what README.md and docs/ show, in a folder of their own: `npm`, `npx` and `eventflow` run this checkout's program, on ports that are
  * free, and Mosquitto's clients and the commands find it there.
  */
 
@@ -41,6 +41,7 @@ export class Reader {
     await mkdir(join(folder, 'config'))
     await script(join(folder, 'bin/npm'), `${npm}\nexec ${start.replace('node dist/src/cli/main.js', MAIN)} "$@"`)
     await script(join(folder, 'bin/npx'), `[ "$1" = eventflow ] || exit 64\nshift\nexec ${MAIN} "$@"`)
+    await script(join(folder, 'bin/eventflow'), `exec ${MAIN} "$@"`)
     const self = join(folder, 'node_modules/eventflow')
     await mkdir(self)
     await symlink(join(ROOT, 'src'), join(self, 'src'))
