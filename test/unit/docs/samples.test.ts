@@ -20,8 +20,9 @@ it.each(of('yaml'))('$name shows a configuration that is valid: $key', ({ name, 
   expect(() => resolveConfig(sample)).not.toThrow()
 })
 
-it.each(of('json'))('$name shows JSON: $key', ({ text }) => {
-  expect(JSON.parse(text)).toBeTypeOf('object')
+it.each(of('json'))('$name shows JSON, or lines of it: $key', ({ text }) => {
+  const texts = text.startsWith('{\n') ? [text] : text.trim().split('\n')
+  for (const each of texts) expect(JSON.parse(each)).toBeTypeOf('object')
 })
 
 it('there are samples', () => {
