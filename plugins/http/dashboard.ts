@@ -12,6 +12,9 @@ const FOLDER = join(import.meta.dirname, 'dashboard')
 
 export async function dashboardRoutes(server: FastifyInstance): Promise<void> {
   const uplot = dirname(createRequire(import.meta.url).resolve('uplot'))
+  server.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-cache')
+  })
   await server.register(fastifyStatic, {
     root: FOLDER,
     prefix: '/dashboard/',
@@ -21,7 +24,6 @@ export async function dashboardRoutes(server: FastifyInstance): Promise<void> {
     etag: false,
     lastModified: false,
     cacheControl: false,
-    setHeaders: (reply) => reply.header('cache-control', 'no-cache'),
   })
   const hidden = { schema: { hide: true } as object }
   server.get('/', hidden, (_request, reply) => reply.sendFile('index.html'))

@@ -3,16 +3,24 @@
 import type { Message } from '../core/message.ts'
 import { ReasonCode } from '../core/reason-codes.ts'
 import type { Settlement } from '../session/outbox-contract.ts'
+import { allUserProperties } from '../wire/properties.ts'
 
 export class Job {
   readonly topic: string
   readonly payload: Buffer
+  readonly #properties: Buffer | null
   readonly #settle: (settlement: Settlement, reasonCode: number) => void
 
   constructor(message: Message, settle: (settlement: Settlement, reasonCode: number) => void) {
     this.topic = message.topic
     this.payload = message.payload
+    this.#properties = message.properties
     this.#settle = settle
+  }
+
+  /** The user properties that the publisher gave it, the last of each name. */
+  get userProperties(): Record<string, string> {
+    return this.#properties === null ? {} : Object.fromEntries(allUserProperties(this.#properties))
   }
 
   /** The work is done: the message is removed from the queue. */

@@ -5,6 +5,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Logger } from '../kernel/plugin-contract.ts'
+import { userProperties } from '../wire/properties.ts'
 import { Job, JobIterator } from './job.ts'
 import { LocalClient, type LocalHandler } from './local-client.ts'
 
@@ -13,6 +14,8 @@ export interface PublishOptions {
   qos?: QoS
   /** Default false. */
   retain?: boolean
+  /** User properties of MQTT 5.0, such as `delay` or `priority` for a queue. At most 65,535 bytes in each name and value. */
+  userProperties?: Readonly<Record<string, string>>
 }
 
 export class LocalClients {
@@ -33,7 +36,9 @@ export class LocalClients {
     if (problem !== null) throw new Refusal(ReasonCode.TopicNameInvalid, problem)
     // A copy: the program may write to its own buffer as soon as we return.
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
-    const message = Message.of({ topic, payload: bytes, receivedAt: this.#now(), ...options })
+    const { userProperties: asked, ...rest } = options
+    const properties = asked === undefined ? null : propertiesOf(Object.entries(asked))
+    const message = Message.of({ topic, payload: bytes, properties, receivedAt: this.#now(), ...rest })
     await this.#kernel.intake.publishAsBroker(message)
   }
 
@@ -79,4 +84,14 @@ export class LocalClients {
       namespace.detach?.(client, true)
     }
   }
+}
+
+/** As they stand on the wire, where text has a length of two bytes and no NUL [MQTT-1.5.4-2]. */
+function propertiesOf(pairs: ReadonlyArray<[name: string, value: string]>): Buffer | null {
+  const isText = (text: unknown) =>
+    typeof text === 'string' && Buffer.byteLength(text) <= 65_535 && !text.includes('\0')
+  if (!pairs.flat().every(isText)) {
+    throw new Refusal(ReasonCode.ProtocolError, 'a user property is text of at most 65,535 bytes, without NUL')
+  }
+  return pairs.length === 0 ? null : userProperties(pairs)
 }

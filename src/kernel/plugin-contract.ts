@@ -151,7 +151,9 @@ export interface Plugin<Options = unknown> {
    * Claim namespaces, join chains, listen to events. No I/O yet but reading files. Null: with these options there is nothing for
    * it to do, and it counts as not there.
    */
-  setup(context: PluginContext<Options>): PluginInstance | null | undefined | Promise<PluginInstance | null | undefined>
+  setup(
+    context: PluginContext<Options>,
+  ): PluginInstance | null | void | Promise<PluginInstance | null | undefined> | Promise<void>
 }
 
 /** Declare a plugin: types its context, and is the one word to search for. */

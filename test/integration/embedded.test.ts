@@ -55,6 +55,21 @@ describe('a program', () => {
     expect(await client.messages(2)).toEqual(['2', '4'])
   })
 
+  it('says how a queue is to treat a job, and reads what the publisher said', async () => {
+    const broker = await startBroker()
+    await broker.publish('queue/orders', 'slow')
+    await broker.publish('queue/orders', 'fast', { userProperties: { priority: '9', colour: 'red' } })
+    const jobs = await broker.consume('orders')
+    const { value: first } = await jobs.next()
+    expect(first).toMatchObject({ userProperties: { priority: '9', colour: 'red' } })
+    expect(first!.payload.toString()).toBe('fast')
+    expect((await jobs.next()).value!.userProperties).toEqual({})
+    const refused = broker.publish('queue/orders', 'x', { userProperties: { priority: 'none' } })
+    await expect(refused).rejects.toMatchObject({ code: ReasonCode.PayloadFormatInvalid })
+    const wrong = broker.publish('a', 'x', { userProperties: { long: 'x'.repeat(65_536) } })
+    await expect(wrong).rejects.toThrow(/at most 65,535 bytes/)
+  })
+
   it('leaves its loop, and what it had in hand goes back to the queue, in order', async () => {
     const broker = await startBroker()
     for (const payload of ['1', '2', '3']) await broker.publish('queue/orders', payload)

@@ -14,6 +14,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { temporaryFolder } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { blocksOf, readPage } from '../helpers/recipes.ts'
 import { until } from '../helpers/until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -35,11 +36,13 @@ let folder: string
 let packed: string[]
 /** Where the package is, once it is installed. */
 let home: string
+/** What npm said when it installed it. */
+let said: string
 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'eventflow-packaging-')))
   const tarball = await pack(await checkout())
-  await install(tarball)
+  said = await install(tarball)
   home = join(folder, 'prefix/lib/node_modules/eventflow')
 }, 300_000)
 
@@ -68,18 +71,18 @@ async function pack(from: string): Promise<string> {
   return tarball
 }
 
-async function install(tarball: string): Promise<void> {
-  const prefix = ['--prefix', join(folder, 'prefix'), '--no-audit', '--no-fund']
+async function install(tarball: string): Promise<string> {
+  const words = ['install', '-g', '--prefix', join(folder, 'prefix'), '--no-audit', '--no-fund']
   if (process.env.EVENTFLOW_TEST_REGISTRY === '1') {
-    await execute('npm', ['install', '-g', ...prefix, '--prefer-offline', tarball], { cwd: folder })
-    return
+    return (await execute('npm', [...words, '--prefer-offline', tarball], { cwd: folder })).stderr
   }
-  await execute('npm', ['install', '-g', ...prefix, '--offline', await withoutDependencies(tarball)], { cwd: folder })
+  const { stderr } = await execute('npm', [...words, '--offline', await withoutDependencies(tarball)], { cwd: folder })
   for (const name of Object.keys(manifest.dependencies)) {
     const link = join(folder, 'prefix/lib/node_modules/eventflow/node_modules', name)
     await mkdir(dirname(link), { recursive: true })
     await symlink(await realpath(join(ROOT, 'node_modules', name)), link)
   }
+  return stderr
 }
 
 async function withoutDependencies(tarball: string): Promise<string> {
@@ -185,10 +188,21 @@ it('serves clients from an empty folder, and keeps what it took over a restart',
   expect(await second.stop()).toBe(0)
 })
 
-it('is what programs and plugins import', async () => {
+it('is installed without a word on engines or packages that nobody keeps any more', () => {
+  expect(said).not.toMatch(/EBADENGINE|deprecated/)
+})
+
+/** A folder of somebody's program, with the package, and the types of Node.js, among its own. */
+async function programFolder(): Promise<string> {
   const program = await temporaryFolder()
-  await mkdir(join(program, 'node_modules'))
+  await mkdir(join(program, 'node_modules/@types'), { recursive: true })
   await symlink(home, join(program, 'node_modules/eventflow'))
+  await symlink(await realpath(join(ROOT, 'node_modules/@types/node')), join(program, 'node_modules/@types/node'))
+  return program
+}
+
+it('is what programs and plugins import', async () => {
+  const program = await programFolder()
   const source = `
     import { Eventflow } from 'eventflow'
     import 'eventflow/plugin'
@@ -201,4 +215,32 @@ it('is what programs and plugins import', async () => {
   await writeFile(join(program, 'program.mjs'), source)
   const { stdout } = await execute(process.execPath, ['program.mjs'], { cwd: program })
   expect(stdout).toBe('a hello\n')
+})
+
+/** The programs and plugins of a page that import the package; each a file. */
+async function programsOf(page: string, to: string): Promise<string[]> {
+  const blocks = blocksOf(readPage(page)).filter(({ text }) => /^import .* from 'eventflow/m.test(text))
+  const names = blocks.map((_, i) => `${page.replaceAll(/\W/g, '-')}-${i}.ts`)
+  for (const [i, { text }] of blocks.entries()) await writeFile(join(to, names[i]!), text)
+  return names
+}
+
+it.each([
+  ['node16', 'node16'],
+  ['bundler', 'esnext'],
+])('has the types that strict programs want, resolved as %s does', async (moduleResolution, module) => {
+  const program = await programFolder()
+  await writeFile(join(program, 'package.json'), '{ "type": "module" }')
+  const files = [...(await programsOf('README.md', program)), ...(await programsOf('docs/plugins.md', program))]
+  expect(files.length).toBeGreaterThan(3)
+  const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true }
+  const compilerOptions = { ...strict, target: 'es2022', types: ['node'], module, moduleResolution }
+  await writeFile(join(program, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+  const compile = execute(join(ROOT, 'node_modules/.bin/tsc'), ['-p', program], { cwd: program })
+  expect(
+    await compile.then(
+      () => '',
+      ({ stdout }: { stdout: string }) => stdout,
+    ),
+  ).toBe('')
 })

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
 interface Locked {
+  readonly dev?: boolean
+  readonly engines?: { readonly node?: string }
   readonly resolved?: string
   readonly dependencies?: Record<string, string>
   readonly devDependencies?: Record<string, string>
@@ -47,4 +49,27 @@ it('the lock file asks for what package.json asks for', () => {
 it('the lock file names no registry but the public one', () => {
   const places = Object.values(packages).flatMap(({ resolved }) => resolved ?? [])
   expect(places.filter((place) => !place.startsWith('https://registry.npmjs.org/'))).toEqual([])
+})
+
+/** Whether a range of versions has this one; of the forms that package.json files say `engines` in. */
+function allows(range: string, version: string): boolean {
+  const numbers = (text: string) => text.split('.').map(Number)
+  const [major = 0, minor = 0] = numbers(version)
+  return range.split('||').some((part) => {
+    const [, sign, from] = /^(>=|\^|)\s*([\d.]+|\*)/.exec(part.trim())!
+    if (from === '*') return true
+    const [wanted = 0, least = 0] = numbers(from!)
+    if (sign === '>=' && major > wanted) return true
+    return major === wanted && minor >= least
+  })
+}
+
+it('every package that is installed with ours runs on the oldest Node.js that ours runs on', () => {
+  const oldest = read('package.json').engines.node.replace('>=', '')
+  expect(allows('>=22', oldest)).toBe(false)
+  expect(allows('^18.2.0 || ^20.0.0', oldest)).toBe(true)
+  const newer = Object.entries(packages).filter(
+    ([, { dev, engines }]) => !dev && engines?.node !== undefined && !allows(engines.node, oldest),
+  )
+  expect(newer.map(([name]) => name)).toEqual([])
 })
