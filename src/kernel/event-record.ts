@@ -49,6 +49,11 @@ export class EventRecord {
     this.data = data
   }
 
+  /** Unique for its source, across restarts too: the run, `-`, and the sequence number. */
+  get id(): string {
+    return `${this.#origin.runId}-${this.sequence}`
+  }
+
   /** The event as JSON in UTF-8. Not to be written to: all who asked have the same bytes. */
   get json(): Buffer {
     this.#json ??= Buffer.from(JSON.stringify(this.toCloudEvent()))
@@ -56,11 +61,11 @@ export class EventRecord {
   }
 
   toCloudEvent(): CloudEvent {
-    const { sequence, type, data } = this
-    const { source, runId } = this.#origin
+    const { id, sequence, type, data } = this
+    const { source } = this.#origin
     return {
       specversion: '1.0',
-      id: `${runId}-${sequence}`,
+      id,
       source,
       type,
       time: new Date(this.at).toISOString(),

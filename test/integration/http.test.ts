@@ -227,6 +227,32 @@ describe('HTTP', () => {
     expect((await text).match(/^event: client\.connected$/gm)).toHaveLength(2)
   })
 
+  it('tells a reader of the stream that comes back what it has missed', async () => {
+    const { broker, url } = await start()
+    let reads = 0
+    /** Reads until there are so many events, and goes. */
+    const read = async (count: number, headers = {}) => {
+      const stream = await fetch(`${url}/api/v1/events/stream?type=queue.paused`, { headers })
+      const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader()
+      let text = ''
+      const seen = () => [...text.matchAll(/^id: (.+)\nevent: queue.paused\ndata: .*"queue":"(\w+)".*\n\n/gm)]
+      await broker.queues.pause(`next${++reads}`)
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        text += piece.value
+        if (seen().length >= count) break
+      }
+      await reader.cancel()
+      return seen().map(([, id, queue]) => ({ id: id!, queue }))
+    }
+    const [first] = await read(1)
+    for (const name of ['a', 'b']) await broker.queues.pause(name)
+    const second = await read(3, { 'last-event-id': first!.id })
+    expect(second.map(({ queue }) => queue)).toEqual(['a', 'b', 'next2'])
+    const afterRestart = await read(5, { 'last-event-id': '1-999' })
+    expect(afterRestart.map(({ queue }) => queue)).toEqual(['next1', 'a', 'b', 'next2', 'next3'])
+    expect(await read(1, { 'last-event-id': afterRestart.at(-1)!.id })).toMatchObject([{ queue: 'next4' }])
+  })
+
   it('ends streams when the broker stops, which does not wait for them', async () => {
     const { broker, url } = await start()
     const stream = await fetch(`${url}/api/v1/events/stream`)

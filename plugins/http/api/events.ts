@@ -1,16 +1,25 @@
 /**
  * Events: those of late, and those to come as server-sent events. A reader of the stream that is too slow loses events, and
- * sees that by their sequence numbers; the broker does not wait for it.
+ * sees that by their sequence numbers; the broker does not wait for it. One that comes back says what it saw last, and is told
+ * first what there was since then, as far as it is kept.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
-import { EVENT_TYPES, type EventType, type PluginContext } from '../../../src/plugin.ts'
+import {
+  type EventChronicle as Chronicle,
+  type CloudEvent,
+  EVENT_TYPES,
+  type EventType,
+  type PluginContext,
+} from '../../../src/plugin.ts'
 import { Problem } from '../problem.ts'
 import { type Route, route } from '../route.ts'
 
 /** Bytes that may wait for a reader. */
 const MAX_WAITING = 1_048_576
+/** Events that one that comes back is told at most. */
+const MOST_MISSED = 10_000
 /** So often something is written, or proxies take the stream for dead. */
 const KEEP_ALIVE_MS = 15_000
 
@@ -57,7 +66,8 @@ export function eventRoutes(context: PluginContext<never>, streams: Set<FastifyR
       {
         ...read,
         path: '/events/stream',
-        summary: 'Events as they happen: server-sent events, the data of each is the event as JSON.',
+        summary:
+          'Events as they happen: server-sent events, the data of each is the event as JSON. With Last-Event-ID, first those since then.',
         answer: z.string(),
         type: 'text/event-stream',
         handle: ({ query }, reply, request) => stream(context, typesOf(query.type), reply, request, streams),
@@ -79,9 +89,9 @@ function stream(
   out.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
   out.write(': events follow\n\n')
   streams.add(reply)
+  for (const event of missedBy(request, chronicle, types)) out.write(written(event, JSON.stringify(event)))
   const end = chronicle.follow(types, (record) => {
-    if (out.writableLength > MAX_WAITING) return
-    out.write(`id: ${record.sequence}\nevent: ${record.type}\ndata: ${record.json.toString()}\n\n`)
+    if (out.writableLength <= MAX_WAITING) out.write(written(record, record.json.toString()))
   })
   let timer = clock.after(KEEP_ALIVE_MS, beat)
   function beat(): void {
@@ -92,6 +102,20 @@ function stream(
     end()
     timer.cancel()
     streams.delete(reply)
+  })
+}
+
+function written({ id, type }: { id: string; type: string }, json: string): string {
+  return `id: ${id}\nevent: ${type}\ndata: ${json}\n\n`
+}
+
+/** What a reader that comes back has missed; all that is kept, if the broker was started again meanwhile. */
+function missedBy({ headers }: FastifyRequest, chronicle: Chronicle, type: readonly EventType[]): CloudEvent[] {
+  const last = headers['last-event-id']
+  if (typeof last !== 'string' || last === '') return []
+  const [run, sequence] = last.split('-')
+  return chronicle.recent({ type, limit: MOST_MISSED }).filter((event) => {
+    return event.id.split('-')[0] !== run || Number(event.sequence) > Number(sequence)
   })
 }
 
