@@ -55,7 +55,7 @@ export interface QueueTotals extends Omit<QueueNumbers, 'name' | 'consumers'> {
 export interface QueuesPort {
   names(): Iterable<string>
   some(names: readonly string[]): QueueNumbers[]
-  longest(limit: number): QueueNumbers[]
+  longest(limit: number, isWanted?: (name: string) => boolean): QueueNumbers[]
   totals(): QueueTotals
   show(name: string): Promise<object>
   peek(name: string, limit: number, maxBytes: number): Promise<Array<{ payload: Buffer }>>

@@ -52,6 +52,8 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
   consumers: ConsumerSummary[]
   /** As `oldest` tells it; null: there is none. */
   oldestAt: number | null
+  /** The queue for its dead letters; null: it has none. */
+  deadLetterQueue: string | null
   /** The policy's filter; null: only the defaults. */
   match: string | null
   policy: QueuePolicy
@@ -65,8 +67,11 @@ export interface QueueControl {
   names(): Iterable<string>
   /** Of these queues, as far as there are any. */
   some(names: readonly string[]): QueueSummary[]
-  /** The same of those `limit` that hold the most messages, the longest first: without a look at the rest but for its length. */
-  longest(limit: number): QueueSummary[]
+  /**
+   * The same of those `limit` that hold the most messages, the longest first: without a look at the rest but for its length.
+   * @param isWanted which names count; default: all
+   */
+  longest(limit: number, isWanted?: (name: string) => boolean): QueueSummary[]
   /** What all queues hold together: quick, however many they are. */
   totals(): QueueTotals
   /**
@@ -134,8 +139,10 @@ export class Control implements QueueControl {
     return found.map((queue) => summaryOf(queue, this.#rates))
   }
 
-  longest(limit: number): QueueSummary[] {
-    return longestOf(this.#engine.queues, limit).map((queue) => summaryOf(queue, this.#rates))
+  longest(limit: number, isWanted?: (name: string) => boolean): QueueSummary[] {
+    const { queues } = this.#engine
+    const wanted = isWanted === undefined ? queues : queues.filter(({ name }) => isWanted(name))
+    return longestOf(wanted, limit).map((queue) => summaryOf(queue, this.#rates))
   }
 
   totals(): QueueTotals {
@@ -154,8 +161,8 @@ export class Control implements QueueControl {
   async show(name: string): Promise<QueueDetails> {
     const queue = this.#find(name)
     const oldestAt = await oldestOf(queue)
-    const { match, policy } = this.#engine.policyOf(name)
-    return { ...summaryOf(queue, this.#rates), consumers: consumersOf(queue), oldestAt, match, policy }
+    const consumers = consumersOf(queue)
+    return { ...summaryOf(queue, this.#rates), consumers, oldestAt, ...this.#engine.policyOf(name) }
   }
 
   async peek(name: string, limit = 10, maxBytes = Infinity): Promise<PeekedMessage[]> {

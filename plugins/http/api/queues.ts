@@ -2,9 +2,9 @@
 
 import * as z from 'zod'
 import { pageOf } from '../page.ts'
-import type { Ports } from '../ports.ts'
+import type { Ports, QueueNumbers } from '../ports.ts'
 import { type Route, route } from '../route.ts'
-import { after, limit, MAX_ANSWER, page, payload, payloadOf, queueName, timeOf } from './common.ts'
+import { after, limit, MAX_ANSWER, page, payload, payloadLimit, payloadOf, queueName, timeOf } from './common.ts'
 
 /** How many messages a second came and went. */
 export const rates = z
@@ -29,6 +29,14 @@ const summary = z
   })
   .loose()
 
+const listed = summary.extend({
+  oldestAt: z.string().nullable().describe('When the oldest message was received.'),
+  deadLetters: z
+    .object({ name: z.string(), length: z.int() })
+    .nullable()
+    .describe('The queue for its dead letters, and how many messages it holds; null: it has none.'),
+})
+
 const consumer = z.object({
   clientId: z.string(),
   filter: z.string(),
@@ -40,6 +48,7 @@ const consumer = z.object({
 const details = summary.omit({ consumers: true }).extend({
   consumers: z.array(consumer),
   oldestAt: z.string().nullable(),
+  deadLetterQueue: z.string().nullable().describe('The queue for its dead letters; null: it has none.'),
   match: z.string().nullable().describe('Filter of the policy that the queue has; null: only the defaults.'),
   policy: z.record(z.string(), z.unknown()),
 })
@@ -49,6 +58,7 @@ const message = z
     id: z.int(),
     state: z.enum(['ready', 'delivered', 'resting', 'delayed']),
     ...payload,
+    bytes: z.int().describe('Of the whole payload.'),
     qos: z.int(),
     clientId: z.string(),
     receivedAt: z.string(),
@@ -59,6 +69,11 @@ const message = z
     userProperties: z.array(z.tuple([z.string(), z.string()])),
   })
   .loose()
+
+interface Shown {
+  readonly oldestAt: number | null
+  readonly deadLetterQueue: string | null
+}
 
 interface Peeked {
   readonly payload: Buffer
@@ -74,17 +89,25 @@ export function queueRoutes(ports: Ports): Route[] {
 
   return [
     route(
-      { query: z.object({ limit, after, search: z.string().optional().describe('Part of the name.') }) },
+      {
+        query: z.object({
+          ...{ limit, after },
+          search: z.string().optional().describe('Part of the name.'),
+          sort: z.enum(['name', 'length']).default('name').describe('`length`: the longest ones, on one page.'),
+        }),
+      },
       {
         ...read,
         path: '/queues',
-        summary: 'Queues, by name.',
-        answer: page(summary),
+        summary: 'Queues, by name, or the longest first.',
+        answer: page(listed),
         handle: async ({ query }) => {
-          const { search = '' } = query
+          const { search = '', sort, limit } = query
           const isFound = (name: string): boolean => name.includes(search)
+          if (sort === 'length')
+            return { items: await listedOf(ports.queues.longest(limit, isFound), ports), next: null }
           const { items, next } = await pageOf(ports.queues.names(), (name) => name, query, isFound)
-          return { items: ports.queues.some(items), next }
+          return { items: await listedOf(ports.queues.some(items), ports), next }
         },
       },
     ),
@@ -94,12 +117,12 @@ export function queueRoutes(ports: Ports): Route[] {
       summary: 'One queue, with its consumers and the policy that it has.',
       answer: details,
       handle: async ({ params }) => {
-        const shown = (await ports.queues.show(params.name)) as { oldestAt: number | null }
+        const shown = (await ports.queues.show(params.name)) as Shown
         return { ...shown, oldestAt: timeOf(shown.oldestAt) }
       },
     }),
     route(
-      { ...named, query: z.object({ limit: limit.default(10) }) },
+      { ...named, query: z.object({ limit: limit.default(10), payloadLimit }) },
       {
         ...read,
         path: '/queues/:name/messages',
@@ -113,7 +136,8 @@ export function queueRoutes(ports: Ports): Route[] {
         handle: async ({ params, query }) => {
           const peeked = (await ports.queues.peek(params.name, query.limit, MAX_ANSWER)) as Peeked[]
           const bytes = peeked.reduce((sum, { payload }) => sum + payload.length, 0)
-          return { items: peeked.map(messageOf), cut: peeked.length < query.limit && bytes >= MAX_ANSWER }
+          const items = peeked.map((message) => messageOf(message, query.payloadLimit))
+          return { items, cut: peeked.length < query.limit && bytes >= MAX_ANSWER }
         },
       },
     ),
@@ -158,7 +182,19 @@ export function queueRoutes(ports: Ports): Route[] {
   ]
 }
 
-function messageOf(peeked: Peeked): object {
+/** Lengths change, and no page would follow the one before: so the longest are not paged. */
+async function listedOf(found: readonly QueueNumbers[], { queues }: Ports): Promise<object[]> {
+  // One may be gone by now.
+  const shown = await Promise.all(found.map(({ name }) => queues.show(name).catch(() => null) as Promise<Shown | null>))
+  return found.map((queue, place) => {
+    const name = shown[place]?.deadLetterQueue ?? null
+    const deadLetters = name === null ? null : { name, length: queues.some([name])[0]?.length ?? 0 }
+    return { ...queue, oldestAt: timeOf(shown[place]?.oldestAt ?? null), deadLetters }
+  })
+}
+
+function messageOf(peeked: Peeked, payloadLimit: number | undefined): object {
   const { payload, receivedAt, expiresAt } = peeked
-  return { ...peeked, ...payloadOf(payload), receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
+  const times = { receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
+  return { ...peeked, ...payloadOf(payload, payloadLimit), bytes: payload.length, ...times }
 }
