@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../../config/load.ts'
-import { restoreBackup } from '../../store/level/restore.ts'
+import { restoreBackup } from '../../store/level/backup/restore.ts'
 import { tellProgress, tellResult } from '../backup-report.ts'
 import { type Command, flag, text, WronglyCalled } from '../command.ts'
 
