@@ -5,6 +5,7 @@ import { API_OPTIONS, API_USAGE, Api, ApiProblem, pathOf } from '../api.ts'
 import { type Command, flag, text, WronglyCalled, wholeNumber } from '../command.ts'
 import { confirmed } from '../confirm.ts'
 import { printJson, printList } from '../print.ts'
+import { tellProgress } from '../progress.ts'
 import { type Cell, printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `queues list|show|peek|pause|resume|purge|delete|redrive [NAME] [options]
@@ -173,10 +174,10 @@ async function redrive({ api, name, limit, json }: Call): Promise<void> {
       total.moved += moved
       total.left = left
       size = moved
-      tell(`${printable(name)}: ${total.moved} of ${most} …`)
+      tellProgress(`${printable(name)}: ${total.moved} of ${most} …`)
     }
   } finally {
-    tell('')
+    tellProgress('')
   }
   if (json) return printJson(total)
   const stay = total.left === 0 ? '' : `; ${counted(total.left)} could not go back: see eventflow queues peek`
@@ -191,10 +192,6 @@ async function redriveSome(api: Api, name: string, limit: number, begun: boolean
     if (begun && error instanceof ApiProblem && error.code === 'QUEUE_UNKNOWN') return { moved: 0, left: 0 }
     throw error
   }
-}
-
-function tell(progress: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${progress}`)
 }
 
 function counted(messages: number): string {
