@@ -1,10 +1,10 @@
 /** Scenarios on one broker, or on two in turn, several times each: the same minute is as noisy for one as for the other. */
 
-import { syncTimeUs } from './disk.ts'
 import { measure } from './measure.ts'
 import type { Figure, Run, Side, Sizes } from './run.ts'
 import type { Scenario } from './scenarios.ts'
 import { type Spread, spreadOf } from './statistics.ts'
+import { syncTimeUs } from './system/disk.ts'
 
 export interface Campaign {
   /** In the order in which they are run. */

@@ -5,12 +5,12 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { BenchError } from './errors.ts'
-import { connect, connectAll } from './handshake.ts'
-import type { Link } from './link.ts'
-import { DISCONNECT } from './packets.ts'
-import { residentBytes } from './process-usage.ts'
-import { ReadBuffer } from './read-buffer.ts'
+import { connect, connectAll } from './load/handshake.ts'
+import type { Link } from './load/link.ts'
+import { DISCONNECT } from './load/packets.ts'
+import { ReadBuffer } from './load/read-buffer.ts'
 import type { Run, Side } from './run.ts'
+import { residentBytes } from './system/process-usage.ts'
 
 /** Connections opened at the same time: fewer than any backlog of a listening socket. */
 const AT_ONCE = 100

@@ -1,8 +1,8 @@
 /** Time, the broker's processor time and our own, from the moment it is made. */
 
-import { nowUs } from './link.ts'
-import { processorSeconds } from './process-usage.ts'
+import { nowUs } from './load/link.ts'
 import type { Figures } from './run.ts'
+import { processorSeconds } from './system/process-usage.ts'
 
 export class Meter {
   readonly #pid: number | null

@@ -1,8 +1,8 @@
 /** What a run is asked, and what it answers: the words that the parts which measure and the parts which report share. */
 
-import type { Target } from './handshake.ts'
-import type { Ledger } from './ledger.ts'
-import type { Limit } from './pace.ts'
+import type { Target } from './load/handshake.ts'
+import type { Ledger } from './load/ledger.ts'
+import type { Limit } from './load/pace.ts'
 
 /**
  * What is measured. `rate`: messages a second that reach a subscriber; `stored`: messages a second that the broker

@@ -1,6 +1,6 @@
 /** The named kinds of work. Each is a row of the table in docs/benchmarks.md, with the shape that the row has always had. */
 
-import type { BenchQoS, MqttVersion } from './packets.ts'
+import type { BenchQoS, MqttVersion } from './load/packets.ts'
 
 /**
  * How it is measured. `throughput`: a window of messages under way, as fast as they come through. `steady`: at a fixed

@@ -1,5 +1,6 @@
 /** What `eventflow backup` and `eventflow restore` say: how far it is, on a terminal only, and what came of it. */
 
+import { tellProgress } from './progress.ts'
 import { printable } from './table.ts'
 
 interface Counts {
@@ -9,13 +10,13 @@ interface Counts {
   damagedKeys: readonly string[]
 }
 
-export function tellProgress(verb: string, { records, bytes }: Counts): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${verb} ${amountOf(records, bytes)} …`)
+export function tellCounts(verb: string, { records, bytes }: Counts): void {
+  tellProgress(`${verb} ${amountOf(records, bytes)} …`)
 }
 
 /** @param done such as `written to /backups/monday` */
 export function tellResult(done: string, { damagedKeys, ...counts }: Counts, path: string, json: boolean): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+  tellProgress('')
   const { records, bytes, damaged } = counts
   if (damaged > 0) {
     const more = damaged > damagedKeys.length ? ' and others' : ''

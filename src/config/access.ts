@@ -2,7 +2,7 @@
 
 import * as z from 'zod'
 import { ruleTopicProblem } from '../core/grants.ts'
-import { always, duration, group, integer, LONGEST_WAIT, MAX_TOPIC_LEVELS, oneOf, text } from './kinds.ts'
+import { always, duration, group, integer, LONGEST_WAIT, MAX_TOPIC_LEVELS, oneOf, text, textOrNull } from './kinds.ts'
 
 const action = z.enum(['publish', 'subscribe'])
 const someActions = { error: 'publish, subscribe or a list of them' }
@@ -44,14 +44,12 @@ const roles = z.record(
 )
 
 export const access = group({
-  passwordFile: z
-    .union([text('a path'), z.null()], { error: 'the path of a password file, or null' })
-    .prefault(null)
-    .describe('File of users and their passwords, as written by eventflow passwd or mosquitto_passwd.'),
-  scramFile: z
-    .union([text('a path'), z.null()], { error: 'the path of a file, or null' })
-    .prefault(null)
-    .describe('File of users for SCRAM-SHA-256, as written by eventflow passwd --scram.'),
+  passwordFile: textOrNull('the path of a password file').describe(
+    'File of users and their passwords, as written by eventflow passwd or mosquitto_passwd.',
+  ),
+  scramFile: textOrNull('the path of a file').describe(
+    'File of users for SCRAM-SHA-256, as written by eventflow passwd --scram.',
+  ),
   certificateUser: oneOf(['none', 'cn', 'san'])
     .prefault('none')
     .describe('Name in a client certificate that is the user: common name, or first subject alternative name.'),
@@ -70,10 +68,9 @@ export const access = group({
     .prefault([])
     .describe('Who may do what: allow or deny, user or role (absent: everyone), topics (with %c and %u).'),
   roles: roles.prefault({}).describe('Users who have a role, for rules with a role: lists of names by role.'),
-  aclFile: z
-    .union([text('a path'), z.null()], { error: 'the path of an ACL file, or null' })
-    .prefault(null)
-    .describe("File of further rules, in the format of Mosquitto's acl_file. They come after access.rules."),
+  aclFile: textOrNull('the path of an ACL file').describe(
+    "File of further rules, in the format of Mosquitto's acl_file. They come after access.rules.",
+  ),
   publishDenied: oneOf(['close', 'ignore'])
     .prefault('close')
     .describe('What a denied publish does to an MQTT 3.1.1 client, which cannot be told.'),

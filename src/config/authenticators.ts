@@ -1,7 +1,7 @@
 /** The options of those who say who a client is, besides password files and certificates: tokens, and a server that is asked. */
 
 import * as z from 'zod'
-import { duration, flag, integer, LONGEST_TIMER, oneOf, optionalGroup, text } from './kinds.ts'
+import { duration, flag, integer, LONGEST_TIMER, oneOf, optionalGroup, text, textOrNull } from './kinds.ts'
 
 const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const
 const KEY_ALGORITHMS = [
@@ -21,7 +21,6 @@ const SOURCES = ['secretFile', 'publicKeyFile', 'jwksFile', 'jwksUrl'] as const
 const webAddress = 'an http:// or https:// address without a user name, or null'
 const audiences = 'text, a list of it, or null'
 
-const optional = (what: string) => z.union([text(what), z.null()], { error: `${what}, or null` }).prefault(null)
 const claim = (name: string, what: string) => text('the name of a claim').prefault(name).describe(what)
 
 export const jwt = optionalGroup('JSON Web Tokens as passwords; null: none are taken.', {
@@ -30,11 +29,11 @@ export const jwt = optionalGroup('JSON Web Tokens as passwords; null: none are t
     .min(1, { error: 'at least one algorithm' })
     .prefault(['RS256', 'ES256', 'EdDSA'])
     .describe('Algorithms that a token may be signed with; HS256, HS384 and HS512 go with secretFile, and only they.'),
-  secretFile: optional('the path of a file').describe(
+  secretFile: textOrNull('the path of a file').describe(
     'File whose content is the secret, without the line break at its end.',
   ),
-  publicKeyFile: optional('the path of a PEM file').describe('PEM file with the public key, or a certificate.'),
-  jwksFile: optional('the path of a JSON file').describe('JSON file with public keys: a JWK Set (RFC 7517).'),
+  publicKeyFile: textOrNull('the path of a PEM file').describe('PEM file with the public key, or a certificate.'),
+  jwksFile: textOrNull('the path of a JSON file').describe('JSON file with public keys: a JWK Set (RFC 7517).'),
   jwksUrl: z
     .union([z.string().refine(isWebAddress, { error: webAddress }), z.null()], { error: webAddress })
     .prefault(null)
@@ -45,7 +44,7 @@ export const jwt = optionalGroup('JSON Web Tokens as passwords; null: none are t
   jwksCooldown: duration('0s', LONGEST_TIMER)
     .prefault('30s')
     .describe('Time between two fetches because of a token with an unknown key.'),
-  issuer: optional('text').describe('Who must have issued a token: its claim iss; null: anyone.'),
+  issuer: textOrNull('text').describe('Who must have issued a token: its claim iss; null: anyone.'),
   audience: z
     .union([text(audiences), z.array(text(audiences)).min(1), z.null()], { error: audiences })
     .prefault(null)
@@ -64,7 +63,7 @@ export const httpAuth = optionalGroup('A server that is asked over HTTP who a cl
     .string({ error: webAddress })
     .refine(isWebAddress, { error: webAddress })
     .describe('Where the credentials of a client are posted as JSON.'),
-  bearerTokenFile: optional('the path of a file').describe(
+  bearerTokenFile: textOrNull('the path of a file').describe(
     'File whose first line the broker shows the server as its token.',
   ),
   timeout: duration('1ms', '1m').prefault('5s').describe('Time that an answer may take.'),

@@ -1,7 +1,7 @@
 /** The options of HTTP: where the API, the metrics and the dashboard are, and who may use them. */
 
 import * as z from 'zod'
-import { flag, group, integer, text } from './kinds.ts'
+import { flag, group, integer, text, textOrNull } from './kinds.ts'
 import { forwardedFor, isOrigin, originExpected } from './listeners.ts'
 
 const name = 'a host name, such as mqtt.example.com'
@@ -14,10 +14,9 @@ export const http = group({
     .union([integer(0, 65_535), z.null()], { error: 'a whole number from 0 to 65535, or null' })
     .prefault(null)
     .describe('TCP port for HTTP: the API, metrics, health; 0 takes any free one; null: not offered.'),
-  tokenFile: z
-    .union([text('a path'), z.null()], { error: 'the path of a token file, or null' })
-    .prefault(null)
-    .describe('File of tokens, a line each: name, read or operate, and the token itself.'),
+  tokenFile: textOrNull('the path of a token file').describe(
+    'File of tokens, a line each: name, read or operate, and the token itself.',
+  ),
   names: z
     .array(z.string({ error: name }).regex(/^[a-z0-9.-]+$/i, { error: name }), { error: `a list: each ${name}` })
     .prefault([])

@@ -44,6 +44,11 @@ export function text(error: string) {
   return z.string({ error }).min(1, { error })
 }
 
+/** Text, or null, which it is by default. */
+export function textOrNull(expected: string) {
+  return z.union([text(expected), z.null()], { error: `${expected}, or null` }).prefault(null)
+}
+
 /** Milliseconds as a number, or text such as '10s'; resolves to milliseconds. Limits are given as such text. */
 export function duration(min: string, max: string) {
   const error = `a duration from ${min} to ${max}: milliseconds as a number, or text such as 500ms, 10s, 5m, 2h, 1d`

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { group, integer, LARGEST_PACKET, oneOf, optionalGroup, size, text } from './kinds.ts'
+import { group, integer, LARGEST_PACKET, oneOf, optionalGroup, size, text, textOrNull } from './kinds.ts'
 
 /** What a socket's address has room for on Linux; elsewhere it is less. */
 const LONGEST_SOCKET_PATH = 107
@@ -70,16 +70,12 @@ const origins = z
   .prefault(null)
   .describe('Web sites whose pages may connect, by their origin; null: any. What is no browser tells none.')
 
-const file = (what: string) => z.union([text('a path'), z.null()], { error: what }).prefault(null)
-
 const certificates = {
   cert: text('the path of a PEM file').describe('PEM file with the certificate of the broker, and those in between.'),
   key: text('the path of a PEM file').describe('PEM file with the private key of the certificate.'),
-  passphraseFile: file('the path of a file, or null').describe('File whose first line is the passphrase of the key.'),
-  ca: file('the path of a PEM file, or null').describe(
-    'PEM file with the authorities whose client certificates count.',
-  ),
-  crl: file('the path of a PEM file, or null').describe(
+  passphraseFile: textOrNull('the path of a file').describe('File whose first line is the passphrase of the key.'),
+  ca: textOrNull('the path of a PEM file').describe('PEM file with the authorities whose client certificates count.'),
+  crl: textOrNull('the path of a PEM file').describe(
     'PEM file with the revocation lists of all these authorities; null: no certificate is revoked.',
   ),
   clientCertificate: oneOf(['none', 'request', 'require'])

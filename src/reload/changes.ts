@@ -1,6 +1,7 @@
 /** Which options differ between two configurations, and what takes effect while the broker runs. Pure. */
 
 import { isDeepStrictEqual } from 'node:util'
+import { isGroup } from '../config/document.ts'
 import { namesWithin } from '../config/options.ts'
 import type { Config } from '../config/schema.ts'
 
@@ -50,8 +51,4 @@ function* differences(before: Group, after: Group, prefix: string): Generator<st
     if (isGroup(one) && isGroup(other)) yield* differences(one, other, `${prefix}${key}.`)
     else if (!isDeepStrictEqual(one, other)) yield `${prefix}${key}`
   }
-}
-
-function isGroup(value: unknown): value is Group {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

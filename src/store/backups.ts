@@ -21,7 +21,7 @@ export interface BackupStatus extends BackupResult {
   fault: { code: string; message: string } | null
 }
 
-export interface BackupsContext {
+export interface BackupsParts {
   store: Store
   /** `store.backupPath` */
   folder: string
@@ -33,11 +33,11 @@ export interface BackupsContext {
 const NOTHING: BackupResult = { records: 0, bytes: 0, damaged: 0, damagedKeys: [] }
 
 export class Backups {
-  readonly #context: BackupsContext
+  readonly #parts: BackupsParts
   #latest: BackupStatus | null = null
 
-  constructor(context: BackupsContext) {
-    this.#context = context
+  constructor(parts: BackupsParts) {
+    this.#parts = parts
   }
 
   /** Null: there was none since the start. */
@@ -51,7 +51,7 @@ export class Backups {
    * @throws EventflowError BACKUP_REFUSED when it is not below the folder, or one is under way
    */
   start(path: string): Readonly<BackupStatus> {
-    const folder = resolve(this.#context.folder)
+    const folder = resolve(this.#parts.folder)
     const full = resolve(folder, path)
     const inside = relative(folder, full)
     if (path.includes('\u0000') || inside === '' || isAbsolute(inside) || inside.split(sep)[0] === '..') {
@@ -67,7 +67,7 @@ export class Backups {
    * @throws EventflowError BACKUP_REFUSED, BACKUP_FAILED: see Store.backup()
    */
   async run(path: string): Promise<BackupResult> {
-    const { store, clock, onEnd } = this.#context
+    const { store, clock, onEnd } = this.#parts
     if (this.#latest?.state === 'running') {
       throw new EventflowError('BACKUP_REFUSED', `The backup ${this.#latest.path} is under way.`)
     }

@@ -10,8 +10,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { generate, type Packet, parser } from 'mqtt-packet'
-import { processorSeconds, residentBytes } from '../../src/bench/process-usage.ts'
 import { spreadOf } from '../../src/bench/statistics.ts'
+import { processorSeconds, residentBytes } from '../../src/bench/system/process-usage.ts'
 import { startEventflow, workFolder } from './rivals/servers.ts'
 
 const [queues = 1_000, seconds = 10, runs = 3] = process.argv.slice(2, 5).map(Number)

@@ -2,9 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
-import { packet } from '../helpers/packets.ts'
+import { packet, properties } from '../helpers/packets.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
-import { properties } from '../unit/wire/support.ts'
 import { expectRefused, fresh, nextMessage, noProperties, publish, subscribe, VERSIONS } from './support.ts'
 
 const broker = sharedBroker()

@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { type Credentials, definePlugin } from '../../src/plugin.ts'
 import { sharedBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { packet, rawText } from '../helpers/packets.ts'
+import { packet, properties, rawText } from '../helpers/packets.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
-import { properties } from '../unit/wire/support.ts'
 import {
   connectPacket,
   expectRefused,

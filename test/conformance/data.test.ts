@@ -2,9 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
-import { packet, rawText } from '../helpers/packets.ts'
+import { bytes, packet, properties, rawText } from '../helpers/packets.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
-import { bytes, properties } from '../unit/wire/support.ts'
 import {
   arrived,
   connectPacket,

@@ -2,10 +2,9 @@
 
 import { describe, expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
-import { packet } from '../helpers/packets.ts'
+import { packet, properties } from '../helpers/packets.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
-import { properties } from '../unit/wire/support.ts'
 import {
   fresh,
   LEVELS,

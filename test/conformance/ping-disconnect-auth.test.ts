@@ -3,9 +3,8 @@
 import { describe, expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { packet } from '../helpers/packets.ts'
+import { packet, properties } from '../helpers/packets.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
-import { properties } from '../unit/wire/support.ts'
 import {
   expectRefused,
   expectTurnedAway,

@@ -3,9 +3,8 @@
 import { describe, expect, it } from 'vitest'
 import { definePlugin } from '../../src/plugin.ts'
 import { sharedBroker } from '../helpers/broker.ts'
-import { packet, rawText } from '../helpers/packets.ts'
+import { packet, properties, rawText } from '../helpers/packets.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
-import { properties } from '../unit/wire/support.ts'
 import {
   arrived,
   expectRefused,

@@ -4,10 +4,9 @@ import type { IConnectPacket } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
 import { sharedBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
-import { packet } from '../helpers/packets.ts'
+import { packet, properties } from '../helpers/packets.ts'
 import { connectRaw, openRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
-import { properties } from '../unit/wire/support.ts'
 import {
   connectPacket,
   expectTurnedAway,

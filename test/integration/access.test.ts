@@ -4,11 +4,11 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
 import { startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub, sub } from '../helpers/mosquitto.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { passwordFile } from '../helpers/passwords.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
 
 const VERSIONS = [
@@ -21,18 +21,11 @@ const BOB = { username: 'bob', password: Buffer.from('battery staple') }
 
 type Rules = NonNullable<NonNullable<Parameters<typeof startBroker>[0]>['access']>['rules']
 
-/** A password file of alice and bob, made by `eventflow passwd`; few rounds, so that tests are quick. */
-async function passwordFile(): Promise<string> {
-  const file = join(await temporaryFolder(), 'passwords')
-  const terminal = { input: process.stdin, output: process.stderr }
-  expect(await runPasswd(['-c', '-b', '-I', '10', file, 'alice', 'correct horse'], terminal)).toBe(0)
-  expect(await runPasswd(['-b', '-I', '10', file, 'bob', 'battery staple'], terminal)).toBe(0)
-  return file
-}
+const USERS = { alice: 'correct horse', bob: 'battery staple' }
 
 /** A broker with users alice and bob, who may do what the rules say. */
 async function startGuarded(rules: Rules = [], more: { publishDenied?: 'close' | 'ignore' } = {}) {
-  return startBroker({ access: { passwordFile: await passwordFile(), rules, ...more } })
+  return startBroker({ access: { passwordFile: await passwordFile(USERS), rules, ...more } })
 }
 
 const EVERYTHING: Rules = [{ allow: ['publish', 'subscribe'], topics: ['#', '$eventflow/#'] }]
@@ -291,7 +284,7 @@ describe('without users', () => {
 
 describe('with users', () => {
   it('the broker may listen on every address', async () => {
-    const access = { passwordFile: await passwordFile() }
+    const access = { passwordFile: await passwordFile(USERS) }
     const broker = await startProcess(await temporaryFolder(), { listeners: { tcp: { host: '0.0.0.0' } }, access })
     expect(await knock(broker.port, 4, ALICE)).toMatchObject({ returnCode: 0 })
     expect(await knock(broker.port, 4, {})).toMatchObject({ returnCode: 5 })
@@ -309,7 +302,7 @@ describe('with users', () => {
 
   it('no password is in the log, or in an event', async () => {
     const folder = await temporaryFolder()
-    const access = { passwordFile: await passwordFile(), rules: EVERYTHING }
+    const access = { passwordFile: await passwordFile(USERS), rules: EVERYTHING }
     const broker = await startProcess(folder, { access, log: { level: 'trace' } })
     const reader = await connectClient(broker.port, { ...BOB })
     await reader.mqtt.subscribeAsync('$eventflow/#')

@@ -3,7 +3,7 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { restoreBackup } from '../../src/store/level/restore.ts'
+import { restoreBackup } from '../../src/store/level/backup/restore.ts'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { finish } from '../helpers/program.ts'

@@ -9,9 +9,8 @@ import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { describeWithMosquitto, pub } from '../helpers/mosquitto.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
-import { packet, rawText } from '../helpers/packets.ts'
+import { bytes, packet, properties, rawText } from '../helpers/packets.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
-import { bytes, properties } from '../unit/wire/support.ts'
 
 const VERSIONS = [
   { name: '3.1.1', version: 4 },

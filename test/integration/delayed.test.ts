@@ -1,10 +1,9 @@
 /** `$delayed/<seconds>/<topic>` as clients see it, on MQTT 3.1.1 and 5.0. */
 
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
 import { startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { passwordFile } from '../helpers/passwords.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
 
 const publish = (topic: string, messageId = 1) =>
@@ -48,8 +47,7 @@ describe.each([4, 5] as const)('a delayed message on protocol level %i', (protoc
   })
 
   it('may go where its publisher may publish, and nowhere else', async () => {
-    const file = join(await temporaryFolder(), 'passwords')
-    await runPasswd(['-c', '-b', '-I', '10', file, 'bob', 'b'], { input: process.stdin, output: process.stderr })
+    const file = await passwordFile({ bob: 'b' })
     const rules = [
       { deny: 'publish' as const, topics: ['queue/secret'] },
       { allow: 'publish' as const, topics: ['open/#', 'queue/#', '$SYS/#'] },

@@ -6,10 +6,10 @@ import { LevelStore } from '../../src/store/level/level-store.ts'
 import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
+import { FakeDatabase } from '../helpers/fake-database.ts'
 import { connectRaw, type RawClient } from '../helpers/raw-client.ts'
 import { smallDisk } from '../helpers/small-disk.ts'
 import { until } from '../helpers/until.ts'
-import { FakeDatabase } from '../unit/store/fake-database.ts'
 
 /** A broker whose disk does as the test says. */
 async function startOnFake() {

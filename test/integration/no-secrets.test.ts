@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import { check } from '../../src/cli/commands/check.ts'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
 import { EVENT_TYPES } from '../../src/core/event-types.ts'
 import { startBroker, startProcess, temporaryFolder } from '../helpers/broker.ts'
 import { json, startWebServer } from '../helpers/http-server.ts'
+import { passwordFile, scramFile } from '../helpers/passwords.ts'
 import { connectRaw, openRaw } from '../helpers/raw-client.ts'
 import { ScramClient } from '../helpers/scram.ts'
 import { fileWith, forge, sign } from '../helpers/tokens.ts'
@@ -22,10 +22,7 @@ const SCRAM = 'Xscram-password-Q5'
 /** Users by all ways, and the secrets that must not be seen. */
 async function prepare() {
   const folder = await temporaryFolder()
-  const [passwordFile, scramFile] = [join(folder, 'passwords'), join(folder, 'scram')]
-  const terminal = { input: process.stdin, output: process.stderr }
-  expect(await runPasswd(['-c', '-b', '-I', '10', passwordFile, 'alice', RIGHT], terminal)).toBe(0)
-  expect(await runPasswd(['-c', '-b', '--scram', '-I', '4096', scramFile, 'alice', SCRAM], terminal)).toBe(0)
+  const files = { passwordFile: await passwordFile({ alice: RIGHT }), scramFile: await scramFile({ alice: SCRAM }) }
   const server = await startWebServer(json({ result: 'ignore' }))
   const tokens = {
     good: await sign(KEY, 'HS256', { aud: 'mqtt' }),
@@ -37,8 +34,7 @@ async function prepare() {
   }
   const config = {
     access: {
-      passwordFile,
-      scramFile,
+      ...files,
       slowDown: { after: null },
       rules: [{ allow: 'publish' as const, topics: ['a'] }],
     },

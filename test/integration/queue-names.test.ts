@@ -1,10 +1,9 @@
 /** `$queue/…` and `$q/…`: other names of `queue/…`, with the same rules. */
 
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
-import { startBroker, temporaryFolder } from '../helpers/broker.ts'
+import { startBroker } from '../helpers/broker.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { passwordFile } from '../helpers/passwords.ts'
 import { connectRaw } from '../helpers/raw-client.ts'
 
 const NAMES = ['queue/jobs', '$queue/jobs', '$q/jobs']
@@ -55,8 +54,7 @@ describe.each([4, 5] as const)('a queue, on protocol level %i,', (protocolVersio
   })
 
   it('is kept from those who may not, whatever they call it', async () => {
-    const file = join(await temporaryFolder(), 'passwords')
-    await runPasswd(['-c', '-b', '-I', '10', file, 'bob', 'b'], { input: process.stdin, output: process.stderr })
+    const file = await passwordFile({ bob: 'b' })
     const rules = [
       { deny: ['publish' as const, 'subscribe' as const], topics: ['queue/secret'] },
       { allow: ['publish' as const, 'subscribe' as const], topics: ['#', '$queue/#', '$q/#'] },

@@ -3,10 +3,10 @@
 import { join } from 'node:path'
 import type { IClientOptions } from 'mqtt'
 import { describe, expect, it } from 'vitest'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { connectClient } from '../helpers/mqtt-client.ts'
+import { passwordFile } from '../helpers/passwords.ts'
 import { connectRaw, openRaw, type RawClient } from '../helpers/raw-client.ts'
 import { until } from '../helpers/until.ts'
 
@@ -37,14 +37,10 @@ const lastingAs = (clientId: string) =>
   ({ protocolVersion: 5, clientId, clean: false, properties: { sessionExpiryInterval: 600 } }) as const
 
 async function start(rules: Rules = TENANTS) {
-  const passwordFile = join(await temporaryFolder(), 'passwords')
-  const terminal = { input: process.stdin, output: process.stderr }
-  for (const [i, { username, password }] of [ALICE, BOB, MALLORY].entries()) {
-    const create = i === 0 ? ['-c'] : []
-    expect(await runPasswd([...create, '-b', '-I', '10', passwordFile, username, String(password)], terminal)).toBe(0)
-  }
-  const broker = await startBroker({ access: { passwordFile, rules }, sys: { interval: '1h' } })
-  const change = (rules: Rules) => broker.access.change({ ...FULL, passwordFile, rules })
+  const users = Object.fromEntries([ALICE, BOB, MALLORY].map((one) => [one.username, String(one.password)]))
+  const file = await passwordFile(users)
+  const broker = await startBroker({ access: { passwordFile: file, rules }, sys: { interval: '1h' } })
+  const change = (rules: Rules) => broker.access.change({ ...FULL, passwordFile: file, rules })
   return { broker, port: broker.port, change }
 }
 

@@ -1,14 +1,13 @@
 /** Enhanced authentication of MQTT 5.0 with SCRAM-SHA-256: coming in, and once more on a connection that stands. */
 
-import { join } from 'node:path'
 import type { IAuthPacket, IConnectPacket } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
-import { runPasswd } from '../../src/cli/commands/passwd.ts'
 import type { AuthenticationMethod } from '../../src/plugin.ts'
 import { definePlugin, Refusal } from '../../src/plugin.ts'
-import { startBroker, temporaryFolder } from '../helpers/broker.ts'
+import { startBroker } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
 import { packet } from '../helpers/packets.ts'
+import { scramFile } from '../helpers/passwords.ts'
 import { openRaw, type RawClient } from '../helpers/raw-client.ts'
 import { ScramClient } from '../helpers/scram.ts'
 import { until } from '../helpers/until.ts'
@@ -16,11 +15,9 @@ import { until } from '../helpers/until.ts'
 const METHOD = 'SCRAM-SHA-256'
 
 async function startWithScram(more: object = {}, listener: object = {}) {
-  const scramFile = join(await temporaryFolder(), 'scram')
-  const words = ['-c', '-b', '--scram', '-I', '4096', scramFile, 'alice', 'correct horse']
-  expect(await runPasswd(words, { input: process.stdin, output: process.stderr })).toBe(0)
+  const users = await scramFile({ alice: 'correct horse' })
   const rules = [{ allow: ['publish' as const, 'subscribe' as const], user: 'alice', topics: ['#'] }]
-  return startBroker({ access: { scramFile, rules, ...more }, listeners: { tcp: { port: 0, ...listener } } })
+  return startBroker({ access: { scramFile: users, rules, ...more }, listeners: { tcp: { port: 0, ...listener } } })
 }
 
 function properties(data: string | null, authenticationMethod = METHOD) {

@@ -10,7 +10,8 @@ import { readDisconnect } from '../../src/wire/disconnect.ts'
 import { readPublishProperties, readWillProperties } from '../../src/wire/publish-properties.ts'
 import { readSubscribe, readUnsubscribe } from '../../src/wire/subscribe.ts'
 import { readText } from '../../src/wire/text.ts'
-import { type CutPacket, generate, outcome, properties } from '../unit/wire/support.ts'
+import { properties } from '../helpers/packets.ts'
+import { type CutPacket, generate, outcome } from '../unit/wire/support.ts'
 
 const RUNS = { numRuns: 2000 }
 

@@ -108,8 +108,8 @@ function circles(sources: Sources): string[] {
   return found
 }
 
-function readSources(): Sources {
-  const files = ['src', 'plugins'].flatMap((folder) =>
+function readSources(...folders: string[]): Sources {
+  const files = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => posix.join(folder, name.replaceAll('\\', '/'))),
@@ -118,7 +118,7 @@ function readSources(): Sources {
 }
 
 describe('the sources', () => {
-  const sources = readSources()
+  const sources = readSources('src', 'plugins')
 
   it('import in one direction', () => expect(violations(sources)).toEqual([]))
 
@@ -129,6 +129,16 @@ describe('the sources', () => {
       [...sources].filter(([file, source]) => importsOf(file, source).length > 0).map(([file]) => roomOf(file)),
     )
     expect([...seen].sort()).toEqual([...new Set([...sources.keys()].map(roomOf))].sort())
+  })
+})
+
+describe('the helpers of tests', () => {
+  it('import no tests: whoever uses one needs to know no other', () => {
+    const found = [...readSources('test/helpers')].flatMap(([file, source]) =>
+      importsOf(file, source).map((to) => `${file} → ${to}`),
+    )
+    expect(found.length).toBeGreaterThan(50)
+    expect(found.filter((arrow) => / → test\/(?!helpers\/)/.test(arrow))).toEqual([])
   })
 })
 

@@ -10,9 +10,9 @@ import { loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { BackupStatus } from '../../store/backups.ts'
-import { backUpOffline, hasStore } from '../../store/level/offline-backup.ts'
+import { backUpOffline, hasStore } from '../../store/level/backup/offline-backup.ts'
 import { API_OPTIONS, API_USAGE, Api } from '../api.ts'
-import { tellProgress, tellResult } from '../backup-report.ts'
+import { tellCounts, tellResult } from '../backup-report.ts'
 import { type Command, text, WronglyCalled } from '../command.ts'
 
 const USAGE = `backup DIR [--config FILE] [--data DIR] [--url URL]
@@ -56,7 +56,7 @@ async function backUpHere({ store }: Config, directory: string, json: boolean): 
   if (store.kind !== 'level' || !(await hasStore(store.path))) return false
   const path = resolve(store.backupPath, directory)
   try {
-    const result = await backUpOffline(store.path, { path, onProgress: (progress) => tellProgress('copied', progress) })
+    const result = await backUpOffline(store.path, { path, onProgress: (progress) => tellCounts('copied', progress) })
     if (result.passedOver > 0) {
       process.stderr.write(`warning: ${result.passedOver} bytes of the log in ${store.path} cannot be read\n`)
     }
@@ -76,7 +76,7 @@ async function backUpOnline(api: Api, directory: string, json: boolean): Promise
     }
     if (status.state === 'failed') throw new Error(`${api.url}: ${status.fault!.message}`)
     if (status.state === 'finished') return tellResult(`written to ${status.path}`, status, status.path, json)
-    tellProgress('copied', status)
+    tellCounts('copied', status)
     await pause(POLL_MS)
   }
 }

@@ -11,7 +11,7 @@ import { isConfigError, locateConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { EventflowError } from '../../core/errors.ts'
 import type { Answer, Question } from '../access-question.ts'
-import type { Command } from '../command.ts'
+import { type Command, WronglyCalled } from '../command.ts'
 
 const OWN = ['queue', 'user', 'client-id', 'role', 'publish', 'subscribe']
 
@@ -58,21 +58,16 @@ export const check: Command = {
 function questionOf(own: ParsedFlags['own']): Question | null {
   const { user = null, publish, subscribe, role } = own
   if (publish !== undefined && subscribe !== undefined)
-    throw wronglyCalled('--publish and --subscribe are two questions')
+    throw new WronglyCalled('--publish and --subscribe are two questions')
   const topic = publish ?? subscribe
   if (topic === undefined) {
     if (user !== null || role !== undefined || own['client-id'] !== undefined) {
-      throw wronglyCalled('--publish or --subscribe is missing')
+      throw new WronglyCalled('--publish or --subscribe is missing')
     }
     return null
   }
   const action = publish === undefined ? 'subscribe' : 'publish'
   return { user, clientId: own['client-id'] ?? user ?? 'check', roles: role?.split(',') ?? [], action, topic }
-}
-
-/** As node:util's parseArgs refuses words: see main.ts. */
-function wronglyCalled(text: string): TypeError {
-  return Object.assign(new TypeError(text), { code: 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' })
 }
 
 /** The place of a rule of the configuration, with the file and the line where it stands. */

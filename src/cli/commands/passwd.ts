@@ -14,7 +14,7 @@ import {
   removeUser,
   userProblem,
 } from '../../../plugins/access/password-file.ts'
-import type { Command } from '../command.ts'
+import { type Command, WronglyCalled } from '../command.ts'
 
 const { password: HASHES, scram: SCRAM } = FILE_KINDS
 
@@ -66,8 +66,6 @@ interface Order {
   iterations: number
   kind: FileKind
 }
-
-class WronglyCalled extends Error {}
 
 async function change(order: Order, terminal: Terminal): Promise<void> {
   const { file, user, password, create, remove, iterations, kind } = order

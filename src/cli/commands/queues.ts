@@ -5,6 +5,7 @@ import { API_OPTIONS, API_USAGE, Api, ApiProblem, pathOf } from '../api.ts'
 import { type Command, flag, text, WronglyCalled, wholeNumber } from '../command.ts'
 import { confirmed } from '../confirm.ts'
 import { printJson, printList } from '../print.ts'
+import { tellProgress } from '../progress.ts'
 import { type Cell, printable, writeFields, writeTable } from '../table.ts'
 
 const USAGE = `queues list|show|peek|pause|resume|purge|delete|redrive [NAME] [options]
@@ -181,10 +182,10 @@ async function redrive({ api, name, limit, json }: Call): Promise<void> {
       total.moved += moved
       total.left = left
       size = moved
-      tell(`${printable(name)}: ${total.moved} of ${most} …`)
+      tellProgress(`${printable(name)}: ${total.moved} of ${most} …`)
     }
   } finally {
-    tell('')
+    tellProgress('')
   }
   if (json) return printJson(total)
   const stay = total.left === 0 ? '' : `; ${counted(total.left)} could not go back: see eventflow queues peek`
@@ -204,17 +205,13 @@ async function redriveSome(api: Api, name: string, limit: number, begun: boolean
 /** One call that may take long: on a terminal, what it is that takes so long, from the first second on. */
 async function patiently<T>(what: string, call: Promise<T>): Promise<T> {
   let seconds = 0
-  const ticking = setInterval(() => tell(`${what} … ${++seconds} s`), 1_000)
+  const ticking = setInterval(() => tellProgress(`${what} … ${++seconds} s`), 1_000)
   try {
     return await call
   } finally {
     clearInterval(ticking)
-    if (seconds > 0) tell('')
+    if (seconds > 0) tellProgress('')
   }
-}
-
-function tell(progress: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${progress}`)
 }
 
 function counted(messages: number): string {

@@ -3,8 +3,8 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../../config/load.ts'
-import { restoreBackup } from '../../store/level/restore.ts'
-import { tellProgress, tellResult } from '../backup-report.ts'
+import { restoreBackup } from '../../store/level/backup/restore.ts'
+import { tellCounts, tellResult } from '../backup-report.ts'
 import { type Command, flag, text, WronglyCalled } from '../command.ts'
 
 const USAGE = `restore BACKUP [--config FILE] [--data DIR] [--json]
@@ -32,7 +32,7 @@ export const restore: Command = {
     const { store } = loadConfig({ file: values.config, flags: { data: values.data }, env: process.env })
     if (store.kind !== 'level')
       throw new Error('the configuration keeps data in memory: there is nothing to restore to')
-    const result = await restoreBackup(resolve(from), store.path, (progress) => tellProgress('checked', progress))
+    const result = await restoreBackup(resolve(from), store.path, (progress) => tellCounts('checked', progress))
     tellResult(`restored to ${resolve(store.path)}`, result, resolve(store.path), values.json ?? false)
     return 0
   },

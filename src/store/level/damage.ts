@@ -7,31 +7,31 @@ import { EventflowError } from '../../core/errors.ts'
 import type { Commit } from './commit.ts'
 import { key } from './keys.ts'
 
-export interface DamageContext {
+export interface DamageParts {
   commit: Commit
   onFault: (error: Error) => void
 }
 
 export class Damage {
-  readonly #context: DamageContext
+  readonly #parts: DamageParts
 
-  constructor(context: DamageContext) {
-    this.#context = context
+  constructor(parts: DamageParts) {
+    this.#parts = parts
   }
 
   /** Keep what was found under `from`, as it was found. */
   keep(from: string, found: Buffer): void {
-    this.#context.commit.put(key('damaged', from), found)
+    this.#parts.commit.put(key('damaged', from), found)
   }
 
   /** Keep it, and remove it from where it was found. */
   setAside(from: string, found: Buffer): void {
     this.keep(from, found)
-    this.#context.commit.del(from)
+    this.#parts.commit.del(from)
   }
 
   /** @param what cannot be read, and what became of it: a sentence or two */
   tell(what: string, cause: unknown): void {
-    this.#context.onFault(new EventflowError('STORE_CORRUPT', what, { cause }))
+    this.#parts.onFault(new EventflowError('STORE_CORRUPT', what, { cause }))
   }
 }

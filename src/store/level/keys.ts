@@ -8,7 +8,7 @@
  *     session    · client id              a session's record (session-record.ts)
  *     received   · client id              packet identifiers of QoS 2 messages received, u16 each
  *     retained   · topic                  a record (record.ts)
- *     queue      · name · first id, count a pack of messages (pack-codec.ts)
+ *     queue      · name · first id, count a pack of messages (log/pack-codec.ts)
  *     queue-marks · name · first id       what was removed from and marked in that pack
  *     outgoing, outgoing-marks            the same for the outgoing messages of sessions, named by client id
  *     damaged    · key                    what was found under that key and could not be read (damage.ts)

@@ -9,7 +9,7 @@ import type { Damage } from './damage.ts'
 import type { Database } from './database.ts'
 import { key, nameOf, rangeOf } from './keys.ts'
 
-export interface RetainedStoreContext {
+export interface RetainedStoreParts {
   database: Database
   commit: Commit
   damage: Damage
@@ -20,10 +20,10 @@ export class LevelRetainedStore implements RetainedStore {
   readonly #commit: Commit
   readonly #damage: Damage
 
-  constructor(context: RetainedStoreContext) {
-    this.#database = context.database
-    this.#commit = context.commit
-    this.#damage = context.damage
+  constructor(parts: RetainedStoreParts) {
+    this.#database = parts.database
+    this.#commit = parts.commit
+    this.#damage = parts.damage
   }
 
   async *load(): AsyncIterable<Message> {

@@ -9,7 +9,7 @@ import { key, logKeys, nameOf, parsePackKey, rangeBehind, rangeOf } from './keys
 import type { Operations } from './operations.ts'
 import { decodeSession, encodeSession } from './session-record.ts'
 
-export interface SessionStoreContext {
+export interface SessionStoreParts {
   database: Database
   commit: Commit
   outgoing: MessageLog
@@ -26,16 +26,16 @@ export class LevelSessionStore implements SessionStore, Part {
   /** Whose set may be on disk. Most are empty again before they get there, and then cost nothing. */
   readonly #stored = new Set<string>()
 
-  private constructor(context: SessionStoreContext) {
-    this.outgoing = context.outgoing
-    this.#database = context.database
-    this.#commit = context.commit
-    this.#damage = context.damage
+  private constructor(parts: SessionStoreParts) {
+    this.outgoing = parts.outgoing
+    this.#database = parts.database
+    this.#commit = parts.commit
+    this.#damage = parts.damage
   }
 
-  static async open(context: SessionStoreContext): Promise<LevelSessionStore> {
-    const store = new LevelSessionStore(context)
-    await visit(context.database.keys(rangeOf('received')), (key) => store.#stored.add(nameOf('received', key)))
+  static async open(parts: SessionStoreParts): Promise<LevelSessionStore> {
+    const store = new LevelSessionStore(parts)
+    await visit(parts.database.keys(rangeOf('received')), (key) => store.#stored.add(nameOf('received', key)))
     return store
   }
 

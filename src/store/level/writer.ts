@@ -15,7 +15,7 @@ import type { Database } from './database.ts'
 import { SYNC_KEY } from './keys.ts'
 import { Operations } from './operations.ts'
 
-export interface WriterContext {
+export interface WriterParts {
   database: Database
   clock: Clock
   /** Nothing can be written, for now. Told once, until onRecovered. */
@@ -46,7 +46,7 @@ const EMPTY = Buffer.alloc(0)
 export class Writer {
   /** How long a write took that was synced, in seconds. */
   readonly times = new Histogram(COMMIT_TIMES)
-  readonly #context: WriterContext
+  readonly #parts: WriterParts
   readonly #uptime: () => number
   /** Handed to the database since the last sync. */
   #unsynced = new Operations()
@@ -57,9 +57,9 @@ export class Writer {
   #stopped = false
   #pausing: { timer: Timer; resume: () => void } | null = null
 
-  constructor(context: WriterContext) {
-    this.#context = context
-    this.#uptime = context.uptime ?? (() => performance.now())
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+    this.#uptime = parts.uptime ?? (() => performance.now())
   }
 
   /** Why nothing can be written; null when all is well. */
@@ -77,7 +77,7 @@ export class Writer {
    * @throws EventflowError STORE_FAILED when the writer was stopped and the last attempt failed
    */
   async write(operations: Operations, sync: boolean): Promise<void> {
-    const slow = this.#context.clock.after(SLOW_MS, this.#slow)
+    const slow = this.#parts.clock.after(SLOW_MS, this.#slow)
     const isCommit = sync && (operations.length > 0 || this.unsynced)
     const since = isCommit ? this.#uptime() : 0
     try {
@@ -115,7 +115,7 @@ export class Writer {
   }
 
   async #repair(operations: Operations): Promise<void> {
-    await this.#context.database.reopen?.()
+    await this.#parts.database.reopen?.()
     const all = new Operations()
     all.add(this.#unsynced)
     all.add(operations)
@@ -137,7 +137,7 @@ export class Writer {
   }
 
   async #put({ keys, values }: Operations, sync: boolean): Promise<void> {
-    const chain = this.#context.database.batch()
+    const chain = this.#parts.database.batch()
     for (let i = 0; i < keys.length; i++) {
       const value = values[i]!
       if (value === null) chain.del(keys[i]!)
@@ -153,14 +153,14 @@ export class Writer {
   #failed(fault: EventflowError): void {
     if (this.#fault !== null) return
     this.#fault = fault
-    this.#faultSince = this.#context.clock.now()
-    this.#context.onFault(fault)
+    this.#faultSince = this.#parts.clock.now()
+    this.#parts.onFault(fault)
   }
 
   #recovered(): void {
     if (this.#fault === null) return
     this.#fault = null
-    this.#context.onRecovered(this.#context.clock.now() - this.#faultSince)
+    this.#parts.onRecovered(this.#parts.clock.now() - this.#faultSince)
   }
 
   #pause(attempt: number): Promise<void> {
@@ -170,7 +170,7 @@ export class Writer {
         this.#pausing = null
         resolve()
       }
-      this.#pausing = { timer: this.#context.clock.after(delayMs, resume), resume }
+      this.#pausing = { timer: this.#parts.clock.after(delayMs, resume), resume }
     })
   }
 }

@@ -4,8 +4,8 @@
  * one and a doubled one are both seen.
  */
 
-import { Ledger } from '../../../src/bench/ledger.ts'
-import { processorSeconds } from '../../../src/bench/process-usage.ts'
+import { Ledger } from '../../../src/bench/load/ledger.ts'
+import { processorSeconds } from '../../../src/bench/system/process-usage.ts'
 
 export const PRODUCERS = 4
 export const CONSUMERS = 4

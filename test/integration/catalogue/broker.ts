@@ -8,10 +8,10 @@ import { definePlugin } from '../../../src/plugin.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { startBroker, temporaryFolder } from '../../helpers/broker.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 import { connectRaw } from '../../helpers/raw-client.ts'
 import { tlsFiles } from '../../helpers/tls.ts'
 import { until } from '../../helpers/until.ts'
-import { FakeDatabase } from '../../unit/store/fake-database.ts'
 import { onMqtt, publishPacket, type Scene } from './scene.ts'
 
 const MEMORY = { listeners: { tcp: { port: 0 } }, store: { kind: 'memory' } } as const

@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Histogram } from '../../../src/bench/histogram.ts'
-import { Ledger } from '../../../src/bench/ledger.ts'
+import { Ledger } from '../../../src/bench/load/ledger.ts'
 import { spreadOf } from '../../../src/bench/statistics.ts'
 
 describe('a histogram', () => {

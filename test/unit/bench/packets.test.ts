@@ -2,8 +2,8 @@
 
 import { type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
-import { connectPacket, type MqttVersion, subscribePacket, varint } from '../../../src/bench/packets.ts'
-import { PublishRing, type PublishShape } from '../../../src/bench/publish-ring.ts'
+import { connectPacket, type MqttVersion, subscribePacket, varint } from '../../../src/bench/load/packets.ts'
+import { PublishRing, type PublishShape } from '../../../src/bench/load/publish-ring.ts'
 import { routesOf } from '../../../src/bench/routes.ts'
 import { SCENARIOS } from '../../../src/bench/scenarios.ts'
 

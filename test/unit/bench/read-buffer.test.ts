@@ -2,8 +2,8 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { packet } from '../../../src/bench/packets.ts'
-import { Cutter, ReadBuffer } from '../../../src/bench/read-buffer.ts'
+import { packet } from '../../../src/bench/load/packets.ts'
+import { Cutter, ReadBuffer } from '../../../src/bench/load/read-buffer.ts'
 
 /** Gives the bytes to the cutter in chunks of these sizes, again and again; returns the bodies that were served. */
 function cut(bytes: Buffer, sizes: readonly number[], input: ReadBuffer) {

@@ -3,14 +3,14 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Cell, Row } from '../../../src/bench/campaign.ts'
-import { readableName } from '../../../src/bench/names.ts'
 import { parseBench } from '../../../src/bench/options.ts'
-import { pageOf } from '../../../src/bench/page.ts'
-import { notesOf, type Report } from '../../../src/bench/report.ts'
+import { readableName } from '../../../src/bench/report/names.ts'
+import { pageOf } from '../../../src/bench/report/page.ts'
+import { notesOf, type Report } from '../../../src/bench/report/report.ts'
+import { textOf } from '../../../src/bench/report/table.ts'
 import type { Figures } from '../../../src/bench/run.ts'
 import { SCENARIOS } from '../../../src/bench/scenarios.ts'
 import { spreadOf } from '../../../src/bench/statistics.ts'
-import { textOf } from '../../../src/bench/table.ts'
 import { bench } from '../../../src/cli/commands/bench.ts'
 
 const machine = { processor: 'Some | CPU', cores: 2, memoryGiB: 8, node: '20.20.2', system: 'Linux 6.1' }

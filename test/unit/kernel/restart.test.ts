@@ -11,9 +11,10 @@ import { LevelStore } from '../../../src/store/level/level-store.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
+import { LIMITS } from '../../helpers/limits.ts'
 import { Connection, memoryStore, recordedEvents } from '../session/support.ts'
-import { FakeDatabase } from '../store/fake-database.ts'
-import { LIMITS, SILENT, subscription } from './support.ts'
+import { SILENT, subscription } from './support.ts'
 
 const LOST: Departure = { reason: 'network', reasonCode: 0, publishWill: true }
 const GOODBYE: Departure = { reason: 'client', reasonCode: 0, publishWill: false }

@@ -6,9 +6,8 @@ import type { Session } from '../../../src/session/session.ts'
 import { Sessions } from '../../../src/session/sessions.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { LIMITS } from '../../helpers/limits.ts'
 import { memoryStore, recordedEvents } from '../session/support.ts'
-
-export const LIMITS = { maxInflight: 100, maxQueued: 1_000, maxQueuedBytes: 1_000_000 }
 
 export const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 

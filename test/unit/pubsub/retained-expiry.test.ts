@@ -3,7 +3,7 @@ import { Counters } from '../../../src/core/counters.ts'
 import { PubSub } from '../../../src/pubsub/pubsub.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { LIMITS } from '../kernel/support.ts'
+import { LIMITS } from '../../helpers/limits.ts'
 import { memoryStore, message, recordedEvents } from '../session/support.ts'
 
 const SECOND = 1_000

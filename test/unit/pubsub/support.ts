@@ -11,7 +11,8 @@ import type { Session } from '../../../src/session/session.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { LIMITS, SILENT, subscription } from '../kernel/support.ts'
+import { LIMITS } from '../../helpers/limits.ts'
+import { SILENT, subscription } from '../kernel/support.ts'
 import { Connection, type ConnectionOptions, memoryStore, message, recordedEvents } from '../session/support.ts'
 
 export interface ClientOptions extends ConnectionOptions {

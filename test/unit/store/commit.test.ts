@@ -3,8 +3,8 @@ import { Commit } from '../../../src/store/level/commit.ts'
 import { Writer } from '../../../src/store/level/writer.ts'
 import { turns } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 import { until } from '../../helpers/until.ts'
-import { FakeDatabase } from './fake-database.ts'
 
 const VALUE = Buffer.from('value')
 

@@ -12,7 +12,7 @@ import { openStore } from '../../../src/store/open.ts'
 import type { SessionRecord, Store } from '../../../src/store/store.ts'
 import { appendAll, readTexts, stored } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { FakeDatabase } from './fake-database.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 
 const ORDERS = logKeys('queue', 'orders')
 const PACK = packKey(ORDERS, 1, 3)

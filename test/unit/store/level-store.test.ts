@@ -7,7 +7,7 @@ import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { openStore } from '../../../src/store/open.ts'
 import { appendAll, readTexts, stored, turns } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { FakeDatabase } from './fake-database.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 
 describe('what a turn costs the database', () => {
   let database: FakeDatabase

@@ -7,7 +7,7 @@ import { LevelStore } from '../../../src/store/level/level-store.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { stored, textOf, turns } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { FakeDatabase } from './fake-database.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 
 interface ModelEntry {
   id: number

@@ -3,7 +3,7 @@ import { Operations } from '../../../src/store/level/operations.ts'
 import { SLOW_MS, Writer } from '../../../src/store/level/writer.ts'
 import { turns } from '../../contract/harness.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-import { FakeDatabase } from './fake-database.ts'
+import { FakeDatabase } from '../../helpers/fake-database.ts'
 
 const VALUE = Buffer.from('value')
 

@@ -12,9 +12,10 @@ import { TopicTable } from '../../../src/wire/topic-table.ts'
 import { WriteScheduler } from '../../../src/wire/write-buffer.ts'
 import { chronicleOf } from '../../helpers/chronicle.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { LIMITS } from '../../helpers/limits.ts'
 import { turn } from '../../helpers/slow-sink.ts'
 import { until } from '../../helpers/until.ts'
-import { LIMITS, RecordingNamespace, SILENT } from '../kernel/support.ts'
+import { RecordingNamespace, SILENT } from '../kernel/support.ts'
 import { memoryStore, recordedEvents } from '../session/support.ts'
 
 /** The client's end of a connection. */

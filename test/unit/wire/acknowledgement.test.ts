@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type Acknowledgement, readAcknowledgement } from '../../../src/wire/acknowledgement.ts'
 import { type AcknowledgementType, PUBACK, PUBCOMP, PUBREC, PUBREL } from '../../../src/wire/acknowledgement-writer.ts'
-import { bytes, outcome, properties } from './support.ts'
+import { bytes, properties } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const TYPES: AcknowledgementType[] = [PUBACK, PUBREC, PUBREL, PUBCOMP]
 

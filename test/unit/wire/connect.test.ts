@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type ConnectPacket, ConnectRefusal, readConnect } from '../../../src/wire/connect.ts'
-import { bytes, outcome, properties } from './support.ts'
+import { bytes, properties } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const read = (body: Buffer, flags = 0): ConnectPacket => readConnect(flags, body, 0, body.length)
 

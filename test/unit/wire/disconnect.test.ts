@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type DisconnectPacket, readDisconnect } from '../../../src/wire/disconnect.ts'
 import { readPingreq } from '../../../src/wire/pingreq.ts'
-import { bytes, outcome, properties } from './support.ts'
+import { bytes, properties } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 function read(body: Buffer, version: number, flags = 0): DisconnectPacket {
   return readDisconnect(flags, body, 0, body.length, version)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { PacketCutter } from '../../../src/wire/packet-cutter.ts'
-import { bytes, outcome } from './support.ts'
+import { bytes } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const NO_LIMIT = 268_435_460
 

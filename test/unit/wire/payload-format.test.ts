@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { payloadIsAsDeclared } from '../../../src/wire/payload-format.ts'
-import { bytes } from './support.ts'
+import { bytes } from '../../helpers/packets.ts'
 
 const TEXT = bytes(0x26, 'k', 'v', 0x01, 1, 0x03, 'text/plain')
 const BYTES = bytes(0x01, 0)

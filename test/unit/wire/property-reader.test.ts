@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { checkProperties, PropertyWalker } from '../../../src/wire/property-reader.ts'
 import { PLACES, PropertyId, PropertyPlace, propertyName } from '../../../src/wire/property-table.ts'
 import { Reader } from '../../../src/wire/reader.ts'
-import { bytes, outcome } from './support.ts'
+import { bytes } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const { Will, Connect, Connack, Publish, Subscribe, Disconnect } = PropertyPlace
 

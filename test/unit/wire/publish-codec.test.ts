@@ -9,8 +9,9 @@ import { writePublish } from '../../../src/wire/publish-encoder.ts'
 import type { PublishOptions } from '../../../src/wire/publish-options.ts'
 import { OutgoingAliases } from '../../../src/wire/topic-aliases.ts'
 import { WriteBuffer, WriteScheduler } from '../../../src/wire/write-buffer.ts'
+import { bytes } from '../../helpers/packets.ts'
 import { SlowSink, turn } from '../../helpers/slow-sink.ts'
-import { bytes, outcome } from './support.ts'
+import { outcome } from './support.ts'
 
 const NOW = 1_000_000
 

@@ -5,7 +5,8 @@ import {
   readWillProperties,
   type WillProperties,
 } from '../../../src/wire/publish-properties.ts'
-import { bytes, outcome } from './support.ts'
+import { bytes } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const read = (all: Buffer): PublishProperties => readPublishProperties(all, 0, all.length)
 const readWill = (all: Buffer): WillProperties => readWillProperties(all, 0, all.length)

@@ -5,7 +5,8 @@ import {
   type SubscribePacket,
   type UnsubscribePacket,
 } from '../../../src/wire/subscribe.ts'
-import { bytes, outcome, properties } from './support.ts'
+import { bytes, properties } from '../../helpers/packets.ts'
+import { outcome } from './support.ts'
 
 const NONE = properties()
 

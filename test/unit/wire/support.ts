@@ -1,4 +1,4 @@
-/** What the tests of the decoders share: packets by hand, and what became of them. */
+/** What the tests of the decoders share: packets as another implementation writes them, and what became of them. */
 
 import { generate as encode, type Packet } from 'mqtt-packet'
 import { Refusal } from '../../../src/core/reason-codes.ts'
@@ -12,24 +12,6 @@ export function outcome(action: () => unknown): number | 'accepted' {
     if (error instanceof Refusal) return error.code
     throw error
   }
-}
-
-/** Bytes from numbers, strings (their UTF-8, with its length before it) and other bytes. */
-export function bytes(...parts: Array<number | string | Buffer>): Buffer {
-  return Buffer.concat(
-    parts.map((part) => {
-      if (typeof part === 'number') return Buffer.from([part])
-      if (typeof part !== 'string') return part
-      const text = Buffer.from(part)
-      return Buffer.concat([Buffer.from([text.length >> 8, text.length & 0xff]), text])
-    }),
-  )
-}
-
-/** Properties (under 128 bytes) with their length before them. */
-export function properties(...parts: Array<number | string | Buffer>): Buffer {
-  const all = bytes(...parts)
-  return Buffer.concat([Buffer.from([all.length]), all])
 }
 
 export interface CutPacket {

@@ -6,9 +6,11 @@
  * (it rejects), or when nothing has moved for a while: the broker has lost something then, or stands still.
  */
 
-import { BenchError } from './errors.ts'
+import { BenchError } from '../errors.ts'
+import { Histogram } from '../histogram.ts'
+import type { Routes } from '../routes.ts'
+import type { Scenario } from '../scenarios.ts'
 import { connect, connectAll, type Target } from './handshake.ts'
-import { Histogram } from './histogram.ts'
 import type { Ledger } from './ledger.ts'
 import type { Link } from './link.ts'
 import type { Pace } from './pace.ts'
@@ -17,8 +19,6 @@ import { PublishRing } from './publish-ring.ts'
 import { Publisher } from './publisher.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { Reader } from './reader.ts'
-import type { Routes } from './routes.ts'
-import type { Scenario } from './scenarios.ts'
 import { Subscriber } from './subscriber.ts'
 
 /** How often it is looked in `stallMs` whether something moved. */

@@ -1,10 +1,10 @@
 /** Counts the records of a store, checks each, and sums them up: so a copy can be told from one that lacks something. */
 
 import { crc32 } from 'node:zlib'
-import type { BackupResult } from '../store.ts'
-import { isSealed } from './checksum.ts'
-import type { Database } from './database.ts'
-import { ALL_KEYS, FORMAT_VERSION, VERSION_KEY } from './keys.ts'
+import type { BackupResult } from '../../store.ts'
+import { isSealed } from '../checksum.ts'
+import type { Database } from '../database.ts'
+import { ALL_KEYS, FORMAT_VERSION, VERSION_KEY } from '../keys.ts'
 
 /** Damaged records that are named; the others are counted. */
 const MAX_NAMED = 20

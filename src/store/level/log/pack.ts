@@ -6,11 +6,11 @@
  * an object; of an untouched one the table keeps a number (see pack-table.ts).
  */
 
-import { encodeRecord, recordBound } from '../record.ts'
-import type { StoredMessage } from '../store.ts'
-import type { Commit, Part } from './commit.ts'
-import { type LogKeys, marksKey, packKey } from './keys.ts'
-import type { Operations } from './operations.ts'
+import { encodeRecord, recordBound } from '../../record.ts'
+import type { StoredMessage } from '../../store.ts'
+import type { Commit, Part } from '../commit.ts'
+import { type LogKeys, marksKey, packKey } from '../keys.ts'
+import type { Operations } from '../operations.ts'
 import { encodeMarks, hasBit, LENGTH_BYTES, PACK_BYTES, PACK_ENTRIES, type PackMarks, setBit } from './pack-codec.ts'
 
 /** The log that a pack belongs to. */

@@ -4,18 +4,18 @@
  * below. It is reserved a million at a time, in the batch of the first entry beyond it. A restart counts on from it.
  */
 
-import { unsealed } from './checksum.ts'
-import type { Commit } from './commit.ts'
-import type { Damage } from './damage.ts'
-import { type Database, visit } from './database.ts'
-import { IDS_KEY, type LogSpace, parsePackKey, rangeOf } from './keys.ts'
+import { unsealed } from '../checksum.ts'
+import type { Commit } from '../commit.ts'
+import type { Damage } from '../damage.ts'
+import { type Database, visit } from '../database.ts'
+import { IDS_KEY, type LogSpace, parsePackKey, rangeOf } from '../keys.ts'
 
 const BLOCK = 1_000_000
 
 /** Five years of 200,000 a second, and 1/256 of what an id can be: as far beyond what is known when the limit is not. */
 const LEAP = 2 ** 45
 
-export interface IdsContext {
+export interface IdsParts {
   database: Database
   commit: Commit
   damage: Damage
@@ -32,7 +32,7 @@ export class Ids {
     this.#floor = limit
   }
 
-  static async open({ database, commit, damage }: IdsContext): Promise<Ids> {
+  static async open({ database, commit, damage }: IdsParts): Promise<Ids> {
     const found = await database.get(IDS_KEY)
     if (found === undefined) return new Ids(commit, 1)
     try {

@@ -1,7 +1,7 @@
 /** What a process has used, from /proc: Linux only, and only where its id is known. */
 
 import { readFileSync } from 'node:fs'
-import { BenchError } from './errors.ts'
+import { BenchError } from '../errors.ts'
 
 /** Linux tells processor time to user space in these, on every architecture that Node.js runs on. */
 const TICKS_PER_SECOND = 100

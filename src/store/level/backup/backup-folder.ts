@@ -6,7 +6,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { EventflowError } from '../../core/errors.ts'
+import { EventflowError } from '../../../core/errors.ts'
 
 export const DESCRIPTION_FILE = 'backup.json'
 

@@ -1,9 +1,9 @@
 /** The report for a terminal: a line for each broker and kind of work, in columns. */
 
-import type { Cell, Row } from './campaign.ts'
+import type { Cell, Row } from '../campaign.ts'
+import type { Figure } from '../run.ts'
+import type { Subject } from '../scenarios.ts'
 import { kibibytes, milliseconds, notesOf, perSecond, type Report, ratioOf, withSpread } from './report.ts'
-import type { Figure } from './run.ts'
-import type { Subject } from './scenarios.ts'
 
 interface Column {
   readonly head: string

@@ -3,12 +3,12 @@
  * removed: nothing could ever deliver it, and if it stayed the log would never be empty.
  */
 
-import { EventflowError } from '../../core/errors.ts'
-import type { LogEntry } from '../store.ts'
-import { unsealed } from './checksum.ts'
-import type { Damage } from './damage.ts'
-import type { Database } from './database.ts'
-import { isCorruption } from './level-database.ts'
+import { EventflowError } from '../../../core/errors.ts'
+import type { LogEntry } from '../../store.ts'
+import { unsealed } from '../checksum.ts'
+import type { Damage } from '../damage.ts'
+import type { Database } from '../database.ts'
+import { isCorruption } from '../level-database.ts'
 import type { Log, PackView } from './log.ts'
 import { readRecords } from './pack-codec.ts'
 

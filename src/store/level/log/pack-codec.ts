@@ -3,9 +3,9 @@
  * were removed and then index (u16) and mark (u32) of each that has one.
  */
 
-import { EventflowError } from '../../core/errors.ts'
-import { decodeRecord } from '../record.ts'
-import type { StoredMessage } from '../store.ts'
+import { EventflowError } from '../../../core/errors.ts'
+import { decodeRecord } from '../../record.ts'
+import type { StoredMessage } from '../../store.ts'
 
 /** A million keys of single messages are a burden; so are 200 MB read for one of them. Index and count fit the codec. */
 export const PACK_ENTRIES = 1024

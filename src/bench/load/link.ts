@@ -1,7 +1,7 @@
 /** One connection of the load: what comes is served packet by packet; what goes is gathered, and written once a turn. */
 
 import { createConnection, type Socket } from 'node:net'
-import { BenchError } from './errors.ts'
+import { BenchError } from '../errors.ts'
 import { Cutter, type ReadBuffer } from './read-buffer.ts'
 
 /**

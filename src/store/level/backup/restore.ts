@@ -5,11 +5,11 @@
 
 import { chmod, copyFile, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EventflowError } from '../../core/errors.ts'
-import type { BackupResult } from '../store.ts'
+import { EventflowError } from '../../../core/errors.ts'
+import type { BackupResult } from '../../store.ts'
+import { FORMAT_VERSION } from '../keys.ts'
+import { bytesPassedOver, isCorruption, openLevel } from '../level-database.ts'
 import { checkEmpty, DESCRIPTION_FILE, type Description, readDescription, sync, syncAll } from './backup-folder.ts'
-import { FORMAT_VERSION } from './keys.ts'
-import { bytesPassedOver, isCorruption, openLevel } from './level-database.ts'
 import { readAll, Tally } from './tally.ts'
 
 /** Where in the directory it is copied to: the directory may be a disk of its own. */

@@ -4,13 +4,13 @@
  */
 
 import { resolve } from 'node:path'
-import type { Clock } from '../../core/clock.ts'
-import { EventflowError } from '../../core/errors.ts'
-import type { BackupOptions, BackupResult } from '../store.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { EventflowError } from '../../../core/errors.ts'
+import type { BackupOptions, BackupResult } from '../../store.ts'
+import type { Database } from '../database.ts'
+import { FORMAT_VERSION } from '../keys.ts'
+import { openLevel } from '../level-database.ts'
 import { checkEmpty, checkRoom, discard, finish, PARTIAL, prepare } from './backup-folder.ts'
-import type { Database } from './database.ts'
-import { FORMAT_VERSION } from './keys.ts'
-import { openLevel } from './level-database.ts'
 import { type Records, readAll, Tally } from './tally.ts'
 
 export interface BackupSource {

@@ -1,9 +1,9 @@
 /** The report as a page: docs/benchmarks.md is written by `eventflow bench --write`. */
 
-import type { Cell, Row } from './campaign.ts'
+import type { Cell, Row } from '../campaign.ts'
+import { type Figure, type Sizes, windowOf } from '../run.ts'
+import type { Scenario, Subject } from '../scenarios.ts'
 import { grouped, kibibytes, milliseconds, notesOf, perSecond, type Report, ratioOf, withSpread } from './report.ts'
-import { type Figure, type Sizes, windowOf } from './run.ts'
-import type { Scenario, Subject } from './scenarios.ts'
 
 export interface PageOptions {
   /** What was typed after `eventflow bench`, without secrets. */
@@ -139,7 +139,7 @@ const START = `The brokers run before it, each in a process of its own. Eventflo
 \`allow_anonymous true\`, \`persistence false\` and \`max_queued_messages 0\` in it.`
 
 /** What a scenario does, in words. */
-export function shapeOf(scenario: Scenario, sizes: Sizes): string {
+function shapeOf(scenario: Scenario, sizes: Sizes): string {
   const { method, publishers, subscribers, qos, payloadBytes, version, manyFilters, userProperties } = scenario
   if (method === 'idle') return `${grouped(sizes.connections)} connections that do nothing (\`--connections\`)`
   const parts = [

@@ -1,10 +1,10 @@
 /** What came out, in the terms that both the table on the terminal and the page have: who, what, compared how, and notes. */
 
-import type { Cell, Row } from './campaign.ts'
-import type { Machine } from './machine.ts'
-import type { Figure, Sizes } from './run.ts'
-import type { Scenario, Subject } from './scenarios.ts'
-import type { Spread } from './statistics.ts'
+import type { Cell, Row } from '../campaign.ts'
+import type { Figure, Sizes } from '../run.ts'
+import type { Scenario, Subject } from '../scenarios.ts'
+import type { Spread } from '../statistics.ts'
+import type { Machine } from '../system/machine.ts'
 
 export interface Report {
   readonly machine: Machine

@@ -2,8 +2,8 @@
 
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { BenchError } from './errors.ts'
-import { Histogram } from './histogram.ts'
+import { BenchError } from '../errors.ts'
+import { Histogram } from '../histogram.ts'
 
 const BLOCK = Buffer.alloc(4_096, 'eventflow')
 const TIMES = 200

@@ -1,12 +1,12 @@
 /** The MessageLog port: the logs of one kind by name. A log is known while it holds an entry, and forgotten after. */
 
-import type { LogEntry, LogSummary, MessageLog, StoredMessage } from '../store.ts'
-import { unsealed } from './checksum.ts'
-import type { Commit, Part } from './commit.ts'
-import type { Damage } from './damage.ts'
-import { type Database, visit } from './database.ts'
+import type { LogEntry, LogSummary, MessageLog, StoredMessage } from '../../store.ts'
+import { unsealed } from '../checksum.ts'
+import type { Commit, Part } from '../commit.ts'
+import type { Damage } from '../damage.ts'
+import { type Database, visit } from '../database.ts'
+import { type LogSpace, parseMarksKey, parsePackKey, rangeOf } from '../keys.ts'
 import type { Ids } from './ids.ts'
-import { type LogSpace, parseMarksKey, parsePackKey, rangeOf } from './keys.ts'
 import { Log } from './log.ts'
 import { decodeMarks } from './pack-codec.ts'
 import { readLog } from './read-log.ts'

@@ -1,9 +1,9 @@
 /** One log: its packs, which of them is being filled, how many entries it holds. What it changes, it writes. */
 
-import type { LogSummary, StoredMessage } from '../store.ts'
-import type { Commit } from './commit.ts'
+import type { LogSummary, StoredMessage } from '../../store.ts'
+import type { Commit } from '../commit.ts'
+import { type LogKeys, type LogSpace, logKeys, packKey } from '../keys.ts'
 import type { Ids } from './ids.ts'
-import { type LogKeys, type LogSpace, logKeys, packKey } from './keys.ts'
 import { Pack, type PackOwner } from './pack.ts'
 import type { PackMarks } from './pack-codec.ts'
 import { PackTable } from './pack-table.ts'

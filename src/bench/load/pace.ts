@@ -1,6 +1,6 @@
 /** When a publisher may send: as fast as its messages come through, or at a rate that nothing slows down. */
 
-import type { Histogram } from './histogram.ts'
+import type { Histogram } from '../histogram.ts'
 import type { Ledger } from './ledger.ts'
 import { nowUs } from './link.ts'
 import type { Publisher } from './publisher.ts'

@@ -1,9 +1,9 @@
 /** A database in memory that survives close(), counts what is written, and fails or waits when it is told to. */
 
 import { MemoryLevel } from 'memory-level'
-import { unsealed } from '../../../src/store/level/checksum.ts'
-import type { Chain, Cursor, Database } from '../../../src/store/level/database.ts'
-import type { KeyRange } from '../../../src/store/level/keys.ts'
+import { unsealed } from '../../src/store/level/checksum.ts'
+import type { Chain, Cursor, Database } from '../../src/store/level/database.ts'
+import type { KeyRange } from '../../src/store/level/keys.ts'
 
 export interface WrittenBatch {
   keys: string[]

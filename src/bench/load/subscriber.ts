@@ -1,6 +1,6 @@
 /** A subscriber: reads the stamp of each message, notes it in the ledger and its latency in the histogram, acknowledges. */
 
-import type { Histogram } from './histogram.ts'
+import type { Histogram } from '../histogram.ts'
 import type { Ledger } from './ledger.ts'
 import type { Link, PacketHandler } from './link.ts'
 import { type BenchQoS, hex, type MqttVersion, PINGREQ, subscribePacket } from './packets.ts'

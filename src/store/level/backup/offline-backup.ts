@@ -1,13 +1,13 @@
 /** A backup of a store that no broker has open. */
 
 import { readdir } from 'node:fs/promises'
-import { type Clock, systemClock } from '../../core/clock.ts'
-import { EventflowError } from '../../core/errors.ts'
-import type { BackupOptions, BackupResult } from '../store.ts'
+import { type Clock, systemClock } from '../../../core/clock.ts'
+import { EventflowError } from '../../../core/errors.ts'
+import type { BackupOptions, BackupResult } from '../../store.ts'
+import type { Database } from '../database.ts'
+import { FORMAT_VERSION, VERSION_KEY } from '../keys.ts'
+import { bytesPassedOver, openLevel } from '../level-database.ts'
 import { writeBackup } from './backup.ts'
-import type { Database } from './database.ts'
-import { FORMAT_VERSION, VERSION_KEY } from './keys.ts'
-import { bytesPassedOver, openLevel } from './level-database.ts'
 
 export interface OfflineBackupResult extends BackupResult {
   /** Bytes of LevelDB's log that could not be read; nobody will hear of them again. */
