@@ -1,7 +1,7 @@
 /**
  * Events between the moment when they happen and the moment when their readers are told: told a slice a turn of the event loop,
- * each slice no longer than all else took since the last one. So whoever reads everything at most doubles the time that others
- * wait; what does not fit in the backlog is lost to the readers, not to the broker.
+ * each slice no longer than half of what all else took since the last one. So whoever reads everything has a third of the
+ * broker's time at most; what does not fit in the backlog is lost to the readers, not to the broker.
  */
 
 import type { EventRecord } from '../../src/plugin.ts'
@@ -10,9 +10,11 @@ import type { EventRecord } from '../../src/plugin.ts'
 export const MAX_WAITING = 20_000
 /** And bytes of the topics in them, which whoever publishes can make 64 KB long. */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024
+/** Of the time that all else took, what telling takes. */
+const SHARE = 0.5
 /** Milliseconds of a slice, whatever else there was to do: less would be spent on turning; more would be felt. */
-const SHORTEST_MS = 0.25
-const LONGEST_MS = 5
+const SHORTEST_MS = 0.1
+const LONGEST_MS = 1
 /** Looking at the clock costs a tenth of an event. */
 const EVENTS_A_LOOK = 16
 
@@ -61,7 +63,7 @@ export class Backlog {
   readonly #slice = (): void => {
     this.#scheduled = false
     const now = performance.now()
-    this.#tellUntil(now + Math.min(Math.max(now - this.#endedAt, SHORTEST_MS), LONGEST_MS))
+    this.#tellUntil(now + Math.min(Math.max(SHARE * (now - this.#endedAt), SHORTEST_MS), LONGEST_MS))
     if (this.#waiting.length > 0) this.#schedule()
   }
 

@@ -5,13 +5,8 @@
  * `eventflow bench` run `pair-qos0` on both in turn. The ratio that it prints should be 0.85 or more.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { runBench } from '../../src/cli/commands/bench.ts'
-
-const ROOT = join(import.meta.dirname, '../..')
+import { Brokers } from './brokers.ts'
 
 /** The rule that allows what the bench does comes last, so that each decision looks at all of them. */
 const RULES = `
@@ -23,34 +18,17 @@ access:
     - { allow: [publish, subscribe], topics: ['bench/#'] }
 `
 
-const children: ChildProcess[] = []
-const folder = await mkdtemp(join(tmpdir(), 'eventflow-rules-'))
-
-/** Start a broker with this configuration. Returns its port once it listens. */
-async function start(name: string, config: string): Promise<{ port: string; pid: string }> {
-  const file = join(folder, `${name}.yaml`)
-  await writeFile(file, `listeners: { tcp: { port: 0 } }\nstore: { kind: memory }\n${config}`)
-  const words = [...process.execArgv, join(ROOT, 'src/cli/main.ts'), 'start', '--config', file]
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] })
-  children.push(child)
-  for await (const chunk of child.stdout!) {
-    const port = /"port":(\d+)/.exec(String(chunk))
-    if (port !== null) return { port: port[1]!, pid: String(child.pid) }
-  }
-  throw new Error(`the broker ${name} did not start`)
-}
-
+const brokers = new Brokers()
 try {
-  const ruled = await start('rules', RULES)
-  const open = await start('open', '')
-  const first = ['--port', ruled.port, '--pid', ruled.pid, '--name', 'rules and a reader']
-  const second = ['--vs', `127.0.0.1:${open.port}`, '--vs-pid', open.pid, '--vs-name', 'neither', '--vs-queue']
+  const ruled = await brokers.start('rules', RULES)
+  const open = await brokers.start('open', '')
+  const first = ['--port', String(ruled.port), '--pid', String(ruled.pid), '--name', 'rules and a reader']
+  const second = ['--vs', `127.0.0.1:${open.port}`, '--vs-pid', String(open.pid), '--vs-name', 'neither', '--vs-queue']
   const reader = ['--reader', '$eventflow/events/client/#']
   process.exitCode = await runBench(['pair-qos0', ...first, ...second, ...reader, ...process.argv.slice(2)], {
     out: process.stdout,
     err: process.stderr,
   })
 } finally {
-  for (const child of children) child.kill()
-  await rm(folder, { recursive: true })
+  await brokers.stop()
 }

@@ -38,6 +38,14 @@ describe('an event', () => {
     expect(told[0]!.json).toBe(told[0]!.json)
   })
 
+  it('is the same JSON as JSON.stringify makes of it, whatever its data are', () => {
+    const { events, chronicle } = make({ node: 'a"b\\ü' })
+    const told: EventRecord[] = []
+    chronicle.follow(['subscription.removed'], (record) => told.push(record))
+    events.emit('subscription.removed', { clientId: '"\\\u0001\ud800', filter: 'ü/€/😀', reason: 'unsubscribed' })
+    expect(told[0]!.json.toString()).toBe(JSON.stringify(told[0]!.toCloudEvent()))
+  })
+
   it('has another identifier in another run of the broker', () => {
     const ids = [1, 2].map((time) => {
       const { chronicle, create } = make({ keep: 1, now: () => time })
