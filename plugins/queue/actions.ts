@@ -56,7 +56,8 @@ export class Actions implements Effects {
   }
 
   deliver(entry: Entry, seat: Seat): void {
-    const { session, qos, identifiers } = seat.consumer
+    const { client, session } = seat.consumer
+    const { qos, identifiers } = client.termsAt(seat)
     const properties = session.protocolVersion === 5 ? this.#properties.of(entry) : null
     session.outbox.deliver({
       message: entry.message,

@@ -7,7 +7,15 @@
  * its seat say everything about a settlement and nothing is allocated to tell them apart. An Entry is a message in memory.
  */
 
-import type { Message, QoS, Receiver, SessionView, Settlement } from '../../src/plugin.ts'
+import {
+  hasWildcard,
+  type Message,
+  matches,
+  type QoS,
+  type Receiver,
+  type SessionView,
+  type Settlement,
+} from '../../src/plugin.ts'
 import { type Linked, LinkedList } from './linked-list.ts'
 
 /** What a message costs in memory besides its bytes. About, as measured on Node 20. */
@@ -46,6 +54,15 @@ export class Entry implements Linked<Entry> {
   }
 }
 
+/** How a message is delivered to a client. */
+export interface Terms {
+  readonly qos: QoS
+  readonly identifiers: readonly number[] | null
+}
+
+/** Queues of which a client keeps in mind how it is served; then it begins anew. */
+const MOST_TERMS = 10_000
+
 export class Client {
   readonly session: SessionView
   /** Its subscriptions, by filter. */
@@ -58,8 +75,52 @@ export class Client {
   /** Seats that found no room at the client, in order: the first of them is served when there is room again. */
   readonly waiting = new LinkedList<Seat>()
 
+  /** How many of its subscriptions have wildcards. */
+  #wild = 0
+  /** By topic; null: no queue can match two of its subscriptions. */
+  #terms: Map<string, Terms> | null = null
+
   constructor(session: SessionView) {
     this.session = session
+  }
+
+  add(consumer: Consumer): void {
+    this.consumers.set(consumer.filter, consumer)
+    if (consumer.wild) this.#wild++
+  }
+
+  remove(consumer: Consumer): void {
+    this.consumers.delete(consumer.filter)
+    if (consumer.wild) this.#wild--
+    this.changed()
+  }
+
+  /** Its subscriptions have changed. */
+  changed(): void {
+    this.#terms = this.consumers.size > 1 && this.#wild > 0 ? new Map() : null
+  }
+
+  /**
+   * What it is delivered at one of its seats: where several of its subscriptions match, at the highest QoS and with the identifiers of
+   * all of them [MQTT-3.3.4-2] [MQTT-3.3.4-4].
+   */
+  termsAt({ consumer, owner }: Seat): Terms {
+    const known = this.#terms
+    if (known === null) return consumer
+    let terms = known.get(owner.topic)
+    if (terms === undefined) {
+      if (known.size >= MOST_TERMS) known.clear()
+      terms = this.#termsOn(owner.topic)
+      known.set(owner.topic, terms)
+    }
+    return terms
+  }
+
+  #termsOn(topic: string): Terms {
+    const matching = [...this.consumers.values()].filter(({ filter }) => matches(filter, topic))
+    const identifiers = matching.flatMap(({ identifiers }) => identifiers ?? [])
+    const qos = Math.max(...matching.map(({ qos }) => qos)) as QoS
+    return { qos, identifiers: identifiers.length === 0 ? null : [...new Set(identifiers)] }
   }
 
   /** One that let time run out still has those messages: it gets fewer, but at least one, or it could never recover. */
@@ -81,6 +142,8 @@ export class Consumer {
   readonly client: Client
   readonly session: SessionView
   readonly filter: string
+  /** Whether its filter has wildcards. */
+  readonly wild: boolean
   prefetch: number
   qos: QoS = 0
   identifiers: readonly number[] | null = null
@@ -98,6 +161,7 @@ export class Consumer {
     this.client = client
     this.session = client.session
     this.filter = filter
+    this.wild = hasWildcard(filter)
     this.prefetch = prefetch
   }
 
@@ -148,6 +212,7 @@ export class Consumer {
 
 /** The queue at which a seat is. */
 export interface SeatOwner {
+  readonly topic: string
   /** The seat's consumer has become active. */
   attach(seat: Seat): void
   /** The seat's consumer is no longer active. Pump when all of its session are. */

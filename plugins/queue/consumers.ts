@@ -40,6 +40,7 @@ export class Consumers {
     const consumer = this.#find(session, filter) ?? this.#add(session, filter)
     consumer.qos = qos
     consumer.identifiers = identifier > 0 ? [identifier] : null
+    consumer.client.changed()
     return () => this.#activate(consumer)
   }
 
@@ -108,8 +109,8 @@ export class Consumers {
       this.#clients.set(session, client)
     }
     const consumer = new Consumer(client, filter, this.#prefetchFor(filter))
-    client.consumers.set(filter, consumer)
-    if (!hasWildcard(filter)) {
+    client.add(consumer)
+    if (!consumer.wild) {
       this.#queues.open(filter).seat(consumer)
       return consumer
     }
@@ -141,8 +142,8 @@ export class Consumers {
   }
 
   #remove(consumer: Consumer): void {
-    const { client, session, filter, seats } = consumer
-    client.consumers.delete(filter)
+    const { client, session, seats } = consumer
+    client.remove(consumer)
     if (client.consumers.size === 0) this.#clients.delete(session)
     this.#wildcards.delete(consumer)
     for (const seat of seats) seat.owner.unseat(seat)

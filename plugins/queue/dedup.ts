@@ -1,12 +1,17 @@
 /**
  * Ids of messages that a queue took on within its window: the same one again is acknowledged, and not stored again. They
- * are kept in a log of their own, so that a restart forgets none; an id is written in one batch with its message.
+ * are kept in a log of their own, so that a restart forgets none; an id is written in one batch with its message. Of a long
+ * one its sum is kept: a producer may send 64 KB.
  */
 
+import { createHash } from 'node:crypto'
 import { type Clock, Message, type MessageLog, type Timer } from '../../src/plugin.ts'
 
 /** Read at once at the start. */
 const READ = 1000
+
+/** Ids with more characters are long. */
+const LONG = 64
 
 export interface DedupParts {
   log: MessageLog
@@ -42,7 +47,7 @@ export class Dedup {
 
   /** Whether it was taken on within the window. */
   has(id: string): boolean {
-    const known = this.#known.get(id)
+    const known = this.#known.get(keyOf(id))
     return known !== undefined && known.at + this.windowMs > this.#parts.clock.now()
   }
 
@@ -50,18 +55,20 @@ export class Dedup {
   add(id: string): void {
     const { log, name, clock } = this.#parts
     this.forget(id)
+    const key = keyOf(id)
     const at = clock.now()
-    const message = Message.of({ topic: '', payload: Buffer.from(id), receivedAt: at })
+    const message = Message.of({ topic: '', payload: Buffer.from(key), receivedAt: at })
     const logId = log.append(name, { message, qos: 0, retain: false, identifiers: null })
-    this.#known.set(id, { logId, at })
+    this.#known.set(key, { logId, at })
     this.#wake()
   }
 
   /** It was not taken on after all. */
   forget(id: string): void {
-    const known = this.#known.get(id)
+    const key = keyOf(id)
+    const known = this.#known.get(key)
     if (known === undefined) return
-    this.#known.delete(id)
+    this.#known.delete(key)
     this.#parts.log.remove(this.#parts.name, known.logId)
   }
 
@@ -71,7 +78,7 @@ export class Dedup {
     for (let from = 0; ; ) {
       const entries = await log.read(name, from, READ)
       for (const { id, message } of entries) {
-        this.#known.set(message.payload.toString(), { logId: id, at: message.receivedAt })
+        this.#known.set(keyOf(message.payload.toString()), { logId: id, at: message.receivedAt })
         from = id + 1
       }
       if (entries.length === 0) break
@@ -110,4 +117,10 @@ export class Dedup {
       log.remove(name, logId)
     }
   }
+}
+
+/** What is remembered of an id. No id has U+0000 in it [MQTT-1.5.4-2], so a sum is no other id. */
+function keyOf(id: string): string {
+  // Also when it is a sum already, from the store.
+  return id.length <= LONG ? id : `\u0000${createHash('sha256').update(id).digest('base64')}`
 }

@@ -47,6 +47,7 @@ interface Handed {
 }
 
 export class QueueHistory implements Effects, SeatOwner {
+  readonly topic = 'queue/q'
   readonly delivered: number[] = []
   readonly #maxDeliveries: number
   readonly #maxLength: number

@@ -73,6 +73,19 @@ describe('a message with a dedup-id', () => {
     expect(bench.consumer('a', 'queue/#').got).toEqual(['1', '3', '4'])
   })
 
+  it('may have a long one: what is remembered of it, over a restart too, is short', async () => {
+    const store = await memory()
+    const long = 'x'.repeat(60_000)
+    const before = await Bench.open({}, store)
+    for (const id of [long, `${long}y`, long]) await before.send('queue/jobs', id, { 'dedup-id': id })
+    const kept = await store.queues.read('jobs#dedup', 0, 10)
+    expect(kept.map(({ message }) => message.payloadLength)).toEqual([45, 45])
+    before.engine.stop()
+    const bench = await Bench.open({}, store)
+    await bench.send('queue/jobs', 'again', { 'dedup-id': `${long}y` })
+    expect(bench.stored('jobs')).toBe(2)
+  })
+
   it('is not stored again after the first was consumed, until the window is over', async () => {
     const bench = await Bench.open({ dedupWindow: 1000 })
     const a = bench.consumer('a', 'queue/jobs')

@@ -63,6 +63,22 @@ describe('a queue', () => {
     expect(narrow.got).toEqual(['job 1', 'job 2', 'mail 1', 'job 3', 'mail 2', 'mail 3'])
   })
 
+  it('delivers at the highest QoS and with all identifiers where several subscriptions of a client match', async () => {
+    const bench = await Bench.open()
+    const a = new FakeClient('a')
+    bench.subscribe(a, 'queue/#', 0, 7)
+    bench.subscribe(a, 'queue/jobs', 2, 8)
+    bench.subscribe(a, 'queue/+', 1)
+    await bench.publish('queue/jobs', '1', '2', '3')
+    await bench.publish('queue/eu/jobs', '4')
+    const given = () => a.has.map(({ qos, identifiers }) => [qos, identifiers])
+    const all = [2, [7, 8]]
+    expect(given()).toEqual([all, all, all, [0, [7]]])
+    bench.engine.unsubscribe(a, 'queue/jobs')
+    await bench.publish('queue/jobs', '5')
+    expect(given().at(-1)).toEqual([1, [7]])
+  })
+
   it('gives a client what an unsubscription makes room for', async () => {
     const bench = await Bench.open()
     const narrow = new FakeClient('narrow')
