@@ -41,6 +41,17 @@ describe('overload', () => {
     expect(heard).toEqual([])
   })
 
+  it('is watched for by other limits once they are changed, and not at all with none', () => {
+    const { pass, heard, watch, clock } = make()
+    watch.change({ limitMs: 500, periodMs: 1_000 })
+    pass(5_000, 300)
+    expect(heard).toEqual([])
+    pass(2_000, 600)
+    expect(heard).toMatchObject([{ type: 'broker.overloaded', limitMs: 500 }])
+    watch.change({ limitMs: 0, periodMs: 1_000 })
+    expect(clock.pending).toBe(0)
+  })
+
   it('is one pause that lasts as long as a period: nobody was served', () => {
     const { pass, heard } = make()
     pass(1, 5_000)
