@@ -84,10 +84,11 @@ export class Chronicle implements EventChronicle {
   }
 
   follow(types: readonly EventType[], follower: Follower): () => void {
-    for (const type of types) this.#add(type, follower)
+    const wanted = new Set(types) // one that is named twice is told once
+    for (const type of wanted) this.#add(type, follower)
     let following = true
     return () => {
-      if (following) for (const type of types) this.#remove(type, follower)
+      if (following) for (const type of wanted) this.#remove(type, follower)
       following = false
     }
   }

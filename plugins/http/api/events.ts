@@ -90,12 +90,11 @@ function choiceOf(query: {
 
 function typesOf(text: string | undefined): readonly EventType[] {
   if (text === undefined) return EVENT_TYPES
-  const named = text.split(',').flatMap((name) => {
+  return text.split(',').flatMap((name) => {
     const found = EVENT_TYPES.filter(
       (type) => type === name || (name.endsWith('.*') && type.startsWith(name.slice(0, -1))),
     )
     if (found.length === 0) throw new Problem(400, 'EVENT_UNKNOWN', `there is no event '${name}'`)
     return found
   })
-  return [...new Set(named)]
 }

@@ -17,6 +17,16 @@ function make(parts: Partial<ChronicleParts> = {}) {
 const queuesOf = (chronicle: Chronicle, query = {}) =>
   chronicle.recent(query).map(({ data }) => (data as { queue: string }).queue)
 
+it('a follower that names a type twice is told once, and no more once it has left', () => {
+  const { chronicle, create } = make()
+  let told = 0
+  const leave = chronicle.follow(['queue.created', 'queue.created'], () => told++)
+  create('a')
+  leave()
+  create('b')
+  expect([told, chronicle.sequence]).toEqual([1, 1])
+})
+
 describe('an event', () => {
   it('is a CloudEvent, also as JSON, which is made once', () => {
     const { events, chronicle } = make({ node: 'a b' })
