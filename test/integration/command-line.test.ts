@@ -227,6 +227,7 @@ describe('eventflow passwd', () => {
   it('ends with 1 where it fails, with 2 where it is wrongly called', async () => {
     const folder = await temporaryFolder()
     expect(await finish(['passwd', '-D', join(folder, 'none'), 'alice'])).toMatchObject({ code: 1 })
+    expect(await finish(['passwd', '-c', '-b', join(folder, 'new/users'), 'carol', 'word'])).toMatchObject({ code: 0 })
     const called = await finish(['passwd', join(folder, 'none')])
     expect(called).toMatchObject({ code: 2, stderr: expect.stringContaining('expected: eventflow passwd') })
   })

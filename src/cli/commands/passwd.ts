@@ -3,6 +3,8 @@
  * Asks for the password without showing it; where standard input is no terminal, its first line is the password.
  */
 
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
@@ -22,7 +24,7 @@ const FORM = 'passwd [-c] [-b] [-D] [-I N] [--scram] FILE USER [PASSWORD]'
 
 const USAGE = `${FORM}
 
-  -c    create FILE; an old one is overwritten
+  -c    create FILE, and its directory; an old one is overwritten
   -b    take the password from the command line, where others on this machine can see it
   -D    delete USER
   -I N  rounds of hashing, ${HASHES.iterations.min} to ${HASHES.iterations.max}: more make guessing and connecting slower (default ${HASHES.iterations.default};
@@ -75,6 +77,7 @@ async function change(order: Order, terminal: Terminal): Promise<void> {
   }
   const chosen = password ?? (await askForPassword(terminal))
   if (chosen === '') throw new Error('the password is empty')
+  if (create) await mkdir(dirname(file), { recursive: true })
   await (create ? createFile : putUser)(file, { kind, user, password: chosen, iterations })
 }
 
