@@ -31,7 +31,9 @@ export const limits = group({
   overRate: oneOf(['pause', 'close'])
     .prefault('pause')
     .describe('What becomes of a client that sends faster: it is read more slowly (pause), or sent away (close).'),
-  maxSubscriptions: count.prefault(20_000).describe('Subscriptions of one client; null: any number.'),
+  maxSubscriptions: count
+    .prefault(20_000)
+    .describe('Subscriptions of one client, long filters (over 256 bytes) counting for several; null: any number.'),
   maxSessions: count.prefault(500_000).describe('Sessions, those of clients that are away included; null: any number.'),
   maxRetained: count.prefault(1_000_000).describe('Retained messages; null: any number.'),
   maxRetainedBytes: bytes

@@ -6,6 +6,7 @@ import { asRefusal, ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { filterBehind, filterProblem } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import { placesOf } from '../session/subscribed.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
 import type { Namespaces, Place } from './namespaces.ts'
@@ -166,7 +167,8 @@ export class Subscriptions {
 
   /** Whether the session has as many as it may, and this one is not among them. */
   #isFull({ subscriptions }: Session, filter: string): boolean {
-    return subscriptions.size >= this.limits.maxSubscriptions && !subscriptions.has(filter)
+    const { maxSubscriptions } = this.limits
+    return subscriptions.places + placesOf(filter) > maxSubscriptions && !subscriptions.has(filter)
   }
 
   #full(): Refusal {

@@ -303,6 +303,17 @@ describe.each(VERSIONS)('subscriptions of a client on MQTT $name', ({ version })
     expect(await subscribe(client, 'f', 'g')).toEqual([1, refused])
   })
 
+  it('count for several when their filters are long', async () => {
+    const broker = await startBroker({ limits: { maxSubscriptions: 3 } })
+    const client = await connectRaw(broker.port, { protocolVersion: version })
+    const long = 'x'.repeat(257)
+    expect(await subscribe(client, 'a', long, 'b')).toEqual([1, 1, refused])
+    expect(await subscribe(client, long)).toEqual([1])
+    client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [long] })
+    await client.next('unsuback')
+    expect(await subscribe(client, 'b', long, 'c')).toEqual([1, refused, 1])
+  })
+
   it('one too many of a queue leaves the one that there is, under its other name', async () => {
     const broker = await startBroker({ limits: { maxSubscriptions: 1 } })
     const client = await connectRaw(broker.port, { protocolVersion: version })
