@@ -26,6 +26,11 @@ export const limits = group({
   maxHalfOpen: integer(1, MOST)
     .prefault(10_000)
     .describe('Connections at once that were not let in yet; then the oldest of them gives way.'),
+  maxUnfinishedBytes: bytes
+    .prefault('256MB')
+    .describe(
+      'Bytes of packets that are not whole yet, of all clients; null: any. Beyond it the largest of them is given up.',
+    ),
   messageRate: count.prefault(null).describe('Messages a second that one client may publish; null: any number.'),
   byteRate: bytes.prefault(null).describe('Bytes a second that one client may send; null: any number.'),
   overRate: oneOf(['pause', 'close'])

@@ -20,6 +20,7 @@ export function transportLimits({ mqtt, session, access, limits }: Config): Tran
     maxSocketBuffer: session.maxSocketBuffer,
     publishDenied: access.publishDenied,
     maxHalfOpen: limits.maxHalfOpen,
+    maxUnfinishedBytes: limits.maxUnfinishedBytes ?? Infinity,
     messageRate: limits.messageRate,
     byteRate: limits.byteRate,
     overRate: limits.overRate,

@@ -12,6 +12,7 @@ import type { LaneParts, OwnLimits, TransportLimits } from './lane-parts.ts'
 import { NoEmitter } from './no-emitter.ts'
 import { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
+import { Unfinished } from './unfinished.ts'
 
 /** How often silence and slow handshakes are looked for. */
 const SWEEP_MS = 500
@@ -39,6 +40,7 @@ export class Broker implements LaneHost {
   readonly desks: Desks
   readonly pace = new Pace()
   readonly #halfOpen: HalfOpen<Lane>
+  readonly #unfinished = new Unfinished<Lane>()
   #sweeper: NodeJS.Timeout | null = null
 
   /** @param ownLimits what is not as for all, by the name of the listener */
@@ -134,6 +136,11 @@ export class Broker implements LaneHost {
     this.#halfOpen.received(lane, bytes)
   }
 
+  unfinished(lane: Lane, bytes: number): void {
+    const { maxUnfinishedBytes, maxPacketSize } = this.#parts.limits
+    this.#unfinished.changed(lane, bytes, Math.max(maxUnfinishedBytes, maxPacketSize))
+  }
+
   welcomed(lane: Lane): void {
     this.#halfOpen.delete(lane)
   }
@@ -141,6 +148,7 @@ export class Broker implements LaneHost {
   gone(lane: Lane): void {
     this.#lanes.delete(lane)
     this.#halfOpen.delete(lane)
+    this.unfinished(lane, 0)
     const { clientId } = lane.conversation
     if (this.#byClient.get(clientId) === lane) this.#byClient.delete(clientId)
   }

@@ -31,6 +31,8 @@ export interface TransportLimits extends ThrottleLimits {
   connectTimeoutMs: number
   /** Connections that may be there without being let in. */
   maxHalfOpen: number
+  /** Bytes that may have come of large packets that are not whole, of all clients; never less than one packet. */
+  maxUnfinishedBytes: number
   /** Bytes that may wait in a client's socket before its QoS 0 messages are dropped. */
   maxSocketBuffer: number
   /** Whether a publish that is not allowed, and cannot be answered, ends the connection. */

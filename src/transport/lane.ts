@@ -42,6 +42,8 @@ export interface LaneHost {
   claim(lane: Lane, clientId: string): void
   /** The lane, which was not let in yet, was sent so many bytes. */
   received(lane: Lane, bytes: number): void
+  /** So many bytes have come of a large packet that is not whole yet; 0: it is whole. */
+  unfinished(lane: Lane, bytes: number): void
   /** The client was let in. */
   welcomed(lane: Lane): void
   gone(lane: Lane): void
@@ -67,6 +69,7 @@ export class Lane implements ConversationHost {
   #paused = false
   #peerEnded = false
   #closed = false
+  #unfinished = 0
   /** What is known of how the connection was lost, should it be. */
   #trouble = 'the client closed it without DISCONNECT'
 
@@ -90,6 +93,7 @@ export class Lane implements ConversationHost {
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
       else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
       this.#greeted = true
+      this.#tellUnfinished()
     })
     socket.on('end', () => {
       this.#peerEnded = true
@@ -164,6 +168,13 @@ export class Lane implements ConversationHost {
     if (!this.#closed) this.conversation.reject(refusal, givenUpReasonOf(refusal.code))
   }
 
+  /** Too much is unfinished. */
+  giveUpPacket(): void {
+    const text = 'too many packets are unfinished, and its own is the largest'
+    if (this.connected) this.close(ReasonCode.QuotaExceeded, 'quota', text)
+    else this.giveUp(text)
+  }
+
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
   close(reasonCode: number, reason: DisconnectReason, text: string, serverReference: string | null = null): void {
     if (this.#closed) return
@@ -225,6 +236,13 @@ export class Lane implements ConversationHost {
       this.#packet()
       if (counters.publishReceived !== before) throttle.message()
     }
+  }
+
+  #tellUnfinished(): void {
+    const bytes = this.#closed ? 0 : this.#cutter.unfinished
+    if (bytes === this.#unfinished) return
+    this.#unfinished = bytes
+    this.#host.unfinished(this, bytes)
   }
 
   #sendsTooFast(limit: keyof ThrottleLimits): void {

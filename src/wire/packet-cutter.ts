@@ -26,6 +26,11 @@ export class PacketCutter {
     this.maxBytes = maxBytes
   }
 
+  /** Bytes that have come of a large packet which is not whole yet; 0: there is none. */
+  get unfinished(): number {
+    return this.#wanted > LARGE ? this.#piecesLength : 0
+  }
+
   push(chunk: Buffer): void {
     if (this.#wanted === 0 && this.end === this.bytes.length) {
       this.#restart(chunk)
@@ -102,6 +107,9 @@ export class PacketCutter {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** More than a chunk that a socket delivers. */
+const LARGE = 65_536
 
 /** A packet that drips in byte by byte must not become a million buffers. */
 const MAX_PIECES = 512

@@ -37,7 +37,13 @@ const TRANSPORT = {
     maxSocketBuffer: 1_000_000,
   },
   ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0, receiveMaximum: 100, topicAliasMaximum: 0 },
-  ...{ maxHalfOpen: 1_000, messageRate: null, byteRate: null, overRate: 'pause' as const },
+  ...{
+    maxHalfOpen: 1_000,
+    maxUnfinishedBytes: 10_000_000,
+    messageRate: null,
+    byteRate: null,
+    overRate: 'pause' as const,
+  },
   publishDenied: 'close' as const,
 }
 

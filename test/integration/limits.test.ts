@@ -6,8 +6,10 @@ import { generate, type IConnectPacket, type IPublishPacket } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
+import { packet } from '../helpers/packets.ts'
 import { connectRaw, greet, openRaw, RawClient } from '../helpers/raw-client.ts'
 import { tlsFiles } from '../helpers/tls.ts'
+import { until } from '../helpers/until.ts'
 import { openWebSocket } from '../helpers/web-socket.ts'
 
 const VERSIONS = [
@@ -281,6 +283,29 @@ describe.each(VERSIONS)('topics and filters on MQTT $name that are longer than t
     const will = { topic: long, payload: Buffer.from('x'), qos: 0 as const, retain: false }
     await expect(connectRaw(broker.port, { protocolVersion: version, will })).rejects.toThrow()
     expect(events.of('client.connecting-refused')).toMatchObject([{ reasonCode: 0x90 }])
+  })
+})
+
+describe.each(VERSIONS)('large packets of which only a part comes, on MQTT $name', ({ version }) => {
+  it('take a bounded memory together: the largest give way, the others are served once they are whole', async () => {
+    const broker = await startBroker({ limits: { maxUnfinishedBytes: '300KB' }, mqtt: { maxPacketSize: '200KB' } })
+    const events = listenTo(broker, 'client.disconnected', 'message.published')
+    const payload = Buffer.alloc(150 * 1024)
+    const whole = packet(0x30, 'a', ...(version === 5 ? [0] : []), payload)
+    const part = 99 * 1024
+    const clients = await Promise.all(
+      Array.from({ length: 5 }, () => connectRaw(broker.port, { protocolVersion: version })),
+    )
+    for (const client of clients) client.sendBytes(whole.subarray(0, part))
+    await until('two have given way', () => events.of('client.disconnected').length === 2)
+    expect(events.of('client.disconnected').map(({ reason, reasonCode }) => [reason, reasonCode])).toEqual([
+      ['quota', 0x97],
+      ['quota', 0x97],
+    ])
+    for (const client of clients) if (!client.closed) client.sendBytes(whole.subarray(part))
+    await until('three are served', () => events.of('message.published').length === 3)
+    const told = clients.flatMap((client) => client.received.filter(({ cmd }) => cmd === 'disconnect'))
+    expect(told).toHaveLength(version === 5 ? 2 : 0)
   })
 })
 

@@ -76,7 +76,13 @@ async function make(durable?: () => Promise<void>) {
       maxSocketBuffer: 1_000_000,
     },
     ...{ checkPayloadFormat: false, maxKeepAliveSeconds: 0 },
-    ...{ maxHalfOpen: 1_000, messageRate: null, byteRate: null, overRate: 'pause' as const },
+    ...{
+      maxHalfOpen: 1_000,
+      maxUnfinishedBytes: 10_000_000,
+      messageRate: null,
+      byteRate: null,
+      overRate: 'pause' as const,
+    },
     ...{ receiveMaximum: 10, topicAliasMaximum: 2, publishDenied: 'close' as const },
   }
   const scheduler = new WriteScheduler(counters)
