@@ -583,6 +583,35 @@ describe.each(VERSIONS)('takeover on MQTT $name', ({ version }) => {
   })
 })
 
+describe('a client that changes its version of MQTT', () => {
+  it('goes on with its session: each version has of it what it knows', async () => {
+    const { port } = await startBroker()
+    const newer = await connectRaw(port, lasting(5))
+    const properties = { subscriptionIdentifier: 7 }
+    newer.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 't', qos: 1 }], properties })
+    await newer.next('suback')
+    await leave(newer)
+    await publish(port, 't', ['a', 'b'], 1)
+    const older = await connectRaw(port, lasting(4))
+    expect(older.connack.sessionPresent).toBe(true)
+    const first = await older.next('publish')
+    const second = await older.next('publish')
+    expect([told(first), told(second)]).toEqual([`a ${first.messageId}`, `b ${second.messageId}`])
+    older.send({ cmd: 'puback', messageId: first.messageId! })
+    await older.settled()
+    older.socket.destroy()
+    const { clientId } = lasting(5)
+    const back = await connectRaw(port, { protocolVersion: 5, clientId: clientId!, clean: false })
+    expect(back.connack.sessionPresent).toBe(true)
+    const again = await back.next('publish')
+    expect(told(again)).toBe(`b ${second.messageId} dup`)
+    expect(again.properties).toMatchObject({ subscriptionIdentifier: 7 })
+    // On 5.0 without an expiry interval it ends with this connection.
+    await leave(back)
+    expect((await connectRaw(port, lasting(4))).connack.sessionPresent).toBe(false)
+  })
+})
+
 describe('session expiry on MQTT 5.0', () => {
   it('ends the session when its time is up', async () => {
     const broker = await startBroker()
