@@ -170,9 +170,9 @@ export class Lane implements ConversationHost {
 
   /** Too much is unfinished. */
   giveUpPacket(): void {
-    const text = 'too many packets are unfinished, and its own is the largest'
-    if (this.connected) this.close(ReasonCode.QuotaExceeded, 'quota', text)
-    else this.giveUp(text)
+    const refusal = new Refusal(ReasonCode.QuotaExceeded, 'too many packets are unfinished, and its own is the largest')
+    if (this.connected) this.close(refusal.code, 'quota', refusal.message)
+    else this.giveUp(refusal)
   }
 
   /** End the connection for a reason of ours: MQTT 5.0 clients are told it, and where to go instead. */
