@@ -9,7 +9,7 @@
 
 import { connect } from 'node:net'
 import { type Campaign, type Cell, runCampaign } from '../../src/bench/campaign.ts'
-import { connectPacket, subscribePacket } from '../../src/bench/packets.ts'
+import { connectPacket, subscribePacket } from '../../src/bench/load/packets.ts'
 import type { Figure, Side, Sizes } from '../../src/bench/run.ts'
 import { SCENARIOS, type Scenario } from '../../src/bench/scenarios.ts'
 import { Brokers, type Started } from './brokers.ts'
