@@ -32,9 +32,9 @@ interface Access {
 }
 
 interface Groups {
-  readonly http?: Http
-  readonly listeners?: Listeners
-  readonly access?: Access
+  readonly http: Http
+  readonly listeners: Listeners
+  readonly access: Access
   readonly jwt?: unknown
   readonly httpAuth?: unknown
 }
@@ -53,43 +53,68 @@ const OPTION_OF: ReadonlyMap<string, string> = new Map([
   ['http', 'httpAuth'],
 ])
 
-function isConfigured(name: string, { access = {}, jwt, httpAuth }: Groups): boolean {
+function isConfigured(name: string, { access, jwt, httpAuth }: Groups): boolean {
   const { passwordFile = null, scramFile = null, certificateUser = 'none' } = access
   const given: { readonly [name: string]: unknown } = { password: passwordFile, scram: scramFile, jwt, http: httpAuth }
   return name === 'certificate' ? certificateUser !== 'none' : (given[name] ?? null) !== null
 }
 
-export function* listenerProblems({
-  listeners = {},
-  access = {},
-  http = {},
-  jwt,
-  httpAuth,
-}: Groups): Generator<Problem> {
-  if (http.port !== null && http.tokenFile === null && !isLoopback(http.host)) {
-    yield { path: ['http', 'host'], expected: 'a loopback address, or tokens in http.tokenFile' }
-  }
+/** As they are before the schema has looked at them: any may be missing, or null, which the schema tells of. */
+type Given = { readonly [group in keyof Groups]?: Groups[group] | null }
+
+/** All that is wrong between them. */
+export function* listenerProblems(given: Given): Generator<Problem> {
+  const { http, listeners, access, jwt, httpAuth } = given
+  const groups: Groups = { http: http ?? {}, listeners: listeners ?? {}, access: access ?? {}, jwt, httpAuth }
+  yield* openHttp(groups)
+  yield* openToStrangers(groups)
+  yield* certificateFiles(groups)
+  yield* missingAuthenticators(groups)
+  yield* certificateUsers(groups)
+}
+
+/** HTTP that others can reach wants tokens. */
+function* openHttp({ http }: Groups): Generator<Problem> {
+  if (http.port === null || http.tokenFile !== null || isLoopback(http.host)) return
+  yield { path: ['http', 'host'], expected: 'a loopback address, or tokens in http.tokenFile' }
+}
+
+/** So does MQTT want users. */
+function* openToStrangers(groups: Groups): Generator<Problem> {
+  if (hasUsers(groups)) return
+  const { listeners } = groups
   for (const name of WITH_ADDRESS) {
-    if (hasUsers({ access, jwt, httpAuth })) break
     // Whoever names them has thought of it.
     if (listeners[name]?.authenticators?.includes('anonymous')) continue
     if (!isLoopback(listeners[name]?.host)) yield { path: ['listeners', name, 'host'], expected: LOOPBACK }
   }
+}
+
+/** Who asks clients for certificates needs to know whose count, and revokes none without. */
+function* certificateFiles({ listeners }: Groups): Generator<Problem> {
   for (const name of WITH_TLS) {
     const { clientCertificate = 'none', ca, crl = null } = listeners[name] ?? {}
     if (clientCertificate === 'none' && crl !== null) yield { path: ['listeners', name, 'crl'], expected: NO_LIST }
     if (clientCertificate === 'none' || ca !== null) continue
     yield { path: ['listeners', name, 'ca'], expected: `a PEM file, for clientCertificate is ${clientCertificate}` }
   }
+}
+
+/** Authenticators that a listener names, and no option turns on. */
+function* missingAuthenticators(groups: Groups): Generator<Problem> {
   for (const name of [...WITH_ADDRESS, 'unix'] as const) {
-    const named = listeners[name]?.authenticators
+    const named = groups.listeners[name]?.authenticators
     if (!Array.isArray(named)) continue
     for (const [i, one] of named.entries()) {
       const option = OPTION_OF.get(one)
-      if (option === undefined || isConfigured(one, { access, jwt, httpAuth })) continue
+      if (option === undefined || isConfigured(one, groups)) continue
       yield { path: ['listeners', name, 'authenticators', i], expected: `another authenticator (${option} is not set)` }
     }
   }
+}
+
+/** A user by certificate wants a listener that asks for one. */
+function* certificateUsers({ listeners, access }: Groups): Generator<Problem> {
   const { certificateUser = 'none' } = access
   if (certificateUser === 'none') return
   if (WITH_TLS.some((name) => (listeners[name]?.clientCertificate ?? 'none') !== 'none')) return

@@ -1,5 +1,8 @@
 /** Topic names and filters (MQTT 5.0 section 4.7): validation and matching. Pure functions over strings. */
 
+/** Code of `$`, with which topics begin that no leading wildcard matches [MQTT-4.7.2-1]. */
+export const DOLLAR = 36
+
 /** The longest topic, in bytes of UTF-8: what a two-byte length can say [MQTT-1.5.4]. */
 export const MAX_TOPIC_BYTES = 65_535
 
@@ -110,4 +113,3 @@ export function covers(wide: string, narrow: string): boolean {
 const SLASH = 47
 const PLUS = 43
 const HASH = 35
-const DOLLAR = 36

@@ -3,6 +3,7 @@
 import type { Events } from '../core/events.ts'
 import type { Message } from '../core/message.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
+import { DOLLAR } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Access } from './access.ts'
 import type { Namespaces } from './namespaces.ts'
@@ -106,5 +107,3 @@ function ownerKnown({ known }: Message): Namespace | null {
 function isReserved(topic: string): boolean {
   return RESERVED.some((prefix) => topic.startsWith(prefix))
 }
-
-const DOLLAR = 36

@@ -1,7 +1,7 @@
 /** Who owns a topic, and who owns a filter: the namespace with the longest prefix that both are compared with as text. */
 
 import { EventflowError } from '../core/errors.ts'
-import { filterBehind } from '../core/topics.ts'
+import { DOLLAR, filterBehind } from '../core/topics.ts'
 import type { Namespace } from './plugin-contract.ts'
 
 /** Where a subscription is. */
@@ -62,5 +62,3 @@ export class Namespaces {
     }
   }
 }
-
-const DOLLAR = 36

@@ -8,6 +8,7 @@
 
 import type { KnownTopic } from '../core/known-topic.ts'
 import type { QoS } from '../core/message.ts'
+import { DOLLAR } from '../core/topics.ts'
 import type { SubscriptionRecord } from '../store/store.ts'
 import { MatchCache } from './match-cache.ts'
 import type { SharedGroup } from './shared-group.ts'
@@ -217,5 +218,3 @@ function combine(
 }
 
 const NOBODY: Matches = { sessions: [], groups: [] }
-
-const DOLLAR = 36

@@ -3,7 +3,7 @@
  * changes: what was deleted meanwhile is not found, nor are branches that were added after the walk began.
  */
 
-import { matches } from '../core/topics.ts'
+import { DOLLAR, matches } from '../core/topics.ts'
 
 export interface TopicNode<T> {
   /** Ascending among siblings, and with age: what is added later has a higher one. */
@@ -114,5 +114,3 @@ export class TopicCursor<T> {
     return child === undefined || child.order > this.#newest ? null : child
   }
 }
-
-const DOLLAR = 36

@@ -110,6 +110,9 @@ describe('values that are not allowed', () => {
     [{ http: { port: '80' } }, 'http.port: expected a whole number from 0 to 65535, or null, found "80"'],
     [{ store: { kind: 'paper' } }, 'store.kind: expected one of level, memory, found "paper"'],
     [{ store: 'level' }, 'store: expected a group of options, found "level"'],
+    [{ access: null }, 'access: expected a group of options, found null'],
+    [{ http: null }, 'http: expected a group of options, found null'],
+    [{ listeners: null }, 'listeners: expected a group of options, found null'],
     [{ status: { topic: 'status' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
     [{ status: { topic: '$eventflow/' } }, 'status.topic: expected a topic name that begins with $eventflow/'],
     [

@@ -46,7 +46,7 @@ describe('docs/decisions', () => {
   const pages = readdirSync(join(ROOT, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name))
 
   it.each(pages)('%s says why, what, at which price and until when', (name) => {
-    const parts = [...read(`docs/decisions/${name}`).matchAll(/^\*\*(Context|Choice|Price|Until)\.\*\*/gm)]
+    const parts = [...read(`docs/decisions/${name}`).matchAll(/^(?:\*\*|## )(Context|Choice|Price|Until)\b/gm)]
     expect(parts.map(([, part]) => part)).toEqual(['Context', 'Choice', 'Price', 'Until'])
   })
 

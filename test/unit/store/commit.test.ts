@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Commit } from '../../../src/store/level/commit.ts'
 import { Writer } from '../../../src/store/level/writer.ts'
 import { turns } from '../../contract/harness.ts'
@@ -56,6 +56,8 @@ describe('group commit', () => {
   })
 
   test('what nobody waits for goes with what somebody waits for', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }) // five milliseconds are soon over on a busy machine
+    onTestFinished(() => void vi.useRealTimers())
     commit.put('a', VALUE)
     await turns(3)
     commit.put('b', VALUE)
