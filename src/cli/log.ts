@@ -1,6 +1,6 @@
 /**
  * The log of a program: lines of JSON on standard output, or lines for people when that is a terminal, or a file that is renamed
- * when it is full. On standard output a line is written at once: the last one before an exit is not lost.
+ * when it is full. Nobody waits for who reads it, but at the end: the last line is not lost.
  */
 
 import pino, { type DestinationStream } from 'pino'
@@ -17,6 +17,9 @@ export interface Log {
   writeNow(): void
 }
 
+/** So long the end waits for who reads the log. */
+const LAST_LINES_MS = 1_000
+
 export interface Terminal {
   readonly isTTY?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
@@ -26,8 +29,25 @@ export interface Terminal {
 export async function openLog({ log, node }: Config, terminal: Terminal): Promise<Log> {
   if (log.file !== null) return openFile(log.file, log.level, node)
   const isPretty = log.format === 'pretty' || (log.format === 'auto' && terminal.isTTY === true)
-  const logger = isPretty ? makeLogger(log.level, {}, await prettyLines(terminal)) : makeLogger(log.level, { node })
-  return { logger, close: async () => {}, writeNow() {} }
+  if (isPretty) {
+    const logger = makeLogger(log.level, {}, await prettyLines(terminal))
+    return { logger, close: async () => {}, writeNow() {} }
+  }
+  const out = pino.destination({ dest: 1, sync: false })
+  return { logger: makeLogger(log.level, { node }, out), close: () => closed(out), writeNow: () => out.flushSync() }
+}
+
+/**
+ * A line that is being written while the process exits may come after those behind it, or not at all. So whoever reads them is
+ * waited for, but not if nobody does.
+ */
+function closed(out: ReturnType<typeof pino.destination>): Promise<void> {
+  return new Promise((resolve) => {
+    out.once('close', resolve)
+    out.once('error', () => resolve())
+    systemClock.after(LAST_LINES_MS, resolve)
+    out.end()
+  })
 }
 
 async function openFile(options: NonNullable<Config['log']['file']>, level: string, node: string): Promise<Log> {
@@ -55,14 +75,14 @@ async function openFile(options: NonNullable<Config['log']['file']>, level: stri
   return { logger, close, writeNow }
 }
 
-function makeLogger(level: string, base: Record<string, string>, destination?: DestinationStream): pino.Logger {
+function makeLogger(level: string, base: Record<string, string>, destination: DestinationStream): pino.Logger {
   const options: pino.LoggerOptions = {
     ...{ level, base },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { error: pino.stdSerializers.err },
     formatters: { level: (label) => ({ level: label }) },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
 }
 
 /** Loaded only for a terminal: a service need not have it in memory. */

@@ -243,7 +243,7 @@ describe.each(VERSIONS)('CONNECT on MQTT $name', ({ version }) => {
   })
 
   it('[MQTT-3.1.4-2] of somebody who may not come in closes the connection', async () => {
-    const sent = connectPacket(version, CLEAN | USERNAME, 'c', 'stranger')
+    const sent = connectPacket(version, CLEAN | USERNAME | PASSWORD, 'c', 'stranger', 'a guess')
     await expectTurnedAway(broker, version, sent, version === 5 ? 0x86 : 4)
   })
 

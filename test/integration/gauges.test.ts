@@ -28,7 +28,7 @@ function walked() {
 
 function expectCounts(sessions: number, subscriptions: number, sharedSubscriptions: number, inflight: number): void {
   const counts = { sessions, subscriptions, sharedSubscriptions, inflight }
-  expect([context.gauges(), walked()]).toEqual([counts, counts])
+  expect([context.gauges(), walked()]).toMatchObject([counts, counts])
 }
 
 it('through subscriptions, deliveries, a lost connection, a restart, and the end of sessions', async () => {
@@ -55,7 +55,7 @@ it('through subscriptions, deliveries, a lost connection, a restart, and the end
 
   const second = await start()
   await until('what was in flight is again', () => walked().inflight > 0)
-  expect(context.gauges()).toEqual(walked())
+  expect(context.gauges()).toMatchObject(walked())
   const { mqtt: back, messages } = await connectClient(second.port, lasting)
   await messages(3)
   await until('all are acknowledged', () => walked().inflight === 0)
