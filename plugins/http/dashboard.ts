@@ -1,17 +1,22 @@
 /**
  * The dashboard: a page at `/` that talks to the API like any other client. Its files are served as they are written, from the folder
- * beside this one (`npm run build` copies it), and the charts' code from the package uplot. They hold no secret, so they take no token.
+ * beside this one (`npm run build` copies it), and what draws the charts and speaks MQTT from packages. They hold no secret, so they take no token.
  */
 
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 
 const FOLDER = join(import.meta.dirname, 'dashboard')
+/** What the page has from packages: what it is called there, and the file of the package. */
+const FOREIGN = [
+  { name: 'uplot.js', package: 'uplot', file: 'uPlot.esm.js' },
+  { name: 'uplot.css', package: 'uplot', file: 'uPlot.min.css' },
+  { name: 'mqtt.js', package: 'mqtt', file: 'mqtt.esm.js' },
+]
 
 export async function dashboardRoutes(server: FastifyInstance): Promise<void> {
-  const uplot = dirname(createRequire(import.meta.url).resolve('uplot'))
   await server.register(fastifyStatic, {
     root: FOLDER,
     prefix: '/dashboard/',
@@ -25,6 +30,14 @@ export async function dashboardRoutes(server: FastifyInstance): Promise<void> {
   })
   const hidden = { schema: { hide: true } as object }
   server.get('/', hidden, (_request, reply) => reply.sendFile('index.html'))
-  server.get('/dashboard/uplot.js', hidden, (_request, reply) => reply.sendFile('uPlot.esm.js', uplot))
-  server.get('/dashboard/uplot.css', hidden, (_request, reply) => reply.sendFile('uPlot.min.css', uplot))
+  for (const { name, package: from, file } of FOREIGN) {
+    const folder = distOf(from)
+    server.get(`/dashboard/${name}`, hidden, (_request, reply) => reply.sendFile(file, folder))
+  }
+}
+
+/** The folder of a package that has what is made for browsers. */
+function distOf(name: string): string {
+  const main = createRequire(import.meta.url).resolve(name)
+  return join(main.slice(0, main.lastIndexOf(join('node_modules', name))), 'node_modules', name, 'dist')
 }

@@ -15,6 +15,7 @@ import type { Ports } from './ports.ts'
 import { Problem } from './problem.ts'
 
 export const MQTT_PATH = '/mqtt'
+const TOKEN_PREFIX = 'eventflow-token.'
 
 interface Upgrade {
   readonly socket: Socket
@@ -48,7 +49,9 @@ export function addMqtt(server: FastifyInstance, { guard, ports, isServing }: Mq
   server.get(MQTT_PATH, {
     schema: { hide: true } as object,
     onRequest: async (request) => {
-      if (guard.tokens !== null && !ports.broker.hasUsers()) guard.checkRole(request, 'operate')
+      if (guard.tokens === null || ports.broker.hasUsers()) return
+      takeOfferedToken(request)
+      guard.checkRole(request, 'operate')
     },
     onError: async ({ raw }, _reply, error) => {
       if (!upgrades.has(raw)) return
@@ -72,6 +75,13 @@ export function addMqtt(server: FastifyInstance, { guard, ports, isServing }: Mq
       reply.hijack()
     },
   })
+}
+
+/** A page cannot send headers with its WebSocket: it offers the token as one more subprotocol, in base64url. */
+function takeOfferedToken({ headers }: FastifyRequest): void {
+  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+  const token = offered.find((name) => name.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length)
+  if (token) headers.authorization ??= `Bearer ${Buffer.from(token, 'base64url')}`
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The HTTP server put together: guard, errors, routes, the document that describes them, and the dashboard. */
 
+import type { IncomingMessage } from 'node:http'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
@@ -79,7 +80,7 @@ export async function makeServer(parts: ServerParts): Promise<FastifyInstance> {
         ...queueRoutes(ports),
         ...retainedRoutes(context, ports),
         ...publishRoutes(context),
-        ...eventRoutes(context, streams),
+        ...eventRoutes(context, ports, streams),
       ]
       addRoutes(scope, guard, routes)
       scope.get('/openapi.json', { schema: { hide: true } as object }, async () => server.swagger())
@@ -94,11 +95,18 @@ function addRoutes(server: FastifyInstance, guard: Guard, routes: readonly Route
   refuseOtherMethods(server, routes)
 }
 
+/** To MQTT over WebSocket, which not every browser takes for `'self'`. The guard has seen that the name is ours. */
+const toMqtt =
+  (scheme: string) =>
+  ({ headers }: IncomingMessage): string =>
+    `${scheme}://${headers.host}`
+
 /** What a page from here may load and do: what is here, in files of its own. */
 const SELF = ["'self'"]
 const NOBODY = ["'none'"]
 const CONTENT = {
-  ...{ defaultSrc: NOBODY, scriptSrc: SELF, styleSrc: SELF, imgSrc: SELF, connectSrc: SELF },
+  ...{ defaultSrc: NOBODY, scriptSrc: SELF, styleSrc: SELF, imgSrc: SELF },
+  connectSrc: [...SELF, toMqtt('ws'), toMqtt('wss')],
   ...{ baseUri: NOBODY, formAction: NOBODY, frameAncestors: NOBODY },
 }
 

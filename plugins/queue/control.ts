@@ -52,6 +52,8 @@ export interface QueueDetails extends Omit<QueueSummary, 'consumers'> {
   consumers: ConsumerSummary[]
   /** As `oldest` tells it; null: there is none. */
   oldestAt: number | null
+  /** The queue for its dead letters; null: it has none. */
+  deadLetterQueue: string | null
   /** The policy's filter; null: only the defaults. */
   match: string | null
   policy: QueuePolicy
@@ -153,8 +155,8 @@ export class Control implements QueueControl {
   async show(name: string): Promise<QueueDetails> {
     const queue = this.#find(name)
     const oldestAt = await oldestOf(queue)
-    const { match, policy } = this.#engine.policyOf(name)
-    return { ...summaryOf(queue, this.#rates), consumers: consumersOf(queue), oldestAt, match, policy }
+    const consumers = consumersOf(queue)
+    return { ...summaryOf(queue, this.#rates), consumers, oldestAt, ...this.#engine.policyOf(name) }
   }
 
   async peek(name: string, limit = 10): Promise<PeekedMessage[]> {

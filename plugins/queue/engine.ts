@@ -81,8 +81,9 @@ export class Engine implements Namespace {
   }
 
   /** The policy of the queue `name`, and its filter; null: it is the defaults. */
-  policyOf(name: string): { match: string | null; policy: QueuePolicy } {
-    return { match: this.#policies.entryFor(name)?.match ?? null, policy: this.#policies.of(name) }
+  policyOf(name: string): { match: string | null; policy: QueuePolicy; deadLetterQueue: string | null } {
+    const match = this.#policies.entryFor(name)?.match ?? null
+    return { match, policy: this.#policies.of(name), deadLetterQueue: this.#policies.deadLetterQueueOf(name) }
   }
 
   /**

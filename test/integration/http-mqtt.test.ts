@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
+import WebSocket from 'ws'
 import { formatHash, hashPassword } from '../../plugins/access/password-hash.ts'
 import { startBroker, temporaryFolder } from '../helpers/broker.ts'
 import { listenTo } from '../helpers/events.ts'
@@ -65,6 +66,22 @@ it('a program publishes and subscribes on the HTTP port, large messages too', as
   const got = await client.messages(20)
   expect(got.map((text) => Number.parseInt(text, 10))).toEqual(Array.from({ length: 20 }, (_, i) => i))
   expect(events.of('client.connected')).toMatchObject([{ address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) }])
+})
+
+it('a page offers its token as a subprotocol, where the broker knows no users', async () => {
+  const { port } = await start({ tokenFile: await tokens() })
+  const ask = (token: string) =>
+    connectClient(port, {
+      ...{ protocol: 'ws', path: '/mqtt' },
+      createWebsocket: (url: string, protocols: string[]) => {
+        const offered = `eventflow-token.${Buffer.from(token).toString('base64url')}`
+        return new WebSocket(url, [...protocols, offered]) as never
+      },
+    })
+  const client = await ask(OPERATE)
+  await client.mqtt.publishAsync('a', 'x', { qos: 1 })
+  await expect(ask(READ)).rejects.toThrow()
+  await expect(ask('unknown-0123456789')).rejects.toThrow()
 })
 
 it('it is one of the listeners that are shown, and is told of', async () => {

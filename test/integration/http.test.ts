@@ -253,6 +253,62 @@ describe('HTTP', () => {
     expect(await read(1, { 'last-event-id': afterRestart.at(-1)!.id })).toMatchObject([{ queue: 'next4' }])
   })
 
+  it('lists the longest queues first, with the age of the oldest message and the dead letters of each', async () => {
+    const { broker, get } = await start({ queue: { maxDeliveries: 1 } })
+    for (const name of ['a', 'b', 'b', 'dead/a']) await broker.publish(`queue/${name}`, 'x', { qos: 1 })
+    expect((await get('/api/v1/queues?sort=length&limit=2')).json).toMatchObject({
+      items: [
+        { name: 'b', length: 2, oldestAt: expect.any(String), deadLetters: { name: 'dead/b', length: 0 } },
+        { name: 'a', length: 1, deadLetters: { name: 'dead/a', length: 1 } },
+      ],
+      next: null,
+    })
+    expect((await get('/api/v1/queues?search=dead')).json.items).toMatchObject([{ name: 'dead/a', deadLetters: null }])
+  })
+
+  it('tells as much of payloads as is asked for, whole characters of text', async () => {
+    const { broker, get } = await start()
+    await broker.publish('queue/a', 'aä€', { qos: 1 })
+    await broker.publish('r', Buffer.from([1, 0xff, 3]), { retain: true })
+    const payloads = (limit: number) => get(`/api/v1/queues/a/messages?payloadLimit=${limit}`)
+    for (const [limit, payload] of ['', 'a', 'a', 'aä', 'aä', 'aä', 'aä€', 'aä€'].entries()) {
+      expect((await payloads(limit)).json.items).toMatchObject([{ payload, encoding: 'utf8', bytes: 6 }])
+    }
+    expect((await get('/api/v1/retained?payloadLimit=2')).json.items).toMatchObject([
+      { payload: Buffer.from([1, 0xff]).toString('base64'), encoding: 'base64', bytes: 3 },
+    ])
+  })
+
+  it('streams events of some clients and queues, of late ones first, and goes on where a reader was cut off', async () => {
+    const { broker, url, get } = await start()
+    const clients = ['pump-1', 'lamp-1', 'pump-2', 'pump-3']
+    for (const clientId of clients) await connectClient(broker.port, { clientId })
+    await broker.publish('queue/eu/jobs', 'x')
+    const read = async (query: string, count: number, lastEventId = '') => {
+      const stop = new AbortController()
+      const headers = { 'last-event-id': lastEventId }
+      const { body } = await fetch(`${url}/api/v1/events/stream?${query}`, { headers, signal: stop.signal })
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+      let text = ''
+      while (text.split('\n\n').length <= count) text += (await reader.read()).value ?? ''
+      stop.abort()
+      return text.split('\n\n').slice(0, count)
+    }
+    const connected = 'type=client.connected&client=pump'
+    const [opened, second, third] = await read(`${connected}&recent=2`, 3)
+    expect(opened).toBe(': events follow')
+    expect([second, third]).toEqual([expect.stringContaining('pump-2'), expect.stringContaining('pump-3')])
+    const [, id] = /^id: (.*)$/m.exec(second!)!
+    expect(await read(connected, 2, id)).toEqual(['event: resumed\ndata: {"complete":true}', third])
+    // Of another run of the broker: all that there is of this one.
+    expect((await read(connected, 4, '1-99')).slice(1)).toEqual(
+      ['1', '2', '3'].map((n) => expect.stringContaining(`pump-${n}`)),
+    )
+    // Events of messages are not kept, so nobody knows.
+    expect(await read('type=message.*', 1, id)).toEqual(['event: resumed\ndata: {"complete":false}'])
+    expect((await get('/api/v1/events?queue=eu')).json.items).toMatchObject([{ type: 'queue.created' }])
+  })
+
   it('ends streams when the broker stops, which does not wait for them', async () => {
     const { broker, url } = await start()
     const stream = await fetch(`${url}/api/v1/events/stream`)

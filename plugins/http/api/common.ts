@@ -15,9 +15,15 @@ export function page<T extends z.ZodType>(item: T) {
 /** Text if the bytes are UTF-8, else base64; `encoding` says which. */
 export const payload = { payload: z.string(), encoding: z.enum(['utf8', 'base64']) }
 
-export function payloadOf(bytes: Buffer): { payload: string; encoding: 'utf8' | 'base64' } {
-  const encoding = isUtf8(bytes) ? 'utf8' : 'base64'
-  return { payload: bytes.toString(encoding), encoding }
+/** Of a long list of large payloads people want to see the beginnings. */
+export const payloadLimit = z.int().min(0).optional().describe('Bytes of each payload that are told; default: all.')
+
+export function payloadOf(bytes: Buffer, limit = bytes.length): { payload: string; encoding: 'utf8' | 'base64' } {
+  if (!isUtf8(bytes)) return { payload: bytes.toString('base64', 0, limit), encoding: 'base64' }
+  let end = Math.min(limit, bytes.length)
+  // Not in the middle of a character.
+  while (end > 0 && end < bytes.length && (bytes[end]! & 0xc0) === 0x80) end--
+  return { payload: bytes.toString('utf8', 0, end), encoding: 'utf8' }
 }
 
 /** RFC 3339, UTC, milliseconds; null: there is no such time. */

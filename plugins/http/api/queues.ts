@@ -1,10 +1,10 @@
 /** Queues: looking at them and steering them, as `broker.queues` does for programs. */
 
 import * as z from 'zod'
-import { pageOf } from '../page.ts'
-import type { Ports } from '../ports.ts'
+import { type Page, pageOf } from '../page.ts'
+import type { Ports, QueueNumbers } from '../ports.ts'
 import { type Route, route } from '../route.ts'
-import { after, limit, page, payload, payloadOf, queueName, timeOf } from './common.ts'
+import { after, limit, page, payload, payloadLimit, payloadOf, queueName, timeOf } from './common.ts'
 
 /** How many messages a second came and went. */
 export const rates = z
@@ -29,6 +29,14 @@ const summary = z
   })
   .loose()
 
+const listed = summary.extend({
+  oldestAt: z.string().nullable().describe('When the oldest message was received.'),
+  deadLetters: z
+    .object({ name: z.string(), length: z.int() })
+    .nullable()
+    .describe('The queue for its dead letters, and how many messages it holds; null: it has none.'),
+})
+
 const consumer = z.object({
   clientId: z.string(),
   filter: z.string(),
@@ -40,6 +48,7 @@ const consumer = z.object({
 const details = summary.omit({ consumers: true }).extend({
   consumers: z.array(consumer),
   oldestAt: z.string().nullable(),
+  deadLetterQueue: z.string().nullable().describe('The queue for its dead letters; null: it has none.'),
   match: z.string().nullable().describe('Filter of the policy that the queue has; null: only the defaults.'),
   policy: z.record(z.string(), z.unknown()),
 })
@@ -49,6 +58,7 @@ const message = z
     id: z.int(),
     state: z.enum(['ready', 'delivered', 'resting', 'delayed']),
     ...payload,
+    bytes: z.int().describe('Of the whole payload.'),
     qos: z.int(),
     clientId: z.string(),
     receivedAt: z.string(),
@@ -59,6 +69,11 @@ const message = z
     userProperties: z.array(z.tuple([z.string(), z.string()])),
   })
   .loose()
+
+interface Shown {
+  readonly oldestAt: number | null
+  readonly deadLetterQueue: string | null
+}
 
 interface Peeked {
   readonly payload: Buffer
@@ -74,15 +89,21 @@ export function queueRoutes(ports: Ports): Route[] {
 
   return [
     route(
-      { query: z.object({ limit, after, search: z.string().optional().describe('Part of the name.') }) },
+      {
+        query: z.object({
+          ...{ limit, after },
+          search: z.string().optional().describe('Part of the name.'),
+          sort: z.enum(['name', 'length']).default('name').describe('`length`: the longest ones, on one page.'),
+        }),
+      },
       {
         ...read,
         path: '/queues',
-        summary: 'Queues, by name.',
-        answer: page(summary),
+        summary: 'Queues, by name, or the longest first.',
+        answer: page(listed),
         handle: async ({ query }) => {
-          const { items, next } = await pageOf(searched(ports.queues.names(), query.search), (name) => name, query)
-          return { items: ports.queues.some(items), next }
+          const { items, next } = query.sort === 'length' ? longest(ports, query) : await byName(ports, query)
+          return { items: await Promise.all(items.map((queue) => listedOf(queue, ports))), next }
         },
       },
     ),
@@ -92,12 +113,12 @@ export function queueRoutes(ports: Ports): Route[] {
       summary: 'One queue, with its consumers and the policy that it has.',
       answer: details,
       handle: async ({ params }) => {
-        const shown = (await ports.queues.show(params.name)) as { oldestAt: number | null }
+        const shown = (await ports.queues.show(params.name)) as Shown
         return { ...shown, oldestAt: timeOf(shown.oldestAt) }
       },
     }),
     route(
-      { ...named, query: z.object({ limit: limit.default(10) }) },
+      { ...named, query: z.object({ limit: limit.default(10), payloadLimit }) },
       {
         ...read,
         path: '/queues/:name/messages',
@@ -105,7 +126,7 @@ export function queueRoutes(ports: Ports): Route[] {
         answer: z.object({ items: z.array(message) }),
         handle: async ({ params, query }) => {
           const peeked = (await ports.queues.peek(params.name, query.limit)) as Peeked[]
-          return { items: peeked.map(messageOf) }
+          return { items: peeked.map((message) => messageOf(message, query.payloadLimit)) }
         },
       },
     ),
@@ -150,11 +171,38 @@ export function queueRoutes(ports: Ports): Route[] {
   ]
 }
 
+interface Query {
+  readonly limit: number
+  readonly after?: string | undefined
+  readonly search?: string | undefined
+}
+
+async function byName({ queues }: Ports, query: Query): Promise<Page<QueueNumbers>> {
+  const { items, next } = await pageOf(searched(queues.names(), query.search), (name) => name, query)
+  return { items: queues.some(items), next }
+}
+
+/** The first of them by length. They are not paged: lengths change, and no page would follow the one before. */
+function longest({ queues }: Ports, { search, limit }: Query): Page<QueueNumbers> {
+  if (!search) return { items: queues.longest(limit), next: null }
+  const found = queues.some([...searched(queues.names(), search)])
+  return { items: found.sort((a, b) => b.length - a.length).slice(0, limit), next: null }
+}
+
 function* searched(names: Iterable<string>, search = ''): Generator<string> {
   for (const name of names) if (name.includes(search)) yield name
 }
 
-function messageOf(peeked: Peeked): object {
+async function listedOf(queue: QueueNumbers, { queues }: Ports): Promise<object> {
+  // It may be gone by now.
+  const shown = (await queues.show(queue.name).catch(() => null)) as Shown | null
+  const name = shown?.deadLetterQueue ?? null
+  const deadLetters = name === null ? null : { name, length: queues.some([name])[0]?.length ?? 0 }
+  return { ...queue, oldestAt: timeOf(shown?.oldestAt ?? null), deadLetters }
+}
+
+function messageOf(peeked: Peeked, payloadLimit: number | undefined): object {
   const { payload, receivedAt, expiresAt } = peeked
-  return { ...peeked, ...payloadOf(payload), receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
+  const times = { receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
+  return { ...peeked, ...payloadOf(payload, payloadLimit), bytes: payload.length, ...times }
 }

@@ -6,7 +6,7 @@ import { pageOf } from '../page.ts'
 import type { Ports } from '../ports.ts'
 import { Problem } from '../problem.ts'
 import { type Route, route } from '../route.ts'
-import { after, limit, page, payload, payloadOf, timeOf } from './common.ts'
+import { after, limit, page, payload, payloadLimit, payloadOf, timeOf } from './common.ts'
 import { checkTopic, MAX_LEVELS } from './publish.ts'
 
 /** Places of the tree that are looked at in one go. */
@@ -26,7 +26,7 @@ export function retainedRoutes(context: PluginContext<never>, ports: Ports): Rou
   const topic = { params: z.object({ topic: z.string().describe('`/` written as `%2F`.') }) }
   return [
     route(
-      { query: z.object({ limit, after, filter: z.string().optional().describe('Default: all.') }) },
+      { query: z.object({ limit, after, payloadLimit, filter: z.string().optional().describe('Default: all.') }) },
       {
         method: 'GET',
         role: 'read',
@@ -34,12 +34,12 @@ export function retainedRoutes(context: PluginContext<never>, ports: Ports): Rou
         path: '/retained',
         summary: 'Retained messages, by topic.',
         answer: page(retained),
-        handle: async ({ query: { filter, ...rest } }) => {
+        handle: async ({ query: { filter, payloadLimit, ...rest } }) => {
           const problem = filter === undefined ? null : filterProblem(filter, MAX_LEVELS)
           if (problem !== null) throw new Problem(400, 'FILTER_INVALID', problem)
           const all = await gather(ports, filter ?? null)
           const { items, next } = await pageOf(all, ({ topic }) => topic, rest)
-          return { items: items.map(retainedOf), next }
+          return { items: items.map((message) => retainedOf(message, payloadLimit)), next }
         },
       },
     ),
@@ -70,7 +70,8 @@ async function gather({ retained }: Ports, filter: string | null): Promise<Messa
   return found
 }
 
-function retainedOf({ topic, payload, payloadLength, qos, from, receivedAt, expiresAt }: Message) {
+function retainedOf(message: Message, payloadLimit: number | undefined) {
+  const { topic, payload, payloadLength, qos, from, receivedAt, expiresAt } = message
   const times = { receivedAt: timeOf(receivedAt), expiresAt: timeOf(expiresAt) }
-  return { topic, ...payloadOf(payload), bytes: payloadLength, qos, clientId: from, ...times }
+  return { topic, ...payloadOf(payload, payloadLimit), bytes: payloadLength, qos, clientId: from, ...times }
 }
