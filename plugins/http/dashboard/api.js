@@ -5,7 +5,9 @@ import { askToken } from './dialogs.js'
 // Relative, so that a proxy may put the page into a folder.
 const BASE = new URL('api/v1/', document.baseURI)
 const TOKEN = 'eventflow-token'
-const READ_TIMEOUT_MS = 15_000
+const READ_TIMEOUT_MS = 10_000
+/** The broker writes to a stream every fifteen seconds: one that is silent for so long is dead. */
+const SILENCE_MS = 40_000
 
 /** What the API refused: `message` for people, `code` for programs. */
 export class Refused extends Error {
@@ -16,7 +18,8 @@ export class Refused extends Error {
   }
 }
 
-export const hasToken = () => sessionStorage.getItem(TOKEN) !== null
+/** Null: the broker has not asked for one. */
+export const tokenInUse = () => sessionStorage.getItem(TOKEN)
 
 export function forgetToken() {
   sessionStorage.removeItem(TOKEN)
@@ -36,24 +39,40 @@ export const step = encodeURIComponent
 
 /**
  * Events as they come, until `signal` is aborted or the connection ends.
- * @param types `client.*,broker.*`
- * @param onOpen called when the broker has begun: from here on nothing is missed
+ * @param query `{ type, client, queue, recent }`
+ * @param last the id of the event that was had last: those since then come first; '': none
+ * @param on `{ open(), event(event), resumed({ complete }), lost({ events }) }`
  */
-export async function follow(types, signal, onOpen, onEvent) {
-  const { body } = await ask('GET', 'events/stream', { query: { type: types }, signal })
-  onOpen()
+export async function follow(query, last, signal, on) {
+  const headers = last === '' ? {} : { 'last-event-id': last }
+  const { body } = await ask('GET', 'events/stream', { query, signal, headers })
+  on.open()
   let text = ''
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   for (;;) {
-    const { value, done } = await reader.read()
+    const { value, done } = await readSoon(reader)
     if (done) return
     const blocks = (text + value).split('\n\n')
     text = blocks.pop()
-    for (const block of blocks) {
-      const data = block.split('\n').find((line) => line.startsWith('data: '))
-      if (data !== undefined) onEvent(JSON.parse(data.slice(6)))
-    }
+    for (const block of blocks) tellBlock(block, on)
   }
+}
+
+async function readSoon(reader) {
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), SILENCE_MS)
+  try {
+    return await reader.read()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function tellBlock(block, on) {
+  const [, name] = /^event: (.*)$/m.exec(block) ?? []
+  const [, data] = /^data: (.*)$/m.exec(block) ?? []
+  if (data === undefined) return
+  const tell = name === 'resumed' || name === 'lost' ? on[name] : on.event
+  tell(JSON.parse(data))
 }
 
 /** @throws Error in words for people, but for what the page has ended itself */
@@ -66,14 +85,16 @@ async function send(url, options) {
   }
 }
 
-async function ask(method, path, { query = {}, body, signal, timeoutMs }) {
+async function ask(method, path, { query = {}, body, signal, timeoutMs, headers }) {
   const url = new URL(path, BASE)
-  for (const [name, value] of Object.entries(query)) if (value !== '') url.searchParams.set(name, value)
+  for (const [name, value] of Object.entries(query))
+    if (value !== '' && value !== undefined) url.searchParams.set(name, value)
   for (;;) {
     const token = sessionStorage.getItem(TOKEN)
     const answer = await send(url, {
       method,
       headers: {
+        ...headers,
         ...(token !== null && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

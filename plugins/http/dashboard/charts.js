@@ -74,7 +74,7 @@ export class Chart {
     const width = this.#place.clientWidth
     if (width === 0) return
     const options = {
-      ...{ width, height: HEIGHT, padding: [8, 28, 0, 0], legend: { show: false } },
+      ...{ width, height: HEIGHT, padding: [8, 22, 0, 0], legend: { show: false } },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
         x: { range: (_plot, min, max) => [Math.min(min ?? 0, (max ?? 0) - LEAST_S), max ?? 0] },
@@ -96,8 +96,8 @@ function axes(format) {
     ...{ grid: { stroke: color('line'), width: 1 }, ticks: { show: false } },
   }
   return [
-    { ...axis, size: 24, space: 66, values: (_plot, times) => timesOfDay(times) },
-    { ...axis, size: 52, space: 36, incrs: STEPS, values: (_plot, values) => values.map(format) },
+    { ...axis, size: 24, space: 76, values: (_plot, times) => timesOfDay(times) },
+    { ...axis, size: 58, space: 30, incrs: STEPS, values: (_plot, values) => values.map(format) },
   ]
 }
 

@@ -1,15 +1,17 @@
-/** Clients that are connected: found by part of their identifier or user name, looked at, and disconnected. */
+/** Clients that are connected, or all sessions: those too whose clients are away. Found by part of the client id or user name. */
 
-import { change, get, step } from './api.js'
-import { attempt, confirm, open, tell } from './dialogs.js'
-import { $, button, cell, el, setText, showFacts } from './dom.js'
-import { count, duration } from './format.js'
+import { openClient } from './client.js'
+import { endSession, kick } from './client-actions.js'
+import { $, button, cell, el, setNumber, setText } from './dom.js'
+import { age, count, duration } from './format.js'
 import { List, row } from './list.js'
+import { subscribeLine } from './teach.js'
 
 const COLUMNS = [
   { name: 'Client', kind: 'name' },
+  { name: 'State', kind: 'wide' },
   { name: 'User', kind: 'wide' },
-  { name: 'Address', kind: 'wide address' },
+  { name: 'Address', kind: 'wide short extra' },
   { name: 'MQTT' },
   { name: 'Subscriptions', kind: 'number' },
   { name: 'In flight', kind: 'number' },
@@ -17,63 +19,55 @@ const COLUMNS = [
   { name: 'Actions', kind: 'actions' },
 ]
 
+const which = $('#clients-which')
+
 const list = new List({
   section: $('#clients'),
-  path: 'clients',
-  noun: 'clients',
+  path: () => which.value,
+  query: (search) => ({ search }),
   columns: COLUMNS,
   keyOf: ({ clientId }) => clientId,
   makeRow,
+  describe: (search) => {
+    if (search !== '')
+      return `No ${which.value === 'clients' ? 'client' : 'session'} with “${search}” in its id or user name.`
+    return which.value === 'clients'
+      ? ['No client is connected. One is with this, say:', subscribeLine("-i lamp -t 'home/#' -v")]
+      : [
+          'There are no sessions. One that outlives its connection is made with this, say:',
+          subscribeLine("-i lamp -c -q 1 -t 'home/#'"),
+        ]
+  },
 })
-const dialog = $('#client')
 
-export const refreshClients = () => list.refresh()
+const refresh = () => list.refresh()
+
+export const clientsView = { refresh }
 
 function makeRow({ clientId }) {
-  const cells = COLUMNS.slice(1, 7).map((column) => cell(column))
-  const look = button(clientId, () => attempt(() => openClient(clientId)), { class: 'link' })
-  const leave = button('Kick…', () => kick(clientId), { 'aria-label': `Kick ${clientId}` })
-  const update = ({ username, address, protocol, subscriptions, inflight, waiting }) => {
-    const texts = [username ?? '–', address, protocol, count(subscriptions), count(inflight), count(waiting)]
-    for (const [i, text] of texts.entries()) setText(cells[i], text)
+  let isConnected = true
+  const [stateCell, ...cells] = COLUMNS.slice(1, -1).map((column) => cell(column))
+  const state = el('span', { class: 'state' })
+  stateCell.append(state)
+  const look = button(clientId, () => openClient(clientId, refresh), { class: 'link' })
+  const act = button('', () => (isConnected ? kick : endSession)(clientId, refresh))
+  const update = (session) => {
+    isConnected = session.connected
+    setText(state, isConnected ? 'connected' : `away ${age(session.disconnectedAt)}${leftOf(session)}`)
+    state.dataset.state = isConnected ? 'good' : 'idle'
+    const { username, address, protocol, subscriptions, inflight, waiting } = session
+    for (const [i, text] of [username ?? '–', address, protocol].entries()) setText(cells[i], text)
+    for (const [i, number] of [subscriptions, inflight, waiting].entries())
+      setNumber(cells[i + 3], number, count(number))
+    setText(act, isConnected ? 'Kick…' : 'End…')
+    act.setAttribute('aria-label', isConnected ? `Kick ${clientId}` : `End session of ${clientId}`)
   }
-  return { element: row(cell(COLUMNS[0], look), ...cells, cell(COLUMNS[7], leave)), update }
+  return { element: row(cell(COLUMNS[0], look), stateCell, ...cells, cell(COLUMNS.at(-1), act)), update }
 }
 
-async function openClient(clientId) {
-  const client = await get(`clients/${step(clientId)}`)
-  const { username, address, protocol, expirySeconds, connected, inflight, waiting, subscribed } = client
-  setText($('h2', dialog), clientId)
-  showFacts($('dl', dialog), [
-    ['User', username ?? 'none'],
-    ['Address', address],
-    ['MQTT', protocol],
-    ['Connected', connected ? 'yes' : 'no'],
-    ['Session lasts', lasting(expirySeconds)],
-    ['In flight', count(inflight)],
-    ['Waiting', count(waiting)],
-  ])
-  const entries = subscribed.map(({ filter, qos }) => el('li', {}, el('code', {}, filter), ` QoS ${qos}`))
-  $('.subscribed', dialog).replaceChildren(
-    ...(entries.length > 0 ? entries : [el('li', { class: 'quiet' }, 'There are none.')]),
-  )
-  $('.kick', dialog).onclick = () => kick(clientId)
-  open(dialog, null)
-}
-
-/** How long a session outlives its connection. */
-function lasting(seconds) {
-  if (seconds === null) return 'for ever'
-  return seconds === 0 ? 'while connected' : `${duration(seconds)} longer`
-}
-
-async function kick(clientId) {
-  const text = 'It is disconnected. Its session stays, its will is published, and it may connect again.'
-  if (!(await confirm(`Kick ${clientId}?`, text, 'Kick'))) return
-  await attempt(async () => {
-    await change('DELETE', `clients/${step(clientId)}`)
-    if (dialog.open) dialog.close()
-    tell(`${clientId} was disconnected.`)
-    await list.refresh()
-  })
+/** How long a session is kept for a client that is away. */
+function leftOf({ disconnectedAt, expirySeconds }) {
+  if (expirySeconds === null) return ', kept for ever'
+  const left = expirySeconds - (Date.now() - Date.parse(disconnectedAt)) / 1000
+  return `, kept ${duration(Math.max(left, 0))} more`
 }

@@ -33,6 +33,27 @@ export function askToken({ code, message }, wasWrong) {
   return asking
 }
 
+/** Asks for the user name and password of an MQTT client. @returns them, or null */
+export function askUser(why) {
+  const dialog = $('#user')
+  const form = $('form', dialog)
+  $('.why', dialog).textContent = sentence(why)
+  return new Promise((resolve) => {
+    let given = null
+    form.onsubmit = (event) => {
+      event.preventDefault()
+      given = { username: form.elements.username.value, password: form.elements.password.value }
+      dialog.close()
+    }
+    $('.no', dialog).onclick = () => dialog.close()
+    dialog.onclose = () => {
+      form.elements.password.value = ''
+      resolve(given)
+    }
+    dialog.showModal()
+  })
+}
+
 /** There is nothing behind it to go back to. */
 function stay(event) {
   event.preventDefault()
@@ -82,7 +103,7 @@ export async function attempt(work) {
 }
 
 /** The broker's words at the beginning of a sentence. */
-function sentence(text) {
+export function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }
 

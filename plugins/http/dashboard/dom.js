@@ -24,6 +24,12 @@ export function setText(element, text) {
   if (element.textContent !== String(text)) element.textContent = text
 }
 
+/** A number of a table: where there are none it is quiet, so that the others are seen. */
+export function setNumber(element, number, text) {
+  setText(element, text)
+  element.classList.toggle('zero', !number)
+}
+
 const kept = new WeakMap()
 
 /**

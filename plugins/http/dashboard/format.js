@@ -32,6 +32,16 @@ export function duration(seconds) {
     .join(' ')
 }
 
+/** How long ago a time was, in its largest unit. */
+export function age(time) {
+  return duration(Math.max(0, (Date.now() - Date.parse(time)) / 1000))
+    .split(' ', 2)
+    .join(' ')
+}
+
+/** `1 message`, `2 messages`. */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+
 /** Time of day, to the second or the millisecond. */
 export function clock(time, digits = 0) {
   return new Date(time).toLocaleTimeString('en-GB', {

@@ -3,6 +3,7 @@
 import { Chart } from './charts.js'
 import { $, el, keep, setText, showFacts } from './dom.js'
 import { count, duration, rate, size } from './format.js'
+import { learnAddress } from './teach.js'
 
 const chart = (name, series, format) => new Chart($(`#chart-${name}`), series, format)
 const BOTH_WAYS = [
@@ -26,10 +27,11 @@ let before = null
 /** @param at when it was answered, in milliseconds */
 export function showOverview(overview, at) {
   const { node, version, uptimeSeconds, listeners, store, counters, gauges, queues } = overview
-  setText($('#broker'), `${node}, version ${version}, up ${duration(uptimeSeconds)}`)
+  setText($('#broker'), `${node} · version ${version} · up ${duration(uptimeSeconds)} · store ${store.kind}`)
   setText($('#fault'), `The store cannot write: ${store.fault}. What clients publish waits.`)
   $('#fault').hidden = store.fault === null
   addPoints(overview, at)
+  learnAddress(listeners)
   showFacts($('#facts'), [
     ['Clients', count(counters.clientsConnected)],
     ['Most at once', count(counters.clientsMaximum)],
@@ -37,11 +39,10 @@ export function showOverview(overview, at) {
     ['Subscriptions', count(gauges.subscriptions + gauges.sharedSubscriptions)],
     ['Queues', count(queues.count)],
     ['In queues', count(queues.messages)],
-    ['Kept for sessions', count(counters.queuedMessages)],
+    ['In sessions', count(counters.queuedMessages)],
     ['In flight', count(gauges.inflight)],
     ['Retained', count(counters.retainedMessages)],
     ['Dropped', count(counters.publishDropped)],
-    ['Store', store.kind],
   ])
   keep(
     $('#listeners'),
