@@ -65,14 +65,8 @@ async function tokenFile(): Promise<string> {
   return path
 }
 
-/** Whether Debian's Chromium is joined by axe-core, which looks for what keeps people out. */
-const AXE = (() => {
-  try {
-    return createRequire(import.meta.url).resolve('axe-core/axe.min.js')
-  } catch {
-    return null
-  }
-})()
+/** Looks for what keeps people out. */
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 const textOf = (page: Page, selector: string) => page.locator(selector).textContent()
 
@@ -525,7 +519,7 @@ describe.skipIf(!isThere)('the dashboard', { timeout: 60_000 }, () => {
     expect(complaints).toEqual([])
   })
 
-  describe.skipIf(AXE === null)('with axe-core', () => {
+  describe('with axe-core', () => {
     it.each(['light', 'dark'] as const)(
       'keeps nobody out in %s: names, roles, contrast, focus',
       async (colorScheme) => {
@@ -537,7 +531,7 @@ describe.skipIf(!isThere)('the dashboard', { timeout: 60_000 }, () => {
         const { page } = await visit(url, { colorScheme, reducedMotion: 'reduce' })
         await see(page, '#state', 'running')
         // Not by a script element, which the Content-Security-Policy keeps out.
-        await page.evaluate(await readFile(AXE!, 'utf8'))
+        await page.evaluate(await readFile(AXE, 'utf8'))
         const look = async (what: string) => {
           const { violations } = (await page.evaluate('axe.run()')) as {
             violations: Array<{ id: string; nodes: unknown[] }>
