@@ -14,11 +14,14 @@ const IDLE_WINDOW_MESSAGES = 100
 const IDLE_WINDOW_BYTES = 256 * 1024
 
 /** When less than this is in memory, more is read. */
-const LOW_WATER_MESSAGES = 1000
+const LOW_WATER_MESSAGES = 2000
 const LOW_WATER_BYTES = WINDOW_BYTES / 2
 
-/** The most that is read in one go. How many messages make so many bytes is learnt from the last ones. */
-const READ_MESSAGES = 1000
+/**
+ * The most that is read in one go. How many messages make so many bytes is learnt from the last ones. Several packs of the
+ * store (1,024 messages at most) at once: the one in which a read ends is read again by the next.
+ */
+const READ_MESSAGES = 4000
 const READ_BYTES = 1024 * 1024
 
 /** Whether a queue that holds so much in memory has room there for another message. */
