@@ -1,14 +1,14 @@
 /** What the rules of a queue want done: in the store, at the outboxes of consumers, by the clock. Each is also in the ledger. */
 
 import type { PluginContext, Timer } from '../../src/plugin.ts'
-import type { Budget, Starved } from './budget.ts'
-import type { Entry, Seat } from './consumer.ts'
-import type { DeadReason, Effects, ReturnReason } from './effects.ts'
 import type { Ledger } from './ledger.ts'
 import type { QueueOptions } from './options.ts'
 import type { DeliveryProperties } from './properties.ts'
-import type { QueueLog } from './queue-log.ts'
-import type { QueueState } from './state.ts'
+import type { QueueLog } from './records/queue-log.ts'
+import type { Budget, Starved } from './rules/budget.ts'
+import type { Entry, Seat } from './rules/consumer.ts'
+import type { DeadReason, Effects, ReturnReason } from './rules/effects.ts'
+import type { QueueState } from './rules/state.ts'
 
 /** How long to wait when the store could not read. */
 const READ_AGAIN_MS = 1000

@@ -4,9 +4,9 @@
  */
 
 import type { PluginContext, Timer } from '../../src/plugin.ts'
-import type { Entry } from './consumer.ts'
 import type { QueueOptions } from './options.ts'
 import type { Queue } from './queue.ts'
+import type { Entry } from './rules/consumer.ts'
 
 /** How long to wait with what has to be written when the disk fails. */
 const AGAIN_MS = 1000

@@ -8,12 +8,12 @@ import {
   type SessionView,
   type Subscription,
 } from '../../src/plugin.ts'
-import { Client, Consumer, type Seat } from './consumer.ts'
 import { checkFilter, nameOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
 import type { Queue } from './queue.ts'
 import type { Queues } from './queues.ts'
+import { Client, Consumer, type Seat } from './rules/consumer.ts'
 
 export class Consumers {
   readonly #context: PluginContext<QueueOptions>

@@ -12,13 +12,9 @@ import {
   type StoredMessage,
   type Subscription,
 } from '../../src/plugin.ts'
-import { Budget } from './budget.ts'
 import { Commits } from './commits.ts'
-import { Entry } from './consumer.ts'
 import { Consumers } from './consumers.ts'
-import type { DeadReason } from './effects.ts'
 import { laneFor } from './entrance.ts'
-import { groupOf, instructionsOf, NOTHING } from './instructions.ts'
 import { canBeTopic, checkTopic, nameOf, topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import { Policies } from './policies.ts'
@@ -27,7 +23,11 @@ import type { Queue } from './queue.ts'
 import { Queues } from './queues.ts'
 import { Quota } from './quota.ts'
 import { Receipts } from './receipts.ts'
+import { groupOf, instructionsOf, NOTHING } from './records/instructions.ts'
 import { resume } from './resume.ts'
+import { Budget } from './rules/budget.ts'
+import { Entry } from './rules/consumer.ts'
+import type { DeadReason } from './rules/effects.ts'
 
 const TOO_LARGE = 'the message is larger than the queue may be'
 

@@ -13,14 +13,14 @@ import {
   Schedule,
   type SessionView,
 } from '../../src/plugin.ts'
-import type { Entry } from './consumer.ts'
 import { Dedup } from './dedup.ts'
-import { type Instructions, instructionsOf } from './instructions.ts'
 import type { Ledger } from './ledger.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
-import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './queue-log.ts'
 import type { Quota } from './quota.ts'
-import type { QueueState } from './state.ts'
+import { type Instructions, instructionsOf } from './records/instructions.ts'
+import { DELAYED, firstIdOf, type LaneSummary, type QueueLog } from './records/queue-log.ts'
+import type { Entry } from './rules/consumer.ts'
+import type { QueueState } from './rules/state.ts'
 
 /** Messages that are read at once only to know their size. */
 const MEASURED_AT_ONCE = 1000

@@ -1,19 +1,19 @@
 /** Durable queues on the topics `queue/…`: every message to one consumer, until it is acknowledged. */
 
 import { definePlugin } from '../../src/plugin.ts'
-import { Control, type QueueControl } from './control.ts'
 import { Engine } from './engine.ts'
 import { PREFIX } from './names.ts'
+import { Control, type QueueControl } from './operations/control.ts'
+import { Rates } from './operations/rates.ts'
 import type { QueueOptions } from './options.ts'
-import { Rates } from './rates.ts'
 import { RECEIPTS } from './receipts.ts'
 
-export type { ConsumerSummary, QueueControl, QueueDetails, QueueSummary } from './control.ts'
+export type { ConsumerSummary, QueueControl, QueueDetails, QueueSummary } from './operations/control.ts'
+export type { PeekedMessage } from './operations/peek.ts'
+export type { QueueRates } from './operations/rates.ts'
+export type { RedriveOptions, RedriveResult } from './operations/redrive.ts'
+export type { QueueTotals } from './operations/totals.ts'
 export type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
-export type { PeekedMessage } from './peek.ts'
-export type { QueueRates } from './rates.ts'
-export type { RedriveOptions, RedriveResult } from './redrive.ts'
-export type { QueueTotals } from './totals.ts'
 
 export const queue = definePlugin<QueueOptions>({
   name: 'queue',

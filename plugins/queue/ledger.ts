@@ -4,10 +4,10 @@
  */
 
 import { Mark, type PluginContext, QueueCounters } from '../../src/plugin.ts'
-import type { Entry, Seat } from './consumer.ts'
-import type { DeadReason, ReturnReason } from './effects.ts'
 import type { QueueOptions } from './options.ts'
 import type { Outcome, Receipts } from './receipts.ts'
+import type { Entry, Seat } from './rules/consumer.ts'
+import type { DeadReason, ReturnReason } from './rules/effects.ts'
 
 export interface LedgerParts {
   /** Of the queue. */

@@ -7,9 +7,9 @@
  */
 
 import { covers, hasWildcard } from '../../src/plugin.ts'
-import type { Rules } from './effects.ts'
 import { deadLetterQueueOf, fitsTemplate, isUsualForDeadLetters, PREFIX } from './names.ts'
 import type { PolicyEntry, QueueOptions, QueuePolicy } from './options.ts'
+import type { Rules } from './rules/effects.ts'
 
 export class Policies {
   readonly #defaults: QueuePolicy

@@ -6,8 +6,8 @@
  */
 
 import { allUserProperties, Message, userProperties } from '../../src/plugin.ts'
-import type { Entry } from './consumer.ts'
-import type { DeadReason } from './effects.ts'
+import type { Entry } from './rules/consumer.ts'
+import type { DeadReason } from './rules/effects.ts'
 
 const DATE_LENGTH = '2026-01-01T00:00:00.000Z'.length
 

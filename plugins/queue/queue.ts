@@ -13,20 +13,20 @@ import type {
   Settlement,
 } from '../../src/plugin.ts'
 import { type ActingQueue, Actions } from './actions.ts'
-import type { Budget } from './budget.ts'
-import { type Consumer, Entry, Seat, type SeatOwner } from './consumer.ts'
-import type { DeadReason } from './effects.ts'
 import { Entrance } from './entrance.ts'
-import { groupOf } from './instructions.ts'
 import { Ledger } from './ledger.ts'
 import { topicOf } from './names.ts'
 import type { QueueOptions, QueuePolicy } from './options.ts'
 import { type Policies, rulesOf } from './policies.ts'
 import { DeliveryProperties } from './properties.ts'
-import { DELAYED, type LaneSummary, laneOf, QueueLog } from './queue-log.ts'
 import type { Quota } from './quota.ts'
 import type { Receipts } from './receipts.ts'
-import { QueueState } from './state.ts'
+import { groupOf } from './records/instructions.ts'
+import { DELAYED, type LaneSummary, laneOf, QueueLog } from './records/queue-log.ts'
+import type { Budget } from './rules/budget.ts'
+import { type Consumer, Entry, Seat, type SeatOwner } from './rules/consumer.ts'
+import type { DeadReason } from './rules/effects.ts'
+import { QueueState } from './rules/state.ts'
 
 export interface QueueParts {
   name: string

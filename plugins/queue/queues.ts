@@ -1,16 +1,16 @@
 /** Every queue: made by use, found in the store, forgotten when it is of no use. */
 
 import type { Message, PluginContext, SessionView, Timer } from '../../src/plugin.ts'
-import type { Budget } from './budget.ts'
-import type { Entry } from './consumer.ts'
-import type { DeadReason } from './effects.ts'
 import { checkTopic, nameOf, topicOf } from './names.ts'
 import type { QueueOptions } from './options.ts'
 import type { Policies } from './policies.ts'
 import { Queue } from './queue.ts'
-import { partOf } from './queue-log.ts'
 import type { Quota } from './quota.ts'
 import type { Receipts } from './receipts.ts'
+import { partOf } from './records/queue-log.ts'
+import type { Budget } from './rules/budget.ts'
+import type { Entry } from './rules/consumer.ts'
+import type { DeadReason } from './rules/effects.ts'
 
 /**
  * How long an empty queue is remembered that only consumers with wildcards are at: it would else be made and forgotten

@@ -1,12 +1,12 @@
 /** One queue's state machine under random commands, its effects carried out in a model, and the model checked. */
 
 import assert from 'node:assert/strict'
-import { Budget } from '../../plugins/queue/budget.ts'
-import { Client, Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/consumer.ts'
-import type { DeadReason, Effects, ReturnReason } from '../../plugins/queue/effects.ts'
-import { groupOf } from '../../plugins/queue/instructions.ts'
-import { firstIdOf, laneOf } from '../../plugins/queue/queue-log.ts'
-import { QueueState } from '../../plugins/queue/state.ts'
+import { groupOf } from '../../plugins/queue/records/instructions.ts'
+import { firstIdOf, laneOf } from '../../plugins/queue/records/queue-log.ts'
+import { Budget } from '../../plugins/queue/rules/budget.ts'
+import { Client, Consumer, Entry, Seat, type SeatOwner } from '../../plugins/queue/rules/consumer.ts'
+import type { DeadReason, Effects, ReturnReason } from '../../plugins/queue/rules/effects.ts'
+import { QueueState } from '../../plugins/queue/rules/state.ts'
 import { type LogEntry, Message, type SessionView, type Settlement, userProperties } from '../../src/plugin.ts'
 
 export interface Step {

@@ -73,6 +73,13 @@ function isOurs(path: string): boolean {
   return path.startsWith('src/') || path.startsWith('plugins/')
 }
 
+/** What a part of the queue plugin may know of the rest of it. */
+const QUEUE_LAYERS = [
+  [/^plugins\/queue\/rules\//, /^plugins\/queue\/(rules|records)\//],
+  [/^plugins\/queue\/records\//, /^plugins\/queue\/records\//],
+  [/^plugins\/queue\/(?!operations\/|index)/, /^plugins\/queue\/(?!operations\/|index)/],
+] as const
+
 function mayImport(from: string, to: string): boolean {
   if (EXCEPTIONS.has(`${from} → ${to}`)) return true
   if (!isOurs(to)) return !/^aedes($|\/)/.test(to) || from.startsWith('src/transport/')
@@ -80,7 +87,10 @@ function mayImport(from: string, to: string): boolean {
   if (fromRoom === undefined || toRoom === undefined) return false
   if (fromRoom === 'plugins' && toRoom === 'plugins') {
     if (from === 'plugins/index.ts') return /^plugins\/[^/]+\/index\.ts$/.test(to)
-    return from.split('/')[1] === to.split('/')[1]
+    return (
+      from.split('/')[1] === to.split('/')[1] &&
+      !QUEUE_LAYERS.some(([part, below]) => part.test(from) && !below.test(to))
+    )
   }
   return fromRoom === toRoom || MAY_IMPORT.get(fromRoom)!.includes(toRoom)
 }
@@ -186,6 +196,9 @@ describe('the checker', () => {
     ['plugins/queue/index.ts', 'plugins/status/index.ts'],
     ['plugins/queue/index.ts', 'plugins/index.ts'],
     ['plugins/index.ts', 'plugins/queue/engine.ts'],
+    ['plugins/queue/rules/x.ts', 'plugins/queue/engine.ts'],
+    ['plugins/queue/records/x.ts', 'plugins/queue/rules/a.ts'],
+    ['plugins/queue/engine.ts', 'plugins/queue/operations/a.ts'],
     ['src/elsewhere/x.ts', 'src/core/a.ts'],
     ['src/core/x.ts', 'src/elsewhere/a.ts'],
     ['src/session/x.ts', 'aedes'],
@@ -204,6 +217,8 @@ describe('the checker', () => {
     ['plugins/queue/index.ts', 'src/plugin.ts'],
     ['plugins/queue/index.ts', 'plugins/queue/engine.ts'],
     ['plugins/index.ts', 'plugins/queue/index.ts'],
+    ['plugins/queue/rules/x.ts', 'plugins/queue/records/a.ts'],
+    ['plugins/queue/operations/x.ts', 'plugins/queue/engine.ts'],
     ['src/transport/x.ts', 'aedes'],
     ['src/session/x.ts', 'aedes-cousin'],
   ])('lets %s → %s pass', (from, to) => expect(mayImport(from, to)).toBe(true))

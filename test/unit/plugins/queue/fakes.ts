@@ -1,10 +1,10 @@
 /** What the queue plugin stands on, for its tests: clients with outboxes, a clock that waits to be told, a listener. */
 
-import type { Budget } from '../../../../plugins/queue/budget.ts'
-import { Control } from '../../../../plugins/queue/control.ts'
 import { Engine } from '../../../../plugins/queue/engine.ts'
+import { Control } from '../../../../plugins/queue/operations/control.ts'
+import { Rates } from '../../../../plugins/queue/operations/rates.ts'
 import type { QueueOptions } from '../../../../plugins/queue/options.ts'
-import { Rates } from '../../../../plugins/queue/rates.ts'
+import type { Budget } from '../../../../plugins/queue/rules/budget.ts'
 import { resolveConfig } from '../../../../src/config/load.ts'
 import { Counters } from '../../../../src/core/counters.ts'
 import { EventBus } from '../../../../src/core/event-bus.ts'

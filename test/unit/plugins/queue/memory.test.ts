@@ -1,7 +1,7 @@
 /** What queues take of memory: little when they are empty, and never more than there is for all of them. */
 
 import { describe, expect, it } from 'vitest'
-import { Budget } from '../../../../plugins/queue/budget.ts'
+import { Budget } from '../../../../plugins/queue/rules/budget.ts'
 import { openStore } from '../../../../src/store/open.ts'
 import { temporaryFolder } from '../../../helpers/broker.ts'
 import { heldBytesWithBuffers as held } from '../../../helpers/heap.ts'

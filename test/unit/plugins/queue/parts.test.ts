@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Backlog } from '../../../../plugins/queue/backlog.ts'
-import { backoffDelay } from '../../../../plugins/queue/backoff.ts'
-import { Budget } from '../../../../plugins/queue/budget.ts'
-import { Entry } from '../../../../plugins/queue/consumer.ts'
-import { IdList } from '../../../../plugins/queue/id-list.ts'
-import { Resting } from '../../../../plugins/queue/resting.ts'
+import { Backlog } from '../../../../plugins/queue/rules/backlog.ts'
+import { backoffDelay } from '../../../../plugins/queue/rules/backoff.ts'
+import { Budget } from '../../../../plugins/queue/rules/budget.ts'
+import { Entry } from '../../../../plugins/queue/rules/consumer.ts'
+import { IdList } from '../../../../plugins/queue/rules/id-list.ts'
+import { Resting } from '../../../../plugins/queue/rules/resting.ts'
 import { Message } from '../../../../src/plugin.ts'
 
 const entry = (id: number): Entry => new Entry(id, Message.of({ topic: 'queue/q', payload: Buffer.alloc(0) }), 0, null)

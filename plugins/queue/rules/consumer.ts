@@ -15,7 +15,7 @@ import {
   type Receiver,
   type SessionView,
   type Settlement,
-} from '../../src/plugin.ts'
+} from '../../../src/plugin.ts'
 import { type Linked, LinkedList } from './linked-list.ts'
 
 /** What a message costs in memory besides its bytes. About, as measured on Node 20. */

@@ -3,13 +3,13 @@
  * one run, so on disk a message is in one of the two queues, always; between batches others have their turn.
  */
 
-import { type LogEntry, Message, type PluginContext, withoutUserProperties } from '../../src/plugin.ts'
-import type { Engine } from './engine.ts'
-import { instructionsOf } from './instructions.ts'
-import { originOf, topicOf } from './names.ts'
-import type { QueueOptions } from './options.ts'
-import { DEAD_LETTER_PROPERTIES, originIn } from './properties.ts'
-import type { Queue } from './queue.ts'
+import { type LogEntry, Message, type PluginContext, withoutUserProperties } from '../../../src/plugin.ts'
+import type { Engine } from '../engine.ts'
+import { originOf, topicOf } from '../names.ts'
+import type { QueueOptions } from '../options.ts'
+import { DEAD_LETTER_PROPERTIES, originIn } from '../properties.ts'
+import type { Queue } from '../queue.ts'
+import { instructionsOf } from '../records/instructions.ts'
 
 /** Messages in one batch. */
 const BATCH = 500

@@ -1,6 +1,6 @@
 /** What a producer asks for with one message, by user properties of MQTT 5.0: see docs/queues.md. */
 
-import { type Message, ReasonCode, Refusal, userPropertiesIn } from '../../src/plugin.ts'
+import { type Message, ReasonCode, Refusal, userPropertiesIn } from '../../../src/plugin.ts'
 
 export interface Instructions {
   /** Milliseconds before it may be delivered. */

@@ -3,13 +3,13 @@
  * publishers want to hear of them, who are told.
  */
 
-import type { PluginContext } from '../../src/plugin.ts'
-import { Entry } from './consumer.ts'
-import type { QueueOptions } from './options.ts'
+import type { PluginContext } from '../../../src/plugin.ts'
+import type { QueueOptions } from '../options.ts'
+import type { Queue } from '../queue.ts'
+import type { Receipts } from '../receipts.ts'
+import { DELAYED, firstIdOf } from '../records/queue-log.ts'
+import { Entry } from '../rules/consumer.ts'
 import { unpause } from './pause.ts'
-import type { Queue } from './queue.ts'
-import { DELAYED, firstIdOf } from './queue-log.ts'
-import type { Receipts } from './receipts.ts'
 
 /** Messages read at once to see who published them. */
 const READ_AT_ONCE = 1000

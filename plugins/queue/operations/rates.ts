@@ -1,8 +1,8 @@
 /** How many messages a second come to each queue, and leave it, and those of all: for people who look. */
 
-import { Mark, Pace, type PluginContext } from '../../src/plugin.ts'
-import type { Engine } from './engine.ts'
-import type { Ledger } from './ledger.ts'
+import { Mark, Pace, type PluginContext } from '../../../src/plugin.ts'
+import type { Engine } from '../engine.ts'
+import type { Ledger } from '../ledger.ts'
 
 /** Messages a second, as they were in the last five to ten seconds. */
 export interface QueueRates {

@@ -6,7 +6,7 @@
  * a `#` in it, so the names of further logs are no queue's. The plain log has the queue's own name, as it always had.
  */
 
-import type { LogEntry, LogSummary, MessageLog, StoredMessage } from '../../src/plugin.ts'
+import type { LogEntry, LogSummary, MessageLog, StoredMessage } from '../../../src/plugin.ts'
 
 /** Lanes 0 to 9 are priorities. */
 export const PRIORITIES = 10

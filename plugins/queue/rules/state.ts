@@ -6,7 +6,7 @@
  * Here is what delivers: who has room is given what waits. Where messages are is kept by `Contents`.
  */
 
-import type { LogEntry, Settlement } from '../../src/plugin.ts'
+import type { LogEntry, Settlement } from '../../../src/plugin.ts'
 import { Alarm } from './alarm.ts'
 import { Budget } from './budget.ts'
 import type { Entry, Seat } from './consumer.ts'

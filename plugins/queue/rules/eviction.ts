@@ -3,7 +3,7 @@
  * not somebody is there who would be given it. What is on disk only is read for that, no more of it than is needed.
  */
 
-import type { Message } from '../../src/plugin.ts'
+import type { Message } from '../../../src/plugin.ts'
 import type { Alarm } from './alarm.ts'
 import { Entry } from './consumer.ts'
 import type { Contents } from './contents.ts'

@@ -3,7 +3,7 @@
  * piece by piece while messages go: one that goes before it was read was never counted, and must not be taken off.
  */
 
-import type { LogEntry } from '../../src/plugin.ts'
+import type { LogEntry } from '../../../src/plugin.ts'
 
 /** Ids from `next` up to, and without, `end` have not been read. */
 interface Range {

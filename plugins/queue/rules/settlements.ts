@@ -6,7 +6,7 @@
  * unsubscribed, counts only while nobody has it.
  */
 
-import type { Settlement } from '../../src/plugin.ts'
+import type { Settlement } from '../../../src/plugin.ts'
 import type { Alarm } from './alarm.ts'
 import { backoffDelay } from './backoff.ts'
 import type { Entry, Seat } from './consumer.ts'

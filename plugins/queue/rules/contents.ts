@@ -5,7 +5,7 @@
  * Whatever makes a message leave goes through here, so that the counts hold and the next of its group goes.
  */
 
-import type { LogEntry } from '../../src/plugin.ts'
+import type { LogEntry } from '../../../src/plugin.ts'
 import type { Budget } from './budget.ts'
 import { ByteCount } from './byte-count.ts'
 import type { Entry, Seat } from './consumer.ts'

@@ -1,9 +1,9 @@
 /** Looking at the messages of a queue without taking them: what is in the store, and where each of them is. */
 
-import { allUserProperties, type LogEntry, type QoS } from '../../src/plugin.ts'
-import { groupOf } from './instructions.ts'
-import type { Queue } from './queue.ts'
-import { DELAYED, firstIdOf, laneOf } from './queue-log.ts'
+import { allUserProperties, type LogEntry, type QoS } from '../../../src/plugin.ts'
+import type { Queue } from '../queue.ts'
+import { groupOf } from '../records/instructions.ts'
+import { DELAYED, firstIdOf, laneOf } from '../records/queue-log.ts'
 
 /** Read at once, and bytes of payload among them as far as one can guess. */
 const PIECE = 100

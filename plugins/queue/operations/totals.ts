@@ -1,6 +1,6 @@
 /** All queues at once, where nothing may be made for each of them: there may be a hundred thousand. */
 
-import type { Queue } from './queue.ts'
+import type { Queue } from '../queue.ts'
 import type { QueueRates } from './rates.ts'
 
 export interface QueueTotals {

@@ -1,8 +1,8 @@
 /** Pausing a queue: nothing is delivered until it is resumed. That outlives a restart: a log with an entry says so. */
 
-import { Message, type PluginContext } from '../../src/plugin.ts'
-import type { QueueOptions } from './options.ts'
-import type { Queue } from './queue.ts'
+import { Message, type PluginContext } from '../../../src/plugin.ts'
+import type { QueueOptions } from '../options.ts'
+import type { Queue } from '../queue.ts'
 
 /** Deliver nothing from now on; what consumers have is theirs. */
 export function pause({ name, state }: Queue, { store, events }: PluginContext<QueueOptions>): void {

@@ -3,14 +3,14 @@
  * on. Nothing here is on the path of a message.
  */
 
-import { EventflowError, type PluginContext, type QueueCounters } from '../../src/plugin.ts'
-import type { Engine } from './engine.ts'
-import { topicOf } from './names.ts'
-import type { QueueOptions, QueuePolicy } from './options.ts'
+import { EventflowError, type PluginContext, type QueueCounters } from '../../../src/plugin.ts'
+import type { Engine } from '../engine.ts'
+import { topicOf } from '../names.ts'
+import type { QueueOptions, QueuePolicy } from '../options.ts'
+import type { Queue } from '../queue.ts'
 import { pause, unpause } from './pause.ts'
 import { type PeekedMessage, peek } from './peek.ts'
 import { empty, purge, readWanted } from './purge.ts'
-import type { Queue } from './queue.ts'
 import type { QueueRates, Rates } from './rates.ts'
 import { type RedriveOptions, type RedriveResult, redrive } from './redrive.ts'
 import { longestOf, type QueueTotals, totalsOf } from './totals.ts'

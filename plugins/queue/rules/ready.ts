@@ -5,12 +5,12 @@
  * another as long as there is another. Ids say the order, so whatever comes back is at the front again, in order.
  */
 
-import type { LogEntry } from '../../src/plugin.ts'
+import type { LogEntry } from '../../../src/plugin.ts'
+import { groupOf } from '../records/instructions.ts'
 import { Backlog, hasWindow, type Reading, WINDOW_BYTES } from './backlog.ts'
 import type { Budget } from './budget.ts'
 import { Entry, type Seat } from './consumer.ts'
 import { IdList } from './id-list.ts'
-import { groupOf } from './instructions.ts'
 
 export class Ready {
   /** How many are in memory. */

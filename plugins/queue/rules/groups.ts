@@ -6,9 +6,9 @@
  * What is set aside is in memory, so it is bounded: beyond that the queue goes no further until a group moves on.
  */
 
+import { laneOf, PRIORITIES } from '../records/queue-log.ts'
 import type { Entry } from './consumer.ts'
 import { LinkedList } from './linked-list.ts'
-import { laneOf, PRIORITIES } from './queue-log.ts'
 
 /** How far a queue looks ahead of groups that do not move. */
 const LOOK_AHEAD_MESSAGES = 10_000

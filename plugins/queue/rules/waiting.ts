@@ -1,9 +1,9 @@
 /** Messages that can be delivered now, by priority: the higher first. Most queues use one priority, and pay for one. */
 
-import type { LogEntry } from '../../src/plugin.ts'
+import type { LogEntry } from '../../../src/plugin.ts'
+import { firstIdOf, laneOf } from '../records/queue-log.ts'
 import type { Budget } from './budget.ts'
 import type { Entry, Seat } from './consumer.ts'
-import { firstIdOf, laneOf } from './queue-log.ts'
 import { Ready } from './ready.ts'
 
 export class Waiting {

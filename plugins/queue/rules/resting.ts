@@ -3,7 +3,7 @@
  * behind, which means nothing when it comes.
  */
 
-import { TimeHeap } from '../../src/plugin.ts'
+import { TimeHeap } from '../../../src/plugin.ts'
 import type { Entry } from './consumer.ts'
 
 export class Resting {
