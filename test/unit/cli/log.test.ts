@@ -30,7 +30,7 @@ async function configured(config: object): Promise<string> {
   return file
 }
 
-function run(command: string, words: readonly string[], env = {}): Running {
+function run(command: string, words: readonly string[], env = {}, end: NodeJS.Signals = 'SIGKILL'): Running {
   const child = spawn(command, words, { cwd: ROOT, env: { ...process.env, ...env } })
   let output = ''
   const read = (chunk: Buffer): void => {
@@ -40,7 +40,7 @@ function run(command: string, words: readonly string[], env = {}): Running {
   child.stderr!.on('data', read)
   const ended = once(child, 'close').then(([code]) => code as number | null)
   onTestFinished(async () => {
-    child.kill('SIGKILL')
+    child.kill(end)
     await ended
   })
   return { child, output: () => output, ended }
@@ -54,7 +54,8 @@ async function start(config: object, env = {}): Promise<Running> {
 async function startOnTerminal(config: object, env: object): Promise<Running> {
   const file = await configured(config)
   const command = [process.execPath, ...WORDS, file].map((word) => `'${word}'`).join(' ')
-  return run('script', ['-qefc', `exec ${command}`, '/dev/null'], { TERM: 'xterm', ...env })
+  // Killed, it would leave the broker behind; asked to end, it asks the broker.
+  return run('script', ['-qefc', `exec ${command}`, '/dev/null'], { TERM: 'xterm', ...env }, 'SIGTERM')
 }
 
 const linesOf = (text: string) => text.trimEnd().split('\n')
