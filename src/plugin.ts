@@ -8,7 +8,7 @@ export type { EventListener, EventMap, Events, EventType } from './core/events.t
 export { isUsername, readRoles, readTopicRules } from './core/foreign-identity.ts'
 export { type Action, type Actions, type Grants, ruleTopicProblem, type TopicRule } from './core/grants.ts'
 export { Message, type MessageFields, type QoS } from './core/message.ts'
-export { Mark, Pace } from './core/pace.ts'
+export { Mark, Pace } from './core/rates.ts'
 export { ReasonCode, Refusal } from './core/reason-codes.ts'
 export { TimeHeap } from './core/time-heap.ts'
 export { covers, filterProblem, hasWildcard, isShared, matches, topicProblem } from './core/topics.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Mark, Pace } from '../../../src/core/pace.ts'
+import { Mark, Pace } from '../../../src/core/rates.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 
 function begin() {
