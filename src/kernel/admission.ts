@@ -11,6 +11,7 @@ import type { Events } from '../core/events.ts'
 import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { Turns } from '../core/turns.ts'
 import type { Access, Admission } from './access.ts'
+import { type Applicant, tellDenied } from './denial.ts'
 import type { Credentials } from './plugin-contract.ts'
 import { SlowDown, type SlowDownLimits } from './slow-down.ts'
 
@@ -24,9 +25,6 @@ export interface AdmissionsParts {
   clock: Clock
   slowDown: SlowDownLimits
 }
-
-/** Whoever is being let in. */
-export type Applicant = Pick<Credentials, 'clientId' | 'username' | 'address'>
 
 export class Admissions {
   readonly #access: Access
@@ -80,11 +78,11 @@ export class Admissions {
   }
 
   /** The client has not, for this reason. A wrong secret counts as a guess; an old token or a server in trouble does not. */
-  denied({ clientId, username, address }: Applicant, reason: unknown): void {
-    this.#events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
+  denied(applicant: Applicant, reason: unknown): void {
+    tellDenied(this.#events, applicant, 'connect', null)
     if (!(reason instanceof Refusal) || reason.code !== ReasonCode.BadUserNameOrPassword) return
-    const forMs = this.#slowDown.failed(address, username)
-    if (forMs > 0) this.#events.emit('access.slowed', { address, forMs })
+    const forMs = this.#slowDown.failed(applicant.address, applicant.username)
+    if (forMs > 0) this.#events.emit('access.slowed', { address: applicant.address, forMs })
   }
 
   async #inTurn(credentials: Credentials, ask: () => Promise<Admission>): Promise<Admission> {

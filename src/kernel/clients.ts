@@ -10,6 +10,7 @@ import type { Opened, Opening, Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Access, Admission } from './access.ts'
 import type { Admissions } from './admission.ts'
+import { tellDenied } from './denial.ts'
 import { Exchange } from './exchange.ts'
 import type { Credentials } from './plugin-contract.ts'
 import type { Review } from './review.ts'
@@ -88,12 +89,8 @@ export class Clients {
   checkOwner({ clientId, address }: Credentials, { username, proved }: Admission): void {
     const session = this.#parts.sessions.get(clientId)
     if (session === undefined || !session.proved || (proved && session.username === username)) return
-    this.#denied({ clientId, username, address })
+    tellDenied(this.#parts.events, { clientId, username, address }, 'connect', null)
     throw new Refusal(ReasonCode.NotAuthorized, 'the client identifier is in use by another user')
-  }
-
-  #denied({ clientId, username, address }: Pick<Credentials, 'clientId' | 'username' | 'address'>): void {
-    this.#parts.events.emit('access.denied', { clientId, username, address, action: 'connect', topic: null })
   }
 
   /**

@@ -6,6 +6,7 @@ import { ReasonCode, Refusal } from '../core/reason-codes.ts'
 import { DOLLAR } from '../core/topics.ts'
 import type { Session } from '../session/session.ts'
 import type { Access } from './access.ts'
+import { tellDenied } from './denial.ts'
 import type { Namespaces } from './namespaces.ts'
 import type { Namespace } from './plugin-contract.ts'
 
@@ -92,9 +93,7 @@ export class Intake {
   }
 
   #denied(session: Session, message: Message): Refusal {
-    const { clientId, username, address } = session
-    const { topic } = message
-    this.#events.emit('access.denied', { clientId, username, address, action: 'publish', topic })
+    tellDenied(this.#events, session, 'publish', message.topic)
     return new Refusal(ReasonCode.NotAuthorized, 'not allowed to publish on this topic')
   }
 }

@@ -10,6 +10,7 @@ import type { Sessions } from '../session/sessions.ts'
 import { placesOf } from '../session/subscribed.ts'
 import type { Store } from '../store/store.ts'
 import type { Access } from './access.ts'
+import { tellDenied } from './denial.ts'
 import type { Namespaces, Place } from './namespaces.ts'
 import type { AfterGrant, Logger, Namespace, Subscription } from './plugin-contract.ts'
 
@@ -176,8 +177,7 @@ export class Subscriptions {
     if (this.#isFull(session, filter)) throw this.#full()
     this.#checkRoom(session, filter)
     if (access.maySubscribe(session, this.accessTopic(filter))) return
-    const { clientId, username, address } = session
-    events.emit('access.denied', { clientId, username, address, action: 'subscribe', topic: filter })
+    tellDenied(events, session, 'subscribe', filter)
     throw new Refusal(ReasonCode.NotAuthorized, 'not allowed to subscribe to this filter')
   }
 
