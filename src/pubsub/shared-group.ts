@@ -7,7 +7,7 @@
 
 import type { Counters } from '../core/counters.ts'
 import type { Events } from '../core/events.ts'
-import type { Message, QoS } from '../core/message.ts'
+import type { Message } from '../core/message.ts'
 import type { SharedRoom } from '../core/shared-room.ts'
 import type { Subscription } from '../kernel/plugin-contract.ts'
 import type { Settlement } from '../session/outbox-contract.ts'
@@ -16,6 +16,7 @@ import { Entry } from './entry.ts'
 import { tellDelivered, tellDropped, tellExpired } from './group-events.ts'
 import { Keeping } from './keeping.ts'
 import { type Lender, Member } from './member.ts'
+import { Members } from './members.ts'
 import type { Subscriber } from './subscriber.ts'
 import { type WaitingLimits, WaitingList } from './waiting-list.ts'
 
@@ -36,9 +37,7 @@ export class SharedGroup implements Lender {
   readonly filter: string
   readonly #parts: SharedGroupParts
   readonly #keeping: Keeping
-  readonly #members: Member[] = []
-  /** Whose turn it is: a place in `#members`. */
-  #turn = 0
+  readonly #members = new Members()
   #lastOrder = 0
   readonly #waiting: WaitingList
   /** How many members, present and past, have and have not settled. */
@@ -55,7 +54,7 @@ export class SharedGroup implements Lender {
 
   /** Number of members. */
   get size(): number {
-    return this.#members.length
+    return this.#members.size
   }
 
   /** A message for one of them. Returns whether it is stored: safe once the store is durable. */
@@ -65,7 +64,7 @@ export class SharedGroup implements Lender {
       return false
     }
     // While anything waits nobody has room.
-    const member = this.#waiting.length === 0 ? this.#next(message.qos) : null
+    const member = this.#waiting.length === 0 ? this.#members.next(message.qos) : null
     if (member !== null) return this.#hand(member, message)
     return this.#hold(message)
   }
@@ -74,7 +73,7 @@ export class SharedGroup implements Lender {
   join(session: Subscriber, subscription: Subscription): Member {
     const member = new Member(session, this)
     member.grant(subscription)
-    this.#members.push(member)
+    this.#members.add(member)
     session.outbox.adopt(this.filter, member, (message, logId) => {
       this.#lent++
       const entry = new Entry(message, 0)
@@ -90,7 +89,7 @@ export class SharedGroup implements Lender {
     if (!member.session.connected) return
     if (!member.active) {
       member.active = true
-      for (const other of this.#members) if (!other.session.connected) other.session.outbox.reclaim(other)
+      this.#members.reclaimFromAbsent()
     }
     this.pump(member)
   }
@@ -98,15 +97,13 @@ export class SharedGroup implements Lender {
   /** The member's connection is gone, its session is not. What it holds waits for it, unless others are there. */
   deactivate(member: Member): void {
     member.active = false
-    if (this.#members.some(({ active }) => active)) member.session.outbox.reclaim(member)
+    if (this.#members.anyActive) member.session.outbox.reclaim(member)
   }
 
   /** The member's subscription has ended. What it was sent is its own until it is disconnected [MQTT-3.10.4-3]. */
   leave(member: Member): void {
     const { session } = member
-    const place = this.#members.indexOf(member)
-    this.#members.splice(place, 1)
-    if (place < this.#turn) this.#turn--
+    this.#members.remove(member)
     const entries = [...this.#waiting.all(), ...this.#keptElsewhere]
     if (this.size > 0) {
       for (const entry of entries) if (entry.keeper === session) this.#keepWithAnother(entry)
@@ -140,26 +137,11 @@ export class SharedGroup implements Lender {
     if (this.size === 0 && this.#lent === 0) this.#parts.unused(this)
   }
 
-  /** The member whose turn it is among those who take a message of this QoS; null: nobody does. */
-  #next(qos: QoS): Member | null {
-    const members = this.#members
-    const { length } = members
-    let place = this.#turn
-    for (let i = 0; i < length; i++, place++) {
-      if (place >= length) place = 0
-      const member = members[place]!
-      if (!member.takes(qos)) continue
-      this.#turn = place + 1
-      return member
-    }
-    return null
-  }
-
   /** At QoS 0: to the first who takes it. */
   #send(message: Message): void {
     let tooLarge = false
     for (let tries = this.size; tries > 0; tries--) {
-      const member = this.#next(0)
+      const member = this.#members.next(0)
       if (member === null) break
       if (this.#sendTo(member, message)) return
       tooLarge = true
@@ -184,7 +166,7 @@ export class SharedGroup implements Lender {
 
   /** Nobody has room: it waits, stored if one of them is of a session that is kept. Returns whether it is. */
   #hold(message: Message): boolean {
-    if (this.#members.every(({ qos }) => qos === 0)) {
+    if (this.#members.allAtQos0) {
       this.#tellNobodyHasRoom(message)
       return false
     }
@@ -235,8 +217,8 @@ export class SharedGroup implements Lender {
       return
     }
     this.#keeping.rest(entry)
-    const member = this.#waiting.length === 0 ? this.#next(entry.message.qos) : null
-    const unkept = entry.keeper === null ? member === null : !this.#members.some((one) => one.session === entry.keeper)
+    const member = this.#waiting.length === 0 ? this.#members.next(entry.message.qos) : null
+    const unkept = entry.keeper === null ? member === null : !this.#members.has(entry.keeper)
     if (unkept) this.#keepWithAnother(entry)
     if (member !== null) this.#give(member, entry)
     else this.#waiting.giveBack(entry)
@@ -244,7 +226,7 @@ export class SharedGroup implements Lender {
 
   /** Keep it with any member that can; with nobody if there is none. */
   #keepWithAnother(entry: Entry): void {
-    const member = this.#members.find(({ session, qos }) => session.persistent && qos > 0)
+    const member = this.#members.keeper
     if (member === undefined) this.#keeping.forget(entry)
     else this.#keeping.keep(entry, member)
   }
@@ -256,6 +238,6 @@ export class SharedGroup implements Lender {
 
   /** Of members who are away no messages are expected to be dropped: at QoS 0 they just do not get them. */
   #tellNobodyHasRoom(message: Message): void {
-    if (this.#members.some(({ active }) => active)) tellDropped(this.#parts, message, 'slow')
+    if (this.#members.anyActive) tellDropped(this.#parts, message, 'slow')
   }
 }
