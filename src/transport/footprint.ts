@@ -18,11 +18,6 @@ export class Footprint {
     this.#room = room
   }
 
-  /** Whether anything is counted. */
-  get any(): boolean {
-    return this.#counted > 0
-  }
-
   /** What there is now: of packets, and of topics. */
   count(packets: number, topics: number): void {
     const held = packets + topics + this.below

@@ -94,7 +94,6 @@ export class Lane implements ConversationHost {
       if (this.#greeted || chunk[0]! >> 4 === CONNECT) this.#work()
       else this.#failed(new Refusal(ReasonCode.ProtocolError, NOT_CONNECT))
       this.#greeted = true
-      this.#count()
     })
     socket.on('unfinished', (bytes: number) => this.#unfinished(bytes))
     socket.on('end', () => {
@@ -237,7 +236,7 @@ export class Lane implements ConversationHost {
     } catch (error) {
       this.#failed(error)
     }
-    if (this.#footprint.any) this.#count()
+    this.#count()
     if (this.#tooMuchUnread) this.close(ReasonCode.QuotaExceeded, 'slow', 'it does not read what it is sent')
     if (this.#closed) return
     const wait = this.#held || (this.#throttle?.waiting ?? false) || (this.#messages?.full ?? false)
